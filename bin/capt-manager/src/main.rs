@@ -1,0 +1,2 @@
+//! The Cluster API infrastructure provider for Tinkerbell.
+fn main() {}

@@ -1,0 +1,2 @@
+//! CAPT on an embedded control plane, with live progress and a watchful observer.
+fn main() {}

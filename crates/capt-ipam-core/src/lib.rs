@@ -1,0 +1,1 @@
+//! The address domain of CAPT: pure validation, netmasks and duplicate detection.

@@ -1,0 +1,1 @@
+//! How CAPT does it on Kubernetes: client, watches, stores, writes, queue.

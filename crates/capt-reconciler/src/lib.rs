@@ -1,0 +1,1 @@
+//! What CAPT does: observe, decide, apply; no Kubernetes client.

@@ -1,1 +1,3 @@
 //! What CAPT does: observe, decide, apply; no Kubernetes client.
+
+pub mod template;

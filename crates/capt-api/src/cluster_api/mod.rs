@@ -1,0 +1,72 @@
+//! Partial types of Cluster API, readable in contract versions v1beta1 and v1beta2.
+
+mod cluster;
+mod ipam;
+mod machine;
+mod pool;
+
+pub use cluster::*;
+pub use ipam::*;
+pub use machine::*;
+pub use pool::*;
+
+use serde::{Deserialize, Serialize};
+
+/// Which of Cluster API's versions the server serves for a kind. We read and write both; the newer one is preferred.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Served {
+    /// `v1beta2`, since Cluster API 1.11.
+    #[default]
+    V1Beta2,
+    /// `v1beta1`.
+    V1Beta1,
+}
+
+impl Served {
+    /// The versions, most wanted first.
+    pub const ALL: [Self; 2] = [Self::V1Beta2, Self::V1Beta1];
+
+    /// The version as it stands in a URL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V1Beta2 => "v1beta2",
+            Self::V1Beta1 => "v1beta1",
+        }
+    }
+}
+
+/// What Cluster API reads and shows about provisioning (contract v1beta2).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClusterApiInitialization {
+    /// The infrastructure provider reported the object as provisioned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub infrastructure_provisioned: Option<bool>,
+}
+
+/// A reference of Cluster API: `apiGroup` in v1beta2, `apiVersion` in v1beta1.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ContractReference {
+    /// API group (v1beta2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_group: Option<String>,
+    /// Group and version (v1beta1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
+    /// Kind.
+    pub kind: String,
+    /// Name.
+    pub name: String,
+}
+
+impl ContractReference {
+    /// The API group, from whichever field holds it.
+    pub fn group(&self) -> &str {
+        match (&self.api_group, &self.api_version) {
+            (Some(group), _) if !group.is_empty() => group,
+            (_, Some(version)) => crate::meta::group_of(version),
+            _ => "",
+        }
+    }
+}

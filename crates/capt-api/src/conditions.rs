@@ -1,0 +1,130 @@
+//! Condition types and reasons: one constant each, stable once released.
+
+/// Summary of the machine or cluster; what the owning Machine shows.
+pub const READY: &str = "Ready";
+/// Whether reconciliation is paused (Cluster API's).
+pub const PAUSED: &str = "Paused";
+/// Whether Hardware carries our labels.
+pub const HARDWARE_RESERVED: &str = "HardwareReserved";
+/// Whether the machine's address claims are fulfilled; absent without a pool.
+pub const IP_ADDRESS_CLAIMS_FULFILLED: &str = "IPAddressClaimsFulfilled";
+/// Whether the machine's Workflow ended well.
+pub const WORKFLOW_SUCCEEDED: &str = "WorkflowSucceeded";
+/// Present while the machine is being deleted; says what deletion waits for.
+pub const DELETING: &str = "Deleting";
+
+/// Condition reasons, which are also the reasons of events.
+pub mod reasons {
+    /// `Ready` is true.
+    pub const READY: &str = "Ready";
+    /// `Paused` is true.
+    pub const PAUSED: &str = "Paused";
+    /// `Paused` is false.
+    pub const NOT_PAUSED: &str = "NotPaused";
+
+    /// No owner Machine yet.
+    pub const WAITING_FOR_OWNER: &str = "WaitingForOwnerMachine";
+    /// The owner Machine's Cluster does not exist (yet).
+    pub const WAITING_FOR_CLUSTER: &str = "WaitingForCluster";
+    /// The TinkerbellCluster is missing or not ready.
+    pub const WAITING_FOR_CLUSTER_INFRASTRUCTURE: &str = "WaitingForClusterInfrastructure";
+    /// The bootstrap provider has not made its data yet.
+    pub const WAITING_FOR_BOOTSTRAP_DATA: &str = "WaitingForBootstrapData";
+    /// The bootstrap Secret is there and holds nothing usable.
+    pub const BOOTSTRAP_DATA_INVALID: &str = "BootstrapDataInvalid";
+    /// The owner Machine lacks what a machine needs.
+    pub const MACHINE_INVALID: &str = "MachineInvalid";
+
+    /// Hardware carries our labels.
+    pub const RESERVED: &str = "Reserved";
+    /// No free Hardware fits the machine's affinity.
+    pub const NO_HARDWARE_AVAILABLE: &str = "NoHardwareAvailable";
+    /// The machine's Hardware is labelled for another machine.
+    pub const HARDWARE_TAKEN: &str = "HardwareTaken";
+    /// The machine's Hardware does not exist.
+    pub const HARDWARE_NOT_FOUND: &str = "HardwareNotFound";
+    /// The Hardware lacks a field that a machine needs; the message names it.
+    pub const HARDWARE_UNFIT: &str = "HardwareUnfit";
+
+    /// All claims are resolved, valid and written.
+    pub const FULFILLED: &str = "Fulfilled";
+    /// An address that a person wrote is used; IPAM is skipped.
+    pub const STATIC_ADDRESS: &str = "StaticAddress";
+    /// Claims are not all there yet.
+    pub const CLAIMS_BEING_CREATED: &str = "ClaimsBeingCreated";
+    /// The claim has no address yet.
+    pub const WAITING_FOR_IP_ADDRESS: &str = "WaitingForIPAddress";
+    /// The pool object is missing.
+    pub const POOL_NOT_FOUND: &str = "PoolNotFound";
+    /// The server knows no such kind of pool.
+    pub const POOL_KIND_NOT_SERVED: &str = "PoolKindNotServed";
+    /// The kinds IPAddressClaim and IPAddress are not served.
+    pub const IPAM_NOT_INSTALLED: &str = "IPAMNotInstalled";
+    /// The provider's own: allocation failed.
+    pub const ALLOCATION_FAILED: &str = "AllocationFailed";
+    /// The provider's own: the pool is not ready.
+    pub const POOL_NOT_READY: &str = "PoolNotReady";
+    /// The pool has no free address.
+    pub const POOL_EXHAUSTED: &str = "PoolExhausted";
+    /// The pool is paused.
+    pub const POOL_PAUSED: &str = "PoolPaused";
+    /// The Cluster is paused.
+    pub const CLUSTER_PAUSED: &str = "ClusterPaused";
+    /// No provider put its finalizer on the claim for some time.
+    pub const NO_PROVIDER_RESPONDED: &str = "NoProviderResponded";
+    /// A claim of the needed name is being deleted.
+    pub const CLAIM_TERMINATING: &str = "ClaimTerminating";
+    /// The claim or its address belongs to somebody else.
+    pub const CLAIM_CONFLICT: &str = "ClaimConflict";
+    /// The address, prefix or gateway is unusable.
+    pub const ADDRESS_INVALID: &str = "AddressInvalid";
+    /// The address is in use elsewhere.
+    pub const ADDRESS_DUPLICATE: &str = "AddressDuplicate";
+    /// The machine's Hardware has no interface for the address.
+    pub const INTERFACE_NOT_FOUND: &str = "InterfaceNotFound";
+    /// Somebody changed the Hardware's address to one that is not the lease's.
+    pub const HARDWARE_ADDRESS_CONFLICT: &str = "HardwareAddressConflict";
+    /// The lease of an address in use is gone or going.
+    pub const ADDRESS_RELEASED_IN_USE: &str = "AddressReleasedInUse";
+    /// The lease of a provisioned machine now holds another address.
+    pub const ADDRESS_CHANGED: &str = "AddressChanged";
+
+    /// The Workflow ended well.
+    pub const SUCCEEDED: &str = "Succeeded";
+    /// The Hardware was provisioned before; no Workflow is needed.
+    pub const ALREADY_PROVISIONED: &str = "AlreadyProvisioned";
+    /// The Workflow has not started.
+    pub const WORKFLOW_PENDING: &str = "WorkflowPending";
+    /// The Workflow runs.
+    pub const WORKFLOW_RUNNING: &str = "WorkflowRunning";
+    /// The Workflow failed.
+    pub const WORKFLOW_FAILED: &str = "WorkflowFailed";
+    /// The Workflow timed out.
+    pub const WORKFLOW_TIMED_OUT: &str = "WorkflowTimedOut";
+    /// No usable template text.
+    pub const TEMPLATE_INVALID: &str = "TemplateInvalid";
+    /// A Template or Workflow of the machine's name belongs to somebody else.
+    pub const WORKFLOW_CONFLICT: &str = "WorkflowConflict";
+
+    /// Deletion: the Workflow is being stopped.
+    pub const STOPPING_WORKFLOW: &str = "StoppingWorkflow";
+    /// Deletion: the server is being switched off.
+    pub const WAITING_FOR_POWER_OFF: &str = "WaitingForPowerOff";
+    /// Deletion: switching the server off failed; it is tried again.
+    pub const POWER_OFF_FAILED: &str = "PowerOffFailed";
+    /// Deletion: a claim is not gone yet.
+    pub const WAITING_FOR_ADDRESS_RELEASE: &str = "WaitingForAddressRelease";
+
+    /// TinkerbellCluster: nobody named a control-plane endpoint.
+    pub const ENDPOINT_NOT_SET: &str = "ControlPlaneEndpointNotSet";
+    /// Event: Hardware without a BMC is released without a look at its power.
+    pub const RELEASED_WITHOUT_POWER_OFF: &str = "ReleasedWithoutPowerOff";
+    /// Event: an address was written to Hardware.
+    pub const ADDRESS_WRITTEN: &str = "AddressWritten";
+    /// Event: a reservation that somebody wiped was written back.
+    pub const ADDRESS_RESTORED: &str = "AddressRestored";
+    /// Event: no gateway is known for the address.
+    pub const GATEWAY_UNKNOWN: &str = "GatewayUnknown";
+    /// Event: the server rejected a write.
+    pub const WRITE_REJECTED: &str = "WriteRejected";
+}

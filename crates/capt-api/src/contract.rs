@@ -1,0 +1,94 @@
+//! Every string that others can see: labels, annotations, finalizers, names. One constant each.
+//!
+//! Most are Go CAPT's and must not change; the IPAM ones are ours from the first release on.
+
+/// The group of our own kinds.
+pub const INFRASTRUCTURE_GROUP: &str = "infrastructure.cluster.x-k8s.io";
+/// The only version of our own kinds; it speaks Cluster API's contracts v1beta1 and v1beta2.
+pub const INFRASTRUCTURE_VERSION: &str = "v1beta1";
+/// The group of Cluster, Machine and their kin.
+pub const CLUSTER_API_GROUP: &str = "cluster.x-k8s.io";
+/// The group of IPAddressClaim and IPAddress.
+pub const IPAM_GROUP: &str = "ipam.cluster.x-k8s.io";
+/// The group of Hardware, Template and Workflow.
+pub const TINKERBELL_GROUP: &str = "tinkerbell.org";
+/// The group of rufio's Machine, Job and Task.
+pub const BMC_GROUP: &str = "bmc.tinkerbell.org";
+
+/// Finalizer on the TinkerbellMachine and on the Hardware it reserved.
+pub const MACHINE_FINALIZER: &str = "infrastructure.cluster.x-k8s.io/tinkerbellmachine";
+/// Finalizer of earlier releases, removed from Hardware and machine whenever seen.
+pub const LEGACY_MACHINE_FINALIZER: &str = "tinkerbellmachine.infrastructure.cluster.x-k8s.io";
+/// Finalizer that very old releases put on a TinkerbellCluster; only ever removed.
+pub const LEGACY_CLUSTER_FINALIZER: &str = "tinkerbellcluster.infrastructure.cluster.x-k8s.io";
+/// Finalizer on the IPAddressClaims we make.
+pub const CLAIM_FINALIZER: &str = "tinkerbellmachine.infrastructure.cluster.x-k8s.io/ipam-claim";
+
+/// Hardware label: name of the TinkerbellMachine that reserved it.
+pub const OWNER_NAME_LABEL: &str = "v1alpha1.tinkerbell.org/ownerName";
+/// Hardware label: namespace of the TinkerbellMachine that reserved it.
+pub const OWNER_NAMESPACE_LABEL: &str = "v1alpha1.tinkerbell.org/ownerNamespace";
+/// Hardware annotation, value `true`: this machine's operating system is installed; never image it again.
+pub const PROVISIONED_ANNOTATION: &str = "v1alpha1.tinkerbell.org/provisioned";
+/// Hardware annotation: name of a Template, in the Hardware's namespace, to use in place of the generated one.
+pub const TEMPLATE_OVERRIDE_ANNOTATION: &str = "hardware.tinkerbell.org/capt-template-override";
+
+/// Label on Template, Workflow, Job and claim: name of the TinkerbellMachine it is for.
+pub const MACHINE_NAME_LABEL: &str = "capt.tinkerbell.org/machine-name";
+/// Label on Template, Workflow, Job and claim: namespace of the TinkerbellMachine it is for.
+pub const MACHINE_NAMESPACE_LABEL: &str = "capt.tinkerbell.org/machine-namespace";
+/// Annotation on a power-off Job: UID of the very machine it was made for.
+pub const MACHINE_UID_ANNOTATION: &str = "capt.tinkerbell.org/machine-uid";
+/// Annotation on a power-off Job: how many Jobs of this machine failed before it.
+pub const FAILED_ATTEMPTS_ANNOTATION: &str = "capt.tinkerbell.org/failed-attempts";
+
+/// Claim annotation: name of the Hardware the address is for.
+pub const HARDWARE_NAME_ANNOTATION: &str = "capt.tinkerbell.org/hardware-name";
+/// Claim annotation: namespace of the Hardware the address is for.
+pub const HARDWARE_NAMESPACE_ANNOTATION: &str = "capt.tinkerbell.org/hardware-namespace";
+/// Claim annotation: lower-case MAC of the interface the address is for.
+pub const MAC_ADDRESS_ANNOTATION: &str = "capt.tinkerbell.org/mac-address";
+/// Hardware annotation: the addresses we wrote, a JSON list with one [`crate::tinkerbell::ReservationRecord`] each.
+pub const RESERVATION_ANNOTATION: &str = "capt.tinkerbell.org/ipam-reservation";
+/// TinkerbellMachine annotation: the gateway to write where the IPAM provider gives none.
+pub const GATEWAY_ANNOTATION: &str = "capt.tinkerbell.org/ipam-gateway";
+
+/// Cluster API: name of the Cluster an object belongs to.
+pub const CLUSTER_NAME_LABEL: &str = "cluster.x-k8s.io/cluster-name";
+/// Cluster API: any value pauses the object.
+pub const PAUSED_ANNOTATION: &str = "cluster.x-k8s.io/paused";
+/// Cluster API: an infrastructure cluster that somebody else manages.
+pub const MANAGED_BY_ANNOTATION: &str = "cluster.x-k8s.io/managed-by";
+
+/// Replaced in bootstrap data, at every occurrence, by the machine's provider ID.
+pub const PROVIDER_ID_PLACEHOLDER: &str = "PROVIDER_ID";
+/// The one key of a Workflow's hardwareMap.
+pub const WORKFLOW_DEVICE: &str = "device_1";
+/// Key of the bootstrap Secret that holds the bootstrap data.
+pub const BOOTSTRAP_DATA_KEY: &str = "value";
+/// `source.component` of our events.
+pub const EVENT_SOURCE: &str = "tinkerbell-controller";
+
+/// Port of the control-plane endpoint where nobody names one.
+pub const DEFAULT_API_PORT: i32 = 6443;
+
+/// Provider ID of a machine on this Hardware: `tinkerbell://<namespace>/<name>`.
+pub fn provider_id(hardware: &crate::meta::ObjectKey) -> String {
+    format!("tinkerbell://{}/{}", hardware.namespace, hardware.name)
+}
+
+/// The Hardware that a provider ID names, if it is one of ours.
+pub fn hardware_of_provider_id(provider_id: &str) -> Option<crate::meta::ObjectKey> {
+    let (namespace, name) = provider_id.strip_prefix("tinkerbell://")?.split_once('/')?;
+    (!namespace.is_empty() && !name.is_empty()).then(|| crate::meta::ObjectKey::new(namespace, name))
+}
+
+/// Name of the one claim of a machine with `ipamPoolRef`: `<machine>-0` (decision D1 of the IPAM design).
+pub fn claim_name(machine: &str) -> String {
+    format!("{machine}-0")
+}
+
+/// Name of the Job that switches a machine's server off.
+pub fn power_off_job_name(machine: &str) -> String {
+    format!("{machine}-poweroff")
+}

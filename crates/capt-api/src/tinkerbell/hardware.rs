@@ -1,0 +1,241 @@
+//! Hardware, and the record of the addresses we wrote to it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::contract::{
+    OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL, PROVISIONED_ANNOTATION, RESERVATION_ANNOTATION, TINKERBELL_GROUP,
+};
+use crate::meta::{Meta, ObjectKey, lenient};
+
+crate::meta::kind! {
+    /// One server.
+    Hardware, "hardware", TINKERBELL_GROUP, (), |_dt| "v1alpha1", scope NamespaceResourceScope,
+    {
+        /// The server, as its owner describes it.
+        #[serde(default, deserialize_with = "lenient")]
+        spec: HardwareSpec,
+    }
+}
+
+/// The parts of a Hardware's spec that we read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HardwareSpec {
+    /// The server's BMC.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub bmc_ref: Option<BmcReference>,
+    /// Disks; the first one gets the operating system.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "lenient")]
+    pub disks: Vec<Disk>,
+    /// Network interfaces.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "lenient")]
+    pub interfaces: Vec<Interface>,
+    /// Metadata served to the machine.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub metadata: Option<HardwareMetadata>,
+    /// Bootstrap data served to the machine; secret, and kept as a fingerprint only.
+    #[serde(skip_serializing)]
+    pub user_data: Option<UserData>,
+}
+
+/// What we remember of `spec.userData`: enough to tell whether it is the wanted text, nothing of the text itself.
+/// Bootstrap data is secret and several KiB; neither belongs in a cache.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct UserData(u64, usize);
+
+impl UserData {
+    /// Fingerprint of a text.
+    pub fn of(text: &str) -> Self {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        Self(hasher.finish(), text.len())
+    }
+
+    /// Whether the text is empty.
+    pub fn is_empty(self) -> bool {
+        self.1 == 0
+    }
+}
+
+impl std::fmt::Debug for UserData {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "UserData({} bytes)", self.1)
+    }
+}
+
+impl<'de> Deserialize<'de> for UserData {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Ok(Self::of(&text))
+    }
+}
+
+/// Names the BMC's Machine, in the Hardware's namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BmcReference {
+    /// Name of the Machine.
+    pub name: String,
+}
+
+/// A disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Disk {
+    /// Device path, such as `/dev/sda`.
+    pub device: String,
+}
+
+/// A network interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Interface {
+    /// Whether Tinkerbell answers this interface's DHCP requests at all.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub disable_dhcp: Option<bool>,
+    /// What DHCP says to this interface.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub dhcp: Option<Dhcp>,
+    /// Whether the interface may boot from the network; without it Tinkerbell gives no DHCP answer at all.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub netboot: Option<Netboot>,
+}
+
+/// What we read of an interface's netboot settings: that they are there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Netboot {}
+
+/// What DHCP says to an interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dhcp {
+    /// The interface's MAC, lower case with colons.
+    #[serde(deserialize_with = "lenient")]
+    pub mac: String,
+    /// The reserved address.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub ip: Option<Ip>,
+}
+
+/// A reserved address. Written whole or not at all: Tinkerbell refuses the Hardware when a part is missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ip {
+    /// The address.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub address: String,
+    /// Dotted netmask of an IPv4 address; absent for IPv6.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub netmask: String,
+    /// The gateway.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub gateway: String,
+    /// 4 or 6.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family: Option<i64>,
+}
+
+/// Metadata served to the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HardwareMetadata {
+    /// The instance.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub instance: Option<Instance>,
+}
+
+/// The instance that the metadata describes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Instance {
+    /// Identifier; by convention the MAC.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub id: String,
+}
+
+impl Hardware {
+    /// The TinkerbellMachine whose labels this Hardware carries.
+    pub fn reserved_for(&self) -> Option<ObjectKey> {
+        let name = self.label(OWNER_NAME_LABEL)?;
+        Some(ObjectKey::new(
+            self.label(OWNER_NAMESPACE_LABEL).unwrap_or_default(),
+            name,
+        ))
+    }
+
+    /// Whether any machine's name stands on it, in part or whole.
+    pub fn is_reserved(&self) -> bool {
+        self.label(OWNER_NAME_LABEL).is_some()
+    }
+
+    /// Whether an operating system of ours is installed.
+    pub fn is_provisioned(&self) -> bool {
+        self.annotation(PROVISIONED_ANNOTATION) == Some("true")
+    }
+
+    /// The addresses we recorded as ours; a broken record counts as none.
+    pub fn reservations(&self) -> Vec<ReservationRecord> {
+        self.annotation(RESERVATION_ANNOTATION)
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default()
+    }
+
+    /// The index of the interface with this MAC, whatever its letters' case.
+    pub fn interface_with_mac(&self, mac: &str) -> Option<usize> {
+        self.spec.interfaces.iter().position(|interface| {
+            interface
+                .dhcp
+                .as_ref()
+                .is_some_and(|dhcp| dhcp.mac.eq_ignore_ascii_case(mac))
+        })
+    }
+
+    /// All addresses that stand on its interfaces, as text.
+    pub fn addresses(&self) -> impl Iterator<Item = &str> {
+        self.ips()
+            .map(|ip| ip.address.as_str())
+            .filter(|address| !address.is_empty())
+    }
+
+    /// All gateways that stand on its interfaces, as text.
+    pub fn gateways(&self) -> impl Iterator<Item = &str> {
+        self.ips()
+            .map(|ip| ip.gateway.as_str())
+            .filter(|gateway| !gateway.is_empty())
+    }
+
+    fn ips(&self) -> impl Iterator<Item = &Ip> {
+        self.spec
+            .interfaces
+            .iter()
+            .filter_map(|interface| interface.dhcp.as_ref()?.ip.as_ref())
+    }
+}
+
+/// One address we wrote to a Hardware, as recorded in its annotation in the same patch (decision D6).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReservationRecord {
+    /// Namespace of the claim.
+    pub claim_namespace: String,
+    /// Name of the claim.
+    pub claim_name: String,
+    /// UID of the claim; dead after `clusterctl move` or a restore.
+    #[serde(rename = "claimUID")]
+    pub claim_uid: String,
+    /// UID of the TinkerbellMachine; dead after `clusterctl move` or a restore.
+    #[serde(rename = "machineUID")]
+    pub machine_uid: String,
+    /// Lower-case MAC of the interface.
+    pub mac: String,
+    /// The address, in canonical text.
+    pub address: String,
+    /// The netmask we wrote, if any.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub netmask: String,
+    /// The gateway we wrote, if any.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub gateway: String,
+}

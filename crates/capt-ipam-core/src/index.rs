@@ -1,0 +1,86 @@
+//! Which addresses are in use, and by whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// What an address is to the object that uses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// An interface of a Hardware carries it.
+    HardwareAddress,
+    /// It is the gateway of an interface. Many may share one.
+    Gateway,
+    /// It is the control-plane endpoint of a cluster.
+    Endpoint,
+}
+
+/// The addresses in use, by address and by owner. `K` names the owner: an object whose addresses are known together.
+///
+/// Tinkerbell finds a server by its address and wants exactly one hit, so an address may not be given to a second
+/// Hardware, nor be that of a gateway or of a control-plane endpoint. Questions and changes cost the logarithm of the
+/// number of addresses, however many Hardware there are.
+#[derive(Clone, Debug)]
+pub struct AddressIndex<K> {
+    users: BTreeMap<IpAddr, BTreeSet<(K, Role)>>,
+    owned: BTreeMap<K, BTreeSet<(Role, IpAddr)>>,
+}
+
+impl<K> Default for AddressIndex<K> {
+    fn default() -> Self {
+        Self {
+            users: BTreeMap::new(),
+            owned: BTreeMap::new(),
+        }
+    }
+}
+
+impl<K: Ord + Clone> AddressIndex<K> {
+    /// An index that knows no address.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one use of an address. Adding it twice is the same as adding it once.
+    pub fn insert(&mut self, owner: K, role: Role, addr: IpAddr) {
+        self.users.entry(addr).or_default().insert((owner.clone(), role));
+        self.owned.entry(owner).or_default().insert((role, addr));
+    }
+
+    /// Forgets every address of an owner.
+    pub fn remove_owner(&mut self, owner: &K) {
+        for (role, addr) in self.owned.remove(owner).unwrap_or_default() {
+            if let Some(users) = self.users.get_mut(&addr) {
+                users.remove(&(owner.clone(), role));
+                if users.is_empty() {
+                    self.users.remove(&addr);
+                }
+            }
+        }
+    }
+
+    /// Makes `entries` all that an owner uses.
+    pub fn replace(&mut self, owner: K, entries: impl IntoIterator<Item = (Role, IpAddr)>) {
+        self.remove_owner(&owner);
+        for (role, addr) in entries {
+            self.insert(owner.clone(), role, addr);
+        }
+    }
+
+    /// Who stands in the way of giving `addr` to an interface of `except`: every other owner that uses it, in any role,
+    /// ordered by owner.
+    pub fn conflicts(&self, addr: IpAddr, except: &K) -> impl Iterator<Item = (&K, Role)> {
+        self.users
+            .get(&addr)
+            .into_iter()
+            .flatten()
+            .filter(move |(owner, _)| owner != except)
+            .map(|(owner, role)| (owner, *role))
+    }
+
+    /// Whether no address is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty()
+    }
+}

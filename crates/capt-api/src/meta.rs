@@ -185,7 +185,8 @@ fn annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BTre
                     kept.insert(key.into_owned(), map.next_value()?);
                 }
             }
-            Ok((!kept.is_empty()).then_some(kept))
+            // Present but empty is not absent: a patch that adds the whole map would wipe what we left out.
+                Ok(Some(kept))
         }
     }
     deserializer.deserialize_option(Annotations)
@@ -279,6 +280,13 @@ mod tests {
             annotations.into_iter().collect::<Vec<_>>(),
             [("mine".to_owned(), "kept".to_owned())]
         );
+    }
+
+    #[test]
+    fn annotations_of_which_we_keep_none_do_not_count_as_absent() {
+        let text = r#"{"metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}}}"#;
+        let object: Object = serde_json::from_str(text).unwrap();
+        assert_eq!(object.metadata.annotations, Some(BTreeMap::new()), "else our patch would replace the map");
     }
 
     #[test]

@@ -1,0 +1,145 @@
+//! Writes as data: what a decision wants done, before anybody does it.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use capt_api::meta::ObjectKey;
+use serde_json::Value;
+
+/// The kinds we write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Our cluster.
+    TinkerbellCluster,
+    /// Our machine.
+    TinkerbellMachine,
+    /// Tinkerbell's server.
+    Hardware,
+    /// Tinkerbell's template.
+    Template,
+    /// Tinkerbell's run.
+    Workflow,
+    /// rufio's list of BMC actions.
+    Job,
+    /// Cluster API's request for an address.
+    IPAddressClaim,
+}
+
+/// How an object is written.
+#[derive(Clone, PartialEq)]
+pub enum Verb {
+    /// Create it. The body is the whole object, `apiVersion` and `kind` left to the port.
+    Create(Value),
+    /// Merge patch of the main resource.
+    Merge(Value),
+    /// JSON patch of the main resource.
+    Json(Value),
+    /// Merge patch of the status subresource.
+    Status(Value),
+    /// Delete the object that has this UID, and no other.
+    Delete {
+        /// UID precondition.
+        uid: String,
+    },
+}
+
+/// What must be kept from other machines while the write is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// The Hardware that is written.
+    Hardware,
+    /// This address, for the Hardware that is written.
+    Address(IpAddr),
+}
+
+/// The stage of a machine's (or cluster's) life that wants a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Our finalizer, our owner.
+    Adopt,
+    /// Hardware gets our labels, finalizer and bootstrap data.
+    Reserve,
+    /// The machine records its Hardware and provider ID.
+    Record,
+    /// Claims are made or put right.
+    Claim,
+    /// The address goes to the Hardware.
+    Address,
+    /// Template and Workflow are made.
+    Boot,
+    /// Hardware is marked as provisioned.
+    Provisioned,
+    /// Deletion: Workflow and Template go.
+    Stop,
+    /// Deletion: the server is switched off.
+    PowerOff,
+    /// Deletion: Hardware is released.
+    ReleaseHardware,
+    /// Deletion: claims go.
+    ReleaseClaims,
+    /// Deletion: our finalizer goes.
+    Finish,
+    /// What we found is written to the object's status.
+    Report,
+}
+
+impl Stage {
+    /// The stage's name, for logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Adopt => "adopt",
+            Self::Reserve => "reserve",
+            Self::Record => "record",
+            Self::Claim => "claim",
+            Self::Address => "address",
+            Self::Boot => "boot",
+            Self::Provisioned => "provisioned",
+            Self::Stop => "stop",
+            Self::PowerOff => "power-off",
+            Self::ReleaseHardware => "release-hardware",
+            Self::ReleaseClaims => "release-claims",
+            Self::Finish => "finish",
+            Self::Report => "report",
+        }
+    }
+}
+
+/// One write.
+#[derive(Clone, PartialEq)]
+pub struct Write {
+    /// Which stage wants it.
+    pub stage: Stage,
+    /// Kind of the object.
+    pub kind: Kind,
+    /// The object.
+    pub key: ObjectKey,
+    /// How.
+    pub verb: Verb,
+    /// What is kept from others meanwhile.
+    pub hold: Option<Hold>,
+}
+
+impl Write {
+    /// A write that holds nothing.
+    pub fn new(stage: Stage, kind: Kind, key: ObjectKey, verb: Verb) -> Self {
+        Self { stage, kind, key, verb, hold: None }
+    }
+
+    /// The same write, holding something while it is under way.
+    pub fn holding(self, hold: Hold) -> Self {
+        Self { hold: Some(hold), ..self }
+    }
+}
+
+/// Bodies stay out of logs: one of them holds bootstrap data.
+impl fmt::Debug for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = match &self.verb {
+            Verb::Create(_) => "create",
+            Verb::Merge(_) | Verb::Json(_) => "patch",
+            Verb::Status(_) => "patch status of",
+            Verb::Delete { .. } => "delete",
+        };
+        write!(f, "{}: {verb} {:?} {}", self.stage.as_str(), self.kind, self.key)
+    }
+}

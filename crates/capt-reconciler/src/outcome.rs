@@ -1,0 +1,42 @@
+//! What a reconcile tells the queue that called it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use capt_api::infra::PoolReference;
+use capt_api::kube_core::Selector;
+use capt_api::meta::ObjectKey;
+
+use crate::ports::WriteError;
+
+/// How a reconcile ended.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// All that could be done is done. Run again when one of the object's watches says so, when something of `interest`
+    /// changes, or after `requeue`, whichever comes first.
+    Settled {
+        /// When to look again in any case.
+        requeue: Option<Duration>,
+        /// What else wakes the object.
+        interest: Interest,
+    },
+    /// Something went wrong: run again with the object's exponential backoff.
+    Retry(WriteError),
+}
+
+/// Objects that an object waits for although nothing in them names it.
+#[derive(Clone, Debug, Default)]
+pub struct Interest {
+    /// Hardware that becomes free (or fit) and matches one of these selectors.
+    pub hardware: Vec<Selector>,
+    /// Any change of this pool, or of whether its kind is served. The namespace is the machine's.
+    pub pool: Option<PoolReference>,
+    /// The IPAM kinds becoming ready or absent.
+    pub ipam_kinds: bool,
+    /// The BMC kinds becoming ready or absent.
+    pub bmc_kinds: bool,
+    /// This Template.
+    pub template: Option<ObjectKey>,
+    /// Somebody giving this address up.
+    pub address: Option<IpAddr>,
+}

@@ -1,0 +1,181 @@
+//! The ports: what the reconcilers need of the world outside. `capt-kube` implements them on Kubernetes.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use capt_api::bmc::Job;
+use capt_api::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine, Pool};
+use capt_api::infra::{PoolReference, TinkerbellCluster, TinkerbellMachine};
+use capt_api::kube_core::Selector;
+use capt_api::meta::ObjectKey;
+use capt_api::tinkerbell::{Hardware, Template, Workflow};
+use jiff::Timestamp;
+
+use crate::effect::Write;
+
+/// Whether the server serves an optional kind, and whether we know all its objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// The server said that it does not serve the kind.
+    Absent,
+    /// The kind is served; its objects are still being read.
+    Syncing,
+    /// The kind is served and all its objects are in the store.
+    Ready,
+}
+
+/// What we know of a pool.
+#[derive(Clone, Debug, Default)]
+pub enum PoolView {
+    /// Nothing: we may not read it, or have not read it yet.
+    #[default]
+    Unknown,
+    /// The server knows no such kind.
+    KindNotServed,
+    /// There is no such pool.
+    NotFound,
+    /// The pool.
+    Found(Arc<Pool>),
+}
+
+/// Somebody who uses an address already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressUse {
+    /// Kind of the object, such as `Hardware`.
+    pub kind: &'static str,
+    /// The object.
+    pub key: ObjectKey,
+    /// As what it uses the address, such as `gateway`.
+    pub role: &'static str,
+}
+
+/// Reads from memory. Every answer reflects our own writes at once and never goes back behind them.
+pub trait Stores: Send + Sync {
+    /// A TinkerbellMachine.
+    fn tinkerbell_machine(&self, key: &ObjectKey) -> Option<Arc<TinkerbellMachine>>;
+    /// A TinkerbellCluster.
+    fn tinkerbell_cluster(&self, key: &ObjectKey) -> Option<Arc<TinkerbellCluster>>;
+    /// A Cluster API Machine.
+    fn machine(&self, key: &ObjectKey) -> Option<Arc<Machine>>;
+    /// A Cluster API Cluster.
+    fn cluster(&self, key: &ObjectKey) -> Option<Arc<Cluster>>;
+    /// A Hardware.
+    fn hardware(&self, key: &ObjectKey) -> Option<Arc<Hardware>>;
+    /// Every Hardware that carries this machine's owner labels, by namespace and name.
+    fn hardware_of(&self, machine: &ObjectKey) -> Vec<Arc<Hardware>>;
+    /// Visits Hardware that carries nobody's name, is not terminating, is not being reserved right now and matches the
+    /// selector, by namespace and name, until told to stop.
+    fn visit_free_hardware(&self, selector: &Selector, visit: &mut dyn FnMut(&Arc<Hardware>) -> ControlFlow<()>);
+    /// A Template.
+    fn template(&self, key: &ObjectKey) -> Option<Arc<Template>>;
+    /// A Workflow.
+    fn workflow(&self, key: &ObjectKey) -> Option<Arc<Workflow>>;
+    /// A BMC Job.
+    fn job(&self, key: &ObjectKey) -> Option<Arc<Job>>;
+    /// Whether BMC kinds are served.
+    fn bmc(&self) -> Presence;
+    /// Whether IPAddressClaim and IPAddress are served.
+    fn ipam(&self) -> Presence;
+    /// A claim.
+    fn claim(&self, key: &ObjectKey) -> Option<Arc<IPAddressClaim>>;
+    /// Every claim whose controller owner has this UID.
+    fn claims_of(&self, owner_uid: &str) -> Vec<Arc<IPAddressClaim>>;
+    /// An IPAddress.
+    fn address(&self, key: &ObjectKey) -> Option<Arc<IPAddress>>;
+    /// The pool that a machine in this namespace names. The first question about a kind of pool makes the store start
+    /// to watch it.
+    fn pool(&self, namespace: &str, reference: &PoolReference) -> PoolView;
+    /// Who uses this address, as an address of Hardware (also one being written right now), as a gateway or as a
+    /// control-plane endpoint; `except` is the Hardware it is meant for.
+    fn address_users(&self, address: IpAddr, except: &ObjectKey) -> Vec<AddressUse>;
+}
+
+/// How a write, or the one read we make, went wrong. The text is the server's and holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// The object is no longer what we decided on (409, a failed precondition, 404, or already there). The stores hold
+    /// the object as it is now: decide again.
+    #[error("conflict: {0}")]
+    Conflict(String),
+    /// The server refuses this write as it is (invalid, forbidden, refused by a webhook).
+    #[error("refused by the server: {0}")]
+    Rejected(String),
+    /// The server did not answer, or not properly: try again later. The write may have taken effect.
+    #[error("{0}")]
+    Transient(String),
+}
+
+/// Bootstrap data of a machine. It never shows itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BootstrapData(String);
+
+impl BootstrapData {
+    /// Takes the secret text in.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+    /// The text, for the one write that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for BootstrapData {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BootstrapData(secret)")
+    }
+}
+
+/// What the bootstrap Secret holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BootstrapSecret {
+    /// There is no such Secret.
+    Missing,
+    /// The Secret has no key `value`.
+    KeyMissing,
+    /// The value is empty or not text.
+    Empty,
+    /// The data.
+    Found(BootstrapData),
+}
+
+/// Writes to the API server, and the one read that no store answers.
+pub trait Api: Send + Sync {
+    /// Performs one write. When it returns, the stores hold the server's answer; after a
+    /// [`Conflict`](WriteError::Conflict) they hold the object as the server has it now.
+    ///
+    /// A write with a [`Hold`](crate::effect::Hold) is refused as a conflict, without a request, when another machine
+    /// is about to write the same thing.
+    fn write(&self, write: &Write) -> impl Future<Output = Result<(), WriteError>> + Send;
+
+    /// Reads a bootstrap Secret; Secrets are never listed, watched or cached.
+    fn bootstrap_secret(&self, key: &ObjectKey) -> impl Future<Output = Result<BootstrapSecret, WriteError>> + Send;
+
+    /// Hands an event over. Never waits and never fails the caller.
+    fn event(&self, event: Event);
+}
+
+/// An event about one of our objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The kind that the event is about.
+    pub kind: crate::effect::Kind,
+    /// The object.
+    pub key: ObjectKey,
+    /// Its UID.
+    pub uid: String,
+    /// Whether a person should look.
+    pub warning: bool,
+    /// Reason, one of [`capt_api::conditions::reasons`].
+    pub reason: &'static str,
+    /// Text for a person; names the objects.
+    pub message: String,
+}
+
+/// The time.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}

@@ -117,12 +117,30 @@ pub struct Write {
     pub verb: Verb,
     /// What is kept from others meanwhile.
     pub hold: Option<Hold>,
+    /// What is told to the user once the write is done.
+    pub notice: Option<Notice>,
+}
+
+/// Something worth an event on the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Whether a person should look.
+    pub warning: bool,
+    /// Reason, one of [`capt_api::conditions::reasons`].
+    pub reason: &'static str,
+    /// Text for a person; names the objects.
+    pub message: String,
 }
 
 impl Write {
-    /// A write that holds nothing.
+    /// A write that holds nothing and is not worth an event.
     pub fn new(stage: Stage, kind: Kind, key: ObjectKey, verb: Verb) -> Self {
-        Self { stage, kind, key, verb, hold: None }
+        Self { stage, kind, key, verb, hold: None, notice: None }
+    }
+
+    /// The same write, told to the user once it is done.
+    pub fn telling(self, warning: bool, reason: &'static str, message: String) -> Self {
+        Self { notice: Some(Notice { warning, reason, message }), ..self }
     }
 
     /// The same write, holding something while it is under way.

@@ -1,6 +1,17 @@
 //! What CAPT does: observe, decide, apply; no Kubernetes client.
+//!
+//! Start with [`machine::decide`]: the life of a machine, top to bottom.
 
+pub mod cluster;
+pub mod conditions;
 pub mod effect;
+pub mod machine;
 pub mod outcome;
+pub mod patch;
+pub mod pause;
 pub mod ports;
+mod settings;
 pub mod template;
+pub mod template_stub;
+
+pub use settings::Settings;

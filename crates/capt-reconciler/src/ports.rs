@@ -169,7 +169,7 @@ pub struct Event {
     /// Whether a person should look.
     pub warning: bool,
     /// Reason, one of [`capt_api::conditions::reasons`].
-    pub reason: &'static str,
+    pub reason: String,
     /// Text for a person; names the objects.
     pub message: String,
 }

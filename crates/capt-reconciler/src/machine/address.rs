@@ -1,0 +1,107 @@
+//! Address: the reserved address goes to the Hardware, whole and with its record, in one guarded patch; and leaves it
+//! the same way.
+
+use std::sync::Arc;
+
+use capt_api::conditions::reasons;
+use capt_api::contract::{GATEWAY_ANNOTATION, RESERVATION_ANNOTATION};
+use capt_api::meta::Meta;
+use capt_api::tinkerbell::{Hardware, ReservationRecord};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::lease::{self, Lease, Placement};
+use super::step::Step;
+use super::world::World;
+use crate::effect::{Hold, Kind, Stage, Verb, Write};
+use crate::patch;
+
+/// The next step of this stage, or nothing when it is done.
+pub fn step(world: &World, now: Timestamp) -> Option<Step> {
+    let Lease::ToPlace(placement) = lease::evaluate(world, now) else { return None };
+    let hardware = world.reserved()?;
+    Some(write(hardware, &placement).into())
+}
+
+fn write(hardware: &Arc<Hardware>, placement: &Placement) -> Write {
+    let Placement { interface, reservation, record, restores } = placement;
+    let mac = hardware.spec.interfaces.get(*interface).and_then(|i| i.dhcp.as_ref()).map_or("", |dhcp| dhcp.mac.as_str());
+    let mut ip = Map::new();
+    ip.insert("address".to_owned(), json!(record.address));
+    for (name, value) in [("netmask", &record.netmask), ("gateway", &record.gateway)] {
+        if !value.is_empty() {
+            ip.insert(name.to_owned(), json!(value));
+        }
+    }
+    ip.insert("family".to_owned(), json!(reservation.family().number()));
+    let others = hardware.reservations().into_iter().filter(|entry| entry.mac != record.mac);
+    let records: Vec<ReservationRecord> = others.chain([record.clone()]).collect();
+
+    let mut operations = vec![
+        patch::same_version(&**hardware),
+        json!({"op": "test", "path": format!("/spec/interfaces/{interface}/dhcp/mac"), "value": mac}),
+        json!({"op": "add", "path": format!("/spec/interfaces/{interface}/dhcp/ip"), "value": ip}),
+    ];
+    operations.push(add_annotation(hardware, &json!(records).to_string()));
+
+    let write = Write::new(Stage::Address, Kind::Hardware, hardware.key(), Verb::Json(Value::Array(operations)))
+        .holding(Hold::Address(reservation.address()));
+    let (address, key) = (&record.address, hardware.key());
+    if *restores {
+        let message = format!("put address {address} back on Hardware {key}: somebody had removed it while its lease held");
+        return write.telling(true, reasons::ADDRESS_RESTORED, message);
+    }
+    if reservation.gateway().is_none() {
+        let message = format!(
+            "wrote address {address} to Hardware {key} without a gateway: the IPAM provider names none, and the machine has no annotation {GATEWAY_ANNOTATION}"
+        );
+        return write.telling(true, reasons::GATEWAY_UNKNOWN, message);
+    }
+    if reservation.gateway_outside_prefix() {
+        let message = format!(
+            "wrote address {address}/{} to Hardware {key}, whose gateway {} lies outside that network",
+            reservation.prefix(),
+            record.gateway
+        );
+        return write.telling(true, reasons::ADDRESS_WRITTEN, message);
+    }
+    write.telling(false, reasons::ADDRESS_WRITTEN, format!("wrote address {address} to Hardware {key}"))
+}
+
+fn add_annotation(hardware: &Hardware, text: &str) -> Value {
+    if hardware.metadata.annotations.is_some() {
+        json!({"op": "add", "path": format!("/metadata/annotations/{}", patch::escape(RESERVATION_ANNOTATION)), "value": text})
+    } else {
+        json!({"op": "add", "path": "/metadata/annotations", "value": {RESERVATION_ANNOTATION: text}})
+    }
+}
+
+/// Operations that take every address we wrote off the Hardware, and the record with them. An address that a person
+/// wrote stays. `leased` are addresses that this machine's claims hold: ours too, even if the record was lost.
+pub fn clearing(hardware: &Hardware, leased: &[String]) -> Vec<Value> {
+    let records = hardware.reservations();
+    let mut operations = Vec::new();
+    for (index, interface) in hardware.spec.interfaces.iter().enumerate() {
+        let Some(address) = lease::current_address(Some(interface)) else { continue };
+        let Some(dhcp) = &interface.dhcp else { continue };
+        let recorded = records.iter().any(|entry| entry.address == address && entry.mac.eq_ignore_ascii_case(&dhcp.mac));
+        if recorded || leased.iter().any(|lease| lease == address) {
+            operations.push(json!({"op": "test", "path": format!("/spec/interfaces/{index}/dhcp/ip/address"), "value": address}));
+            operations.push(json!({"op": "remove", "path": format!("/spec/interfaces/{index}/dhcp/ip")}));
+        }
+    }
+    if hardware.annotation(RESERVATION_ANNOTATION).is_some() {
+        operations.push(json!({"op": "remove", "path": format!("/metadata/annotations/{}", patch::escape(RESERVATION_ANNOTATION))}));
+    }
+    operations
+}
+
+/// The write that takes our addresses off the Hardware, or nothing if there are none.
+pub fn clear(hardware: &Arc<Hardware>, stage: Stage, leased: &[String]) -> Option<Write> {
+    let operations = clearing(hardware, leased);
+    if operations.is_empty() {
+        return None;
+    }
+    let all = [patch::same_version(&**hardware)].into_iter().chain(operations).collect();
+    Some(Write::new(stage, Kind::Hardware, hardware.key(), Verb::Json(Value::Array(all))))
+}

@@ -1,0 +1,58 @@
+//! Adopt: wait until the machine may start, then put our finalizer on it, before the first write to any Hardware.
+
+use capt_api::conditions::reasons;
+use capt_api::contract::{LEGACY_MACHINE_FINALIZER, MACHINE_FINALIZER};
+use capt_api::meta::Meta;
+use serde_json::json;
+
+use super::step::{Concern, Step, Wait};
+use super::world::World;
+use crate::effect::{Kind, Stage, Verb, Write};
+use crate::patch;
+
+/// The next step of this stage, or nothing when it is done.
+pub fn step(world: &World) -> Option<Step> {
+    // A server that runs, or is being installed, needs none of this any more.
+    if !world.is_in_use()
+        && let Some(wait) = gate(world)
+    {
+        return Some(wait.into());
+    }
+    let wanted = patch::finalizers(&*world.machine, &[MACHINE_FINALIZER], &[LEGACY_MACHINE_FINALIZER])?;
+    let body = patch::guarded_metadata(&*world.machine, json!({ "finalizers": wanted }));
+    Some(Write::new(Stage::Adopt, Kind::TinkerbellMachine, world.key(), Verb::Merge(body)).into())
+}
+
+fn gate(world: &World) -> Option<Wait> {
+    let wait = |reason, message: String| Some(Wait::expected(Concern::Hardware, reason, message));
+    let machine = &world.machine;
+    let Some(owner) = &world.owner else {
+        return wait(reasons::WAITING_FOR_OWNER, "no Cluster API Machine owns this machine yet".to_owned());
+    };
+    let Some(cluster) = &world.cluster else {
+        return wait(reasons::WAITING_FOR_CLUSTER, format!("the Cluster of Machine {} does not exist", owner.key()));
+    };
+    match &world.tinkerbell_cluster {
+        None => {
+            let message = format!("Cluster {} has no TinkerbellCluster yet", cluster.key());
+            return wait(reasons::WAITING_FOR_CLUSTER_INFRASTRUCTURE, message);
+        }
+        Some(infra) => {
+            let status = infra.status.as_ref();
+            let provisioned = status.and_then(|s| s.initialization.as_ref()).and_then(|i| i.provisioned) == Some(true);
+            if !provisioned && !status.is_some_and(|s| s.ready) {
+                let message = format!("TinkerbellCluster {} is not ready", infra.key());
+                return wait(reasons::WAITING_FOR_CLUSTER_INFRASTRUCTURE, message);
+            }
+        }
+    }
+    if owner.spec.bootstrap.data_secret_name.as_deref().unwrap_or_default().is_empty() {
+        let message = format!("Machine {} names no bootstrap data Secret yet", owner.key());
+        return wait(reasons::WAITING_FOR_BOOTSTRAP_DATA, message);
+    }
+    if owner.spec.version.as_deref().unwrap_or_default().is_empty() && machine.spec.hardware_name.is_empty() {
+        let message = format!("machine version is empty: Machine {} has no spec.version", owner.key());
+        return Some(Wait::problem(Concern::Hardware, reasons::MACHINE_INVALID, message));
+    }
+    None
+}

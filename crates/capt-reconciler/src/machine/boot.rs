@@ -1,0 +1,151 @@
+//! Boot: the Template and the Workflow are made, once the Hardware carries everything the server will ask for.
+
+use std::collections::BTreeMap;
+
+use capt_api::conditions::reasons;
+use capt_api::contract::WORKFLOW_DEVICE;
+use capt_api::infra::BootMode;
+use capt_api::meta::{Meta, ObjectKey};
+use capt_api::tinkerbell::{Hardware, WorkflowBootOptions, WorkflowSpec};
+use serde_json::{Value, json};
+
+use super::belonging::{self, Belonging, belonging};
+use super::reserve;
+use super::step::{Concern, Step, Wait};
+use super::world::World;
+use crate::effect::{Kind, Stage, Verb, Write};
+use crate::outcome::Interest;
+use crate::template_stub::{DefaultTemplate, ImageLookup, TemplateError, default_template, image_url, iso_url};
+
+/// The next step of this stage, or nothing when it is done.
+pub fn step(world: &World) -> Option<Step> {
+    let hardware = world.reserved()?;
+    if hardware.is_provisioned() {
+        return None;
+    }
+    if let Some(workflow) = &world.workflow {
+        return leftover(world, &**workflow, Kind::Workflow);
+    }
+    if let Some(template) = &world.template
+        && let Some(step) = leftover(world, &**template, Kind::Template)
+    {
+        return Some(step);
+    }
+    if let Some(step) = reserve::bootstrap_step(world, hardware) {
+        return Some(step);
+    }
+    let workflow = match workflow_spec(world, hardware) {
+        Ok(spec) => spec,
+        Err(wait) => return Some((*wait).into()),
+    };
+    let key = ObjectKey::new(hardware.namespace(), world.machine.name());
+    let metadata = belonging::metadata(&world.machine, &key.namespace, &key.name);
+    if world.template.is_none() {
+        let text = match template_text(world, hardware) {
+            Ok(text) => text,
+            Err(wait) => return Some((*wait).into()),
+        };
+        let body = json!({"metadata": metadata, "spec": {"data": text}});
+        return Some(Write::new(Stage::Boot, Kind::Template, key, Verb::Create(body)).into());
+    }
+    let body = json!({"metadata": metadata, "spec": workflow});
+    Some(Write::new(Stage::Boot, Kind::Workflow, key, Verb::Create(body)).into())
+}
+
+/// An object of the machine's name that was not made for this machine: one of an earlier machine of the same name goes,
+/// anybody else's stays and stops us.
+fn leftover<K: Meta>(world: &World, object: &K, kind: Kind) -> Option<Step> {
+    match belonging(object, &world.machine) {
+        Belonging::Ours | Belonging::OfThisName => None,
+        Belonging::Stale => {
+            let verb = Verb::Delete { uid: object.uid().to_owned() };
+            Some(Write::new(Stage::Boot, kind, object.key(), verb).into())
+        }
+        Belonging::Foreign => {
+            let message = format!("{kind:?} {} was not made for this machine and is in its way", object.key());
+            Some(Wait::problem(Concern::Workflow, reasons::WORKFLOW_CONFLICT, message).into())
+        }
+    }
+}
+
+fn invalid(message: String, interest: Interest) -> Box<Wait> {
+    Box::new(Wait::problem(Concern::Workflow, reasons::TEMPLATE_INVALID, message).woken_by(interest))
+}
+
+/// The template text: the machine's, the Hardware's, the cluster's, the cluster's by reference, or the generated one.
+fn template_text(world: &World, hardware: &Hardware) -> Result<String, Box<Wait>> {
+    let own = &world.machine.spec.template_override;
+    if !own.is_empty() {
+        return Ok(own.clone());
+    }
+    if let Some((key, found)) = &world.named_template {
+        let interest = Interest { template: Some(key.clone()), ..Interest::default() };
+        let Some(template) = found else {
+            return Err(invalid(format!("Template {key}, which is to be used for this machine, does not exist"), interest));
+        };
+        let data = template.spec.data.clone().filter(|data| !data.is_empty());
+        return data.ok_or_else(|| {
+            invalid(format!("Template {key}, which is to be used for this machine, has no spec.data"), interest)
+        });
+    }
+    if let Some(cluster) = world.tinkerbell_cluster.as_ref().filter(|c| !c.spec.template_override.is_empty()) {
+        return Ok(cluster.spec.template_override.clone());
+    }
+    generated(world, hardware).map_err(|error| invalid(error.to_string(), Interest::default()))
+}
+
+fn generated(world: &World, hardware: &Hardware) -> Result<String, TemplateError> {
+    let machine = &world.machine.spec;
+    let none = capt_api::infra::TinkerbellClusterSpec::default();
+    let cluster = world.tinkerbell_cluster.as_ref().map_or(&none, |cluster| &cluster.spec);
+    let version = world.owner.as_ref().and_then(|owner| owner.spec.version.as_deref()).unwrap_or_default();
+    let first = |of_machine: &'_ str, of_cluster: &'_ str| -> String {
+        if of_machine.is_empty() { of_cluster.to_owned() } else { of_machine.to_owned() }
+    };
+    let image = image_url(&ImageLookup {
+        format: &first(&machine.image_lookup_format, &cluster.image_lookup_format),
+        base_registry: &first(&machine.image_lookup_base_registry, &cluster.image_lookup_base_registry),
+        os_distro: &first(&machine.image_lookup_os_distro, &cluster.image_lookup_os_distro),
+        os_version: &first(&machine.image_lookup_os_version, &cluster.image_lookup_os_version),
+        kubernetes_version: version,
+    })?;
+    default_template(&DefaultTemplate {
+        name: world.machine.name(),
+        image_url: &image,
+        disk: hardware.spec.disks.first().map_or("", |disk| disk.device.as_str()),
+        tinkerbell_ip: &world.settings.tinkerbell_ip,
+        metadata_port: world.settings.metadata_port,
+    })
+}
+
+fn workflow_spec(world: &World, hardware: &Hardware) -> Result<Value, Box<Wait>> {
+    let instance = hardware.spec.metadata.as_ref().and_then(|metadata| metadata.instance.as_ref());
+    let id = instance.map_or("", |instance| instance.id.as_str());
+    let mut boot = WorkflowBootOptions { toggle_allow_netboot: true, ..WorkflowBootOptions::default() };
+    let wanted = world.machine.spec.boot_options.as_ref().filter(|_| hardware.spec.bmc_ref.is_some());
+    if let Some(options) = wanted {
+        match options.boot_mode {
+            None => {}
+            Some(BootMode::Netboot) => boot.boot_mode = "netboot".to_owned(),
+            Some(mode @ (BootMode::Iso | BootMode::Isoboot)) => {
+                boot.boot_mode = if mode == BootMode::Iso { "iso" } else { "isoboot" }.to_owned();
+                boot.iso_url = iso_url(&options.iso_url, id)
+                    .map_err(|error| invalid(format!("spec.bootOptions.isoURL: {error}"), Interest::default()))?;
+            }
+            Some(BootMode::Customboot) => {
+                boot.boot_mode = "customboot".to_owned();
+                boot.customboot_config = options.customboot_config.clone();
+            }
+            Some(BootMode::Unknown) => {
+                let message = "spec.bootOptions.bootMode holds a value that this program does not know".to_owned();
+                return Err(invalid(message, Interest::default()));
+            }
+        }
+    }
+    Ok(json!(WorkflowSpec {
+        template_ref: world.machine.name().to_owned(),
+        hardware_ref: hardware.name().to_owned(),
+        hardware_map: BTreeMap::from([(WORKFLOW_DEVICE.to_owned(), id.to_owned())]),
+        boot_options: Some(boot),
+    }))
+}

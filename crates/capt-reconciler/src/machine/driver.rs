@@ -1,0 +1,235 @@
+//! The driver: observe, decide, apply, until the step is a wait or the end; then report, once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use capt_api::bmc::JobOutcome;
+use capt_api::conditions::reasons;
+use capt_api::infra::TinkerbellMachineStatus;
+use capt_api::meta::{Meta, ObjectKey};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tracing::{debug, info, warn};
+
+use super::decide::decide;
+use super::lease::{self, Lease};
+use super::release;
+use super::report::{news, report};
+use super::step::{Concern, Step, Wait};
+use super::world::{Pass, World, observe};
+use crate::conditions::say_the_same;
+use crate::effect::{Kind, Stage, Verb, Write};
+use crate::outcome::{Interest, Outcome};
+use crate::ports::{Api, Clock, Event, Stores, WriteError};
+use crate::settings::Settings;
+
+/// Steps in one pass. A whole life takes about ten; more than this is a fault of ours, and must not spin.
+const MAX_STEPS: usize = 64;
+/// Conflicts in one pass before the machine goes back into the queue.
+const MAX_CONFLICTS: usize = 8;
+/// Pause after that.
+const CONTENTION_PAUSE: Duration = Duration::from_secs(1);
+/// Pause before a write that the server refused is tried again; a change of any of its objects wakes us earlier.
+const REFUSED_PAUSE: Duration = Duration::from_secs(30);
+
+/// Reconciles TinkerbellMachines.
+pub struct MachineReconciler<P> {
+    ports: P,
+    settings: Arc<Settings>,
+    waits: Mutex<HashMap<ObjectKey, Since>>,
+}
+
+/// Since when a machine waits for what.
+struct Since {
+    reason: &'static str,
+    at: Timestamp,
+}
+
+impl<P: Stores + Api + Clock> MachineReconciler<P> {
+    /// A reconciler that works through these ports.
+    pub fn new(ports: P, settings: Settings) -> Self {
+        Self { ports, settings: Arc::new(settings), waits: Mutex::new(HashMap::new()) }
+    }
+
+    /// Forgets what it remembers of a machine that is gone.
+    pub fn forget(&self, key: &ObjectKey) {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
+    /// Takes one machine as far as it gets.
+    pub async fn reconcile(&self, key: &ObjectKey) -> Outcome {
+        let mut pass = Pass::default();
+        let mut conflicts = 0;
+        for _ in 0..MAX_STEPS {
+            let now = self.ports.now();
+            let Some(world) = observe(&self.ports, key, &pass, &self.settings) else {
+                self.forget(key);
+                return settled(None, Interest::default());
+            };
+            let step = decide(&world, now);
+            let result = match &step {
+                Step::Do(write) => self.apply(&world, write, &mut pass).await,
+                Step::ReadBootstrapData(secret) => match self.ports.bootstrap_secret(secret).await {
+                    Ok(found) => {
+                        pass.bootstrap = Some(found);
+                        Ok(())
+                    }
+                    Err(error) => Err(error),
+                },
+                Step::Wait(_) | Step::Paused | Step::Done => return self.settle(&world, &step, now).await,
+            };
+            match result {
+                Ok(()) => {}
+                Err(WriteError::Conflict(message)) => {
+                    debug!(machine = %key, %message, "decides again after a conflict");
+                    conflicts += 1;
+                    if conflicts > MAX_CONFLICTS {
+                        return settled(Some(CONTENTION_PAUSE), Interest::default());
+                    }
+                }
+                Err(WriteError::Rejected(message)) => {
+                    warn!(machine = %key, ?step, %message, "the server refused a write");
+                    let step = refused(&step, &message).into();
+                    return self.settle(&world, &step, now).await;
+                }
+                Err(error @ WriteError::Transient(_)) => {
+                    warn!(machine = %key, ?step, %error, "a write failed; tried again later");
+                    return Outcome::Retry(error);
+                }
+            }
+        }
+        warn!(machine = %key, "does not come to rest");
+        settled(Some(REFUSED_PAUSE), Interest::default())
+    }
+
+    async fn apply(&self, world: &World, write: &Write, pass: &mut Pass) -> Result<(), WriteError> {
+        self.ports.write(write).await?;
+        info!(machine = %world.key(), stage = write.stage.as_str(), kind = ?write.kind, object = %write.key, "wrote");
+        if write.kind == Kind::Job
+            && let (Verb::Delete { .. }, Some(job)) = (&write.verb, &world.job)
+            && matches!(job.outcome(), JobOutcome::Failed(_))
+        {
+            pass.failed_power_offs = Some(release::failures(job));
+        }
+        if let Some(notice) = &write.notice {
+            self.tell(world, notice.warning, notice.reason.to_owned(), notice.message.clone());
+        }
+        Ok(())
+    }
+
+    fn tell(&self, world: &World, warning: bool, reason: String, message: String) {
+        self.ports.event(Event {
+            kind: Kind::TinkerbellMachine,
+            key: world.key(),
+            uid: world.machine.uid().to_owned(),
+            warning,
+            reason,
+            message,
+        });
+    }
+
+    /// Nothing more can be done now: report it, once, and only if it says something new.
+    async fn settle(&self, world: &World, step: &Step, now: Timestamp) -> Outcome {
+        let patience = self.patience_left(world, step, now);
+        let (requeue, interest) = match step {
+            Step::Wait(wait) => (wait.requeue, wait.interest.clone()),
+            Step::Done => (None, watch_over_lease(world, now)),
+            _ => (None, Interest::default()),
+        };
+        if gone(world) {
+            self.forget(&world.key());
+            return settled(None, interest);
+        }
+        let before = world.machine.status.clone().unwrap_or_default();
+        let after = report(world, step, now);
+        if same(&before, &after) {
+            return settled(requeue, interest);
+        }
+        if let Some(left) = patience {
+            let requeue = requeue.map_or(left, |requeue| requeue.min(left));
+            return settled(Some(requeue), interest);
+        }
+        let body = json!({"metadata": {"uid": world.machine.uid()}, "status": difference(&before, &after)});
+        let write = Write::new(Stage::Report, Kind::TinkerbellMachine, world.key(), Verb::Status(body));
+        match self.ports.write(&write).await {
+            Ok(()) => {
+                for (warning, reason, message) in news(&before, &after, step) {
+                    self.tell(world, warning, reason, message);
+                }
+                settled(requeue, interest)
+            }
+            Err(WriteError::Conflict(_)) => settled(Some(Duration::from_millis(50)), interest),
+            Err(WriteError::Rejected(message)) => {
+                warn!(machine = %world.key(), %message, "the server refused the status");
+                settled(Some(REFUSED_PAUSE), interest)
+            }
+            Err(error @ WriteError::Transient(_)) => Outcome::Retry(error),
+        }
+    }
+
+    /// How long a wait still has to last before it is worth a status write, or nothing if it is (or is no wait).
+    fn patience_left(&self, world: &World, step: &Step, now: Timestamp) -> Option<Duration> {
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        let Step::Wait(wait) = step else {
+            waits.remove(&world.key());
+            return None;
+        };
+        let since = waits.entry(world.key()).or_insert(Since { reason: wait.reason, at: now });
+        if since.reason != wait.reason {
+            *since = Since { reason: wait.reason, at: now };
+        }
+        let patience = if wait.expected { self.settings.patience } else { self.settings.flicker };
+        let waited = now.duration_since(since.at).unsigned_abs();
+        patience.checked_sub(waited).filter(|left| !left.is_zero())
+    }
+}
+
+fn settled(requeue: Option<Duration>, interest: Interest) -> Outcome {
+    Outcome::Settled { requeue, interest }
+}
+
+/// Whether the machine is on its way out with nothing of ours left on it: its status is nobody's business any more.
+fn gone(world: &World) -> bool {
+    use capt_api::contract::{LEGACY_MACHINE_FINALIZER, MACHINE_FINALIZER};
+    world.machine.is_terminating()
+        && !world.machine.has_finalizer(MACHINE_FINALIZER)
+        && !world.machine.has_finalizer(LEGACY_MACHINE_FINALIZER)
+}
+
+/// A machine that is done still wants to know when its lease gets into trouble.
+fn watch_over_lease(world: &World, now: Timestamp) -> Interest {
+    match lease::evaluate(world, now) {
+        Lease::Troubled(finding) | Lease::Blocked(finding) => finding.interest,
+        _ => Interest::default(),
+    }
+}
+
+/// The wait for a write that the server refuses.
+fn refused(step: &Step, message: &str) -> Wait {
+    let Step::Do(write) = step else {
+        let message = format!("the bootstrap data Secret cannot be read: {message}");
+        return Wait::problem(Concern::Hardware, reasons::WAITING_FOR_BOOTSTRAP_DATA, message).again_after(REFUSED_PAUSE);
+    };
+    let concern = match write.stage {
+        Stage::Adopt | Stage::Reserve | Stage::Record => Concern::Hardware,
+        Stage::Claim | Stage::Address => Concern::Address,
+        Stage::Boot | Stage::Provisioned | Stage::Report => Concern::Workflow,
+        Stage::Stop | Stage::PowerOff | Stage::ReleaseHardware | Stage::ReleaseClaims | Stage::Finish => Concern::Deleting,
+    };
+    let message = format!("{:?} {} cannot be written ({}): {message}", write.kind, write.key, write.stage.as_str());
+    Wait::problem(concern, reasons::WRITE_REJECTED, message).again_after(REFUSED_PAUSE)
+}
+
+/// Whether two statuses say the same, whatever the times they give.
+fn same(before: &TinkerbellMachineStatus, after: &TinkerbellMachineStatus) -> bool {
+    let without = |status: &TinkerbellMachineStatus| TinkerbellMachineStatus { conditions: Vec::new(), ..status.clone() };
+    without(before) == without(after) && say_the_same(&before.conditions, &after.conditions)
+}
+
+/// The merge patch from one status to the other: only members that differ.
+fn difference(before: &TinkerbellMachineStatus, after: &TinkerbellMachineStatus) -> Value {
+    let (Value::Object(before), Value::Object(mut after)) = (json!(before), json!(after)) else { return json!({}) };
+    after.retain(|name, value| before.get(name) != Some(value));
+    Value::Object(after)
+}

@@ -1,0 +1,46 @@
+//! What Hardware must have before anything is written to it (defect D16).
+
+use capt_api::infra::TinkerbellMachine;
+use capt_api::tinkerbell::Hardware;
+
+/// What this Hardware lacks to carry this machine, in the words that operators know from Go CAPT, or nothing.
+pub fn lack(hardware: &Hardware, machine: &TinkerbellMachine) -> Option<String> {
+    let spec = &hardware.spec;
+    if !hardware.is_provisioned() {
+        // What only an installation needs.
+        if spec.disks.is_empty() {
+            return Some("disk configuration is required (spec.disks)".to_owned());
+        }
+        let id = spec.metadata.as_ref().and_then(|metadata| metadata.instance.as_ref()).map(|instance| &instance.id);
+        match id {
+            None => return Some("hardware has no instance metadata (spec.metadata.instance)".to_owned()),
+            Some(id) if id.is_empty() => {
+                return Some("hardware has no instance ID (spec.metadata.instance.id)".to_owned());
+            }
+            Some(_) => {}
+        }
+    }
+    let Some(first) = spec.interfaces.first() else {
+        return Some("hardware has no interfaces defined (spec.interfaces)".to_owned());
+    };
+    let Some(dhcp) = &first.dhcp else {
+        return Some("hardware's first interface has no DHCP address defined (spec.interfaces[0].dhcp)".to_owned());
+    };
+    let address = dhcp.ip.as_ref().map_or("", |ip| ip.address.as_str());
+    if machine.spec.ipam_pool_ref.is_some() {
+        return dhcp
+            .mac
+            .is_empty()
+            .then(|| "hardware's first interface has no MAC address (spec.interfaces[0].dhcp.mac)".to_owned());
+    }
+    if address.is_empty() {
+        return Some(
+            "hardware's first interface has no DHCP IP address defined (spec.interfaces[0].dhcp.ip.address)".to_owned(),
+        );
+    }
+    // An address that we wrote for another machine is nobody's manual choice: its lease may be gone by now.
+    let leftover = hardware.reservations().into_iter().any(|record| record.address == address);
+    leftover.then(|| {
+        format!("the address {address} of hardware's first interface is left over from another machine's reservation (spec.interfaces[0].dhcp.ip)")
+    })
+}

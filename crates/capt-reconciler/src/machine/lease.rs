@@ -1,0 +1,395 @@
+//! The lease: what the machine's claim, its address and its Hardware say together. Pure; the claim and address stages
+//! act on it and the report tells it (spec: states of 13.3, reasons of 13.4).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use capt_api::cluster_api::{IPAddress, IPAddressClaim};
+use capt_api::conditions::reasons;
+use capt_api::contract::{CLAIM_FINALIZER, GATEWAY_ANNOTATION, MAC_ADDRESS_ANNOTATION, claim_name};
+use capt_api::infra::TinkerbellMachine;
+use capt_api::meta::{Meta, ObjectKey};
+use capt_api::tinkerbell::{Hardware, Interface, ReservationRecord};
+use capt_ipam_core::{Family, Reservation};
+use jiff::Timestamp;
+
+use super::pending;
+use super::world::World;
+use crate::outcome::Interest;
+use crate::ports::Presence;
+
+/// A reason and the words for it.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// One of [`reasons`].
+    pub reason: &'static str,
+    /// Text for a person; names the objects.
+    pub message: String,
+    /// Whether it is a normal part of the machine's life.
+    pub expected: bool,
+    /// When to look again in any case.
+    pub requeue: Option<Duration>,
+    /// What else wakes the machine.
+    pub interest: Interest,
+}
+
+impl Finding {
+    pub(super) fn problem(reason: &'static str, message: String) -> Self {
+        Self { reason, message, expected: false, requeue: None, interest: Interest::default() }
+    }
+
+    pub(super) fn expected(reason: &'static str, message: String) -> Self {
+        Self { expected: true, ..Self::problem(reason, message) }
+    }
+}
+
+/// What is to be written to an interface.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// Index of the interface.
+    pub interface: usize,
+    /// The validated address.
+    pub reservation: Reservation,
+    /// The record that goes with it.
+    pub record: ReservationRecord,
+    /// Whether this puts back what somebody wiped.
+    pub restores: bool,
+}
+
+/// State of a machine's lease.
+#[derive(Clone, Debug)]
+pub enum Lease {
+    /// The machine names no pool, or has no Hardware yet.
+    NotWanted,
+    /// A person wrote this address; IPAM is skipped (decision D10).
+    Static(String),
+    /// The claim has to be made.
+    Missing,
+    /// The claim has to be put right: owner, finalizer, labels (after a move or a restore).
+    Damaged(Arc<IPAddressClaim>),
+    /// Our claim is being deleted and nothing uses its address: let it go, a new one follows.
+    GivenUp(Arc<IPAddressClaim>),
+    /// Not there yet, or unusable.
+    Blocked(Finding),
+    /// To be written to the Hardware.
+    ToPlace(Box<Placement>),
+    /// On the Hardware, as it should be.
+    Placed(String),
+    /// The server uses an address whose lease is in trouble: told, not acted on (decision D9).
+    Troubled(Finding),
+}
+
+/// Whose a claim is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimant {
+    /// This machine's, by UID.
+    Ours,
+    /// Nobody's, but with our finalizer: a restore stripped its owner (decision D15).
+    Orphaned,
+    /// Somebody else's.
+    Foreign,
+}
+
+/// Whose this claim is.
+pub fn claimant(claim: &IPAddressClaim, machine: &TinkerbellMachine) -> Claimant {
+    match claim.controller() {
+        Some(owner) if owner.uid == machine.uid() => Claimant::Ours,
+        Some(_) => Claimant::Foreign,
+        None if claim.has_finalizer(CLAIM_FINALIZER) => Claimant::Orphaned,
+        None => Claimant::Foreign,
+    }
+}
+
+/// Looks at claim, address and Hardware together.
+pub fn evaluate(world: &World, now: Timestamp) -> Lease {
+    let (Some(pool), Some(hardware)) = (&world.machine.spec.ipam_pool_ref, world.reserved()) else {
+        return Lease::NotWanted;
+    };
+    let name = ObjectKey::new(world.machine.namespace(), claim_name(world.machine.name()));
+    let Some(claim) = &world.claim else { return without_claim(world, hardware, &name) };
+    let who = claimant(claim, &world.machine);
+    if claim.is_terminating() {
+        return terminating(world, claim, who);
+    }
+    if who == Claimant::Foreign {
+        let owner = claim.controller().map_or_else(
+            || "has no owner and does not carry our finalizer".to_owned(),
+            |owner| format!("belongs to {} {} (UID {})", owner.kind, owner.name, owner.uid),
+        );
+        let message = format!("IPAddressClaim {name} {owner}, not to this machine");
+        return Lease::Blocked(Finding::problem(reasons::CLAIM_CONFLICT, message));
+    }
+    if claim.spec.pool_ref != *pool {
+        let message = format!("IPAddressClaim {name} asks {} for an address, the machine names {pool}", claim.spec.pool_ref);
+        return Lease::Blocked(Finding::problem(reasons::CLAIM_CONFLICT, message));
+    }
+    if super::claim::damage(world, claim).is_some() {
+        return Lease::Damaged(Arc::clone(claim));
+    }
+    resolve(world, hardware, claim, now)
+}
+
+/// There is no claim of the machine's name.
+fn without_claim(world: &World, hardware: &Hardware, name: &ObjectKey) -> Lease {
+    let address = current_address(interface_of(world, hardware).and_then(|index| hardware.spec.interfaces.get(index)));
+    if let Some(address) = address
+        && !is_recorded(hardware, address)
+        && world.ipam != Presence::Syncing
+    {
+        return Lease::Static(address.to_owned());
+    }
+    match world.ipam {
+        Presence::Absent => {
+            let message = "the server does not serve IPAddressClaim and IPAddress (ipam.cluster.x-k8s.io)".to_owned();
+            let interest = Interest { ipam_kinds: true, ..Interest::default() };
+            Lease::Blocked(Finding { interest, ..Finding::problem(reasons::IPAM_NOT_INSTALLED, message) })
+        }
+        Presence::Syncing => {
+            let message = "reading the address claims that exist".to_owned();
+            let interest = Interest { ipam_kinds: true, ..Interest::default() };
+            Lease::Blocked(Finding { interest, ..Finding::expected(reasons::CLAIMS_BEING_CREATED, message) })
+        }
+        Presence::Ready if world.is_in_use() => {
+            let what = address.map_or_else(|| "no address".to_owned(), |address| format!("address {address}"));
+            let message = format!(
+                "IPAddressClaim {name} is gone while the server uses it: Hardware {} carries {what}",
+                hardware.key()
+            );
+            Lease::Troubled(Finding::problem(reasons::ADDRESS_RELEASED_IN_USE, message))
+        }
+        Presence::Ready if interface_of(world, hardware).is_none() => Lease::Blocked(no_interface(world, hardware)),
+        Presence::Ready => Lease::Missing,
+    }
+}
+
+/// The claim of the machine's name is being deleted.
+fn terminating(world: &World, claim: &Arc<IPAddressClaim>, who: Claimant) -> Lease {
+    if who != Claimant::Foreign && world.is_in_use() {
+        let message = format!("IPAddressClaim {} is being deleted while the server uses its address", claim.key());
+        return Lease::Troubled(Finding::problem(reasons::ADDRESS_RELEASED_IN_USE, message));
+    }
+    let waits_for_us = who != Claimant::Foreign && claim.has_finalizer(CLAIM_FINALIZER);
+    if waits_for_us {
+        return Lease::GivenUp(Arc::clone(claim));
+    }
+    let finalizers = claim.metadata.finalizers.clone().unwrap_or_default().join(", ");
+    let message = format!("IPAddressClaim {} is being deleted; it waits for: {finalizers}", claim.key());
+    Lease::Blocked(Finding::expected(reasons::CLAIM_TERMINATING, message))
+}
+
+/// The claim is ours and in order: what about its address?
+fn resolve(world: &World, hardware: &Arc<Hardware>, claim: &IPAddressClaim, now: Timestamp) -> Lease {
+    let in_use = world.is_in_use();
+    let trouble = |finding: Finding| if in_use { Lease::Troubled(finding) } else { Lease::Blocked(finding) };
+    if claim.status.address_name().is_none() && !in_use {
+        return Lease::Blocked(pending::why(world, claim, now));
+    }
+    let Some(address) = &world.address else {
+        if in_use {
+            let message = format!("the IPAddress of IPAddressClaim {} is gone while the server uses it", claim.key());
+            return Lease::Troubled(Finding::problem(reasons::ADDRESS_RELEASED_IN_USE, message));
+        }
+        let message = format!(
+            "0/1 addresses: IPAddress {} of IPAddressClaim {} is not there yet",
+            claim.status.address_ref.name,
+            claim.key()
+        );
+        return Lease::Blocked(Finding::expected(reasons::WAITING_FOR_IP_ADDRESS, message));
+    };
+    if let Some(message) = mismatch(claim, address) {
+        let reason = if in_use && address.is_terminating() { reasons::ADDRESS_RELEASED_IN_USE } else { reasons::CLAIM_CONFLICT };
+        return trouble(Finding::problem(reason, message));
+    }
+    let Some(index) = interface_of(world, hardware) else { return trouble(no_interface(world, hardware)) };
+    let Some(interface) = hardware.spec.interfaces.get(index) else { return trouble(no_interface(world, hardware)) };
+    let reservation = match reservation(world, address, interface) {
+        Ok(reservation) => reservation,
+        Err(message) => return trouble(Finding::problem(reasons::ADDRESS_INVALID, message)),
+    };
+    place(world, hardware, claim, index, interface, reservation)
+}
+
+/// The address is good: is it on the Hardware, and may it be written there?
+fn place(
+    world: &World,
+    hardware: &Arc<Hardware>,
+    claim: &IPAddressClaim,
+    index: usize,
+    interface: &Interface,
+    reservation: Reservation,
+) -> Lease {
+    let wanted = reservation.address_text();
+    let mac = mac_of(interface).to_lowercase();
+    let record = ReservationRecord {
+        claim_namespace: claim.namespace().to_owned(),
+        claim_name: claim.name().to_owned(),
+        claim_uid: claim.uid().to_owned(),
+        machine_uid: world.machine.uid().to_owned(),
+        mac: mac.clone(),
+        address: wanted.clone(),
+        netmask: reservation.netmask_text().unwrap_or_default(),
+        gateway: reservation.gateway_text().unwrap_or_default(),
+    };
+    let current = current_address(Some(interface));
+    let recorded = hardware.reservations().into_iter().find(|entry| entry.mac == mac && belongs(entry, claim));
+    let to_place = |record: ReservationRecord, reservation: Reservation, restores: bool| {
+        Lease::ToPlace(Box::new(Placement { interface: index, reservation, record, restores }))
+    };
+
+    if current == Some(wanted.as_str()) {
+        let complete = recorded.is_some_and(|entry| entry.address == wanted) && carries(interface, &record);
+        // What runs is left alone, whatever the record says.
+        return if complete || world.is_provisioned() { Lease::Placed(wanted) } else { to_place(record, reservation, false) };
+    }
+    if world.is_provisioned() {
+        return match (current, recorded) {
+            (None, Some(entry)) if entry.address == wanted => {
+                to_place(ReservationRecord { claim_uid: record.claim_uid, machine_uid: record.machine_uid, ..entry }, reservation, true)
+            }
+            (Some(address), Some(entry)) if entry.address == address => {
+                let message = format!(
+                    "IPAddressClaim {} now holds {wanted}; the server runs with {address} on Hardware {}",
+                    claim.key(),
+                    hardware.key()
+                );
+                Lease::Troubled(Finding::problem(reasons::ADDRESS_CHANGED, message))
+            }
+            (None, Some(entry)) => {
+                let message = format!(
+                    "IPAddressClaim {} now holds {wanted}; the server was installed with {}, which is no longer on Hardware {}",
+                    claim.key(),
+                    entry.address,
+                    hardware.key()
+                );
+                Lease::Troubled(Finding::problem(reasons::ADDRESS_CHANGED, message))
+            }
+            (current, None) | (current, Some(_)) => Lease::Troubled(foreign_address(hardware, claim, current, &wanted)),
+        };
+    }
+    match current {
+        Some(address) if !is_recorded(hardware, address) => {
+            let finding = foreign_address(hardware, claim, Some(address), &wanted);
+            if world.is_in_use() { Lease::Troubled(finding) } else { Lease::Blocked(finding) }
+        }
+        Some(address) if world.workflow.is_some() => {
+            let message = format!(
+                "IPAddressClaim {} now holds {wanted}; the server is being installed with {address} on Hardware {}",
+                claim.key(),
+                hardware.key()
+            );
+            Lease::Troubled(Finding::problem(reasons::ADDRESS_CHANGED, message))
+        }
+        _ => match world.address_users.first() {
+            Some(user) => {
+                let message = format!("address {wanted} of IPAddressClaim {} is in use: {} {} has it as {}", claim.key(), user.kind, user.key, user.role);
+                let interest = Interest { address: Some(reservation.address()), ..Interest::default() };
+                Lease::Blocked(Finding { interest, ..Finding::problem(reasons::ADDRESS_DUPLICATE, message) })
+            }
+            None => to_place(record, reservation, false),
+        },
+    }
+}
+
+fn foreign_address(hardware: &Hardware, claim: &IPAddressClaim, current: Option<&str>, wanted: &str) -> Finding {
+    let carries = current.map_or_else(|| "no address and no record of one".to_owned(), |a| format!("{a}, which we did not write"));
+    let message = format!("Hardware {} carries {carries}; IPAddressClaim {} holds {wanted}", hardware.key(), claim.key());
+    Finding::problem(reasons::HARDWARE_ADDRESS_CONFLICT, message)
+}
+
+/// Whether a record is of this claim: by UID, or after a move or restore by namespace and name.
+fn belongs(entry: &ReservationRecord, claim: &IPAddressClaim) -> bool {
+    entry.claim_uid == claim.uid() || (entry.claim_namespace == claim.namespace() && entry.claim_name == claim.name())
+}
+
+/// Whether the interface carries the recorded address whole.
+fn carries(interface: &Interface, record: &ReservationRecord) -> bool {
+    let ip = interface.dhcp.as_ref().and_then(|dhcp| dhcp.ip.as_ref());
+    ip.is_some_and(|ip| ip.address == record.address && ip.netmask == record.netmask && ip.gateway == record.gateway)
+}
+
+/// Whether we (for this machine or another) once wrote this address to the Hardware.
+pub fn is_recorded(hardware: &Hardware, address: &str) -> bool {
+    hardware.reservations().iter().any(|entry| entry.address == address)
+}
+
+/// The address that stands on an interface.
+pub fn current_address(interface: Option<&Interface>) -> Option<&str> {
+    let ip = interface?.dhcp.as_ref()?.ip.as_ref()?;
+    Some(ip.address.as_str()).filter(|address| !address.is_empty())
+}
+
+fn mac_of(interface: &Interface) -> &str {
+    interface.dhcp.as_ref().map_or("", |dhcp| dhcp.mac.as_str())
+}
+
+/// The interface that the address is for: by the MAC that the claim or the record remembers, whatever its index; the
+/// first one while nothing is remembered.
+pub fn interface_of(world: &World, hardware: &Hardware) -> Option<usize> {
+    let remembered = remembered_mac(world, hardware);
+    match remembered {
+        Some(mac) => hardware.interface_with_mac(&mac),
+        None => hardware.spec.interfaces.first().and_then(|first| first.dhcp.as_ref()).map(|_| 0),
+    }
+}
+
+fn remembered_mac(world: &World, hardware: &Hardware) -> Option<String> {
+    let of_claim = world
+        .claim
+        .as_ref()
+        .filter(|claim| claimant(claim, &world.machine) != Claimant::Foreign)
+        .and_then(|claim| claim.annotation(MAC_ADDRESS_ANNOTATION).map(str::to_owned));
+    of_claim
+        .or_else(|| {
+            hardware.reservations().into_iter().find(|entry| entry.machine_uid == world.machine.uid()).map(|entry| entry.mac)
+        })
+        .filter(|mac| !mac.is_empty())
+}
+
+fn no_interface(world: &World, hardware: &Hardware) -> Finding {
+    let which = remembered_mac(world, hardware)
+        .map_or_else(|| "no first interface with spec.interfaces[0].dhcp".to_owned(), |mac| format!("no interface with MAC {mac}"));
+    Finding::problem(reasons::INTERFACE_NOT_FOUND, format!("Hardware {} has {which}", hardware.key()))
+}
+
+/// Why an IPAddress is not the answer to this claim, if it is not.
+fn mismatch(claim: &IPAddressClaim, address: &IPAddress) -> Option<String> {
+    let (address_key, claim_key) = (address.key(), claim.key());
+    if address.is_terminating() {
+        return Some(format!("IPAddress {address_key} of IPAddressClaim {claim_key} is being deleted"));
+    }
+    if address.spec.claim_ref.name != claim.name() {
+        let other = &address.spec.claim_ref.name;
+        return Some(format!("IPAddress {address_key} belongs to IPAddressClaim {other}, not to {claim_key}"));
+    }
+    if address.spec.pool_ref != claim.spec.pool_ref {
+        let (theirs, ours) = (&address.spec.pool_ref, &claim.spec.pool_ref);
+        return Some(format!("IPAddress {address_key} is from {theirs}, IPAddressClaim {claim_key} asks {ours}"));
+    }
+    let owner = address.controller().filter(|owner| owner.kind == "IPAddressClaim" && owner.uid != claim.uid())?;
+    Some(format!("IPAddress {address_key} belongs to an earlier IPAddressClaim {} (UID {})", owner.name, owner.uid))
+}
+
+/// The validated address, with the gateway that the machine names where the provider gives none (decision D17).
+fn reservation(world: &World, address: &IPAddress, interface: &Interface) -> Result<Reservation, String> {
+    let spec = &address.spec;
+    let given = spec.gateway.as_deref().filter(|gateway| !gateway.is_empty());
+    let fallback = world.machine.annotation(GATEWAY_ANNOTATION).filter(|gateway| !gateway.is_empty());
+    let prefix = spec.prefix.ok_or_else(|| format!("IPAddress {}: spec.prefix is missing", address.key()))?;
+    let reservation = Reservation::parse(&spec.address, prefix, given.or(fallback)).map_err(|error| {
+        let source = if given.is_none() && fallback.is_some() {
+            format!(" (gateway from the machine's annotation {GATEWAY_ANNOTATION})")
+        } else {
+            String::new()
+        };
+        format!("IPAddress {}: {error}{source}", address.key())
+    })?;
+    let served = interface.disable_dhcp != Some(true);
+    if reservation.family() == Family::V6 && served && !world.settings.ipv6_reservations {
+        return Err(format!(
+            "IPAddress {}: {} is an IPv6 address, which Tinkerbell's DHCP cannot serve safely; set disableDhcp on the interface",
+            address.key(),
+            reservation.address_text()
+        ));
+    }
+    Ok(reservation)
+}

@@ -1,0 +1,23 @@
+//! TinkerbellMachine: one file a stage. [`decide`](decide::decide) holds their order.
+
+pub mod address;
+pub mod adopt;
+pub mod belonging;
+pub mod boot;
+pub mod claim;
+pub mod decide;
+mod driver;
+pub mod fitness;
+pub mod lease;
+pub mod pause;
+pub mod pending;
+pub mod record;
+pub mod release;
+pub mod report;
+pub mod reserve;
+pub mod select;
+pub mod step;
+pub mod track;
+pub mod world;
+
+pub use driver::MachineReconciler;

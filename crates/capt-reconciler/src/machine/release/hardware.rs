@@ -1,0 +1,67 @@
+//! Release Hardware: everything of ours leaves it in one guarded patch (decision D11). From then on it is free for
+//! others, and no longer carries the address.
+
+use std::sync::Arc;
+
+use capt_api::conditions::reasons;
+use capt_api::contract::{
+    LEGACY_MACHINE_FINALIZER, MACHINE_FINALIZER, OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL, PROVISIONED_ANNOTATION,
+};
+use capt_api::meta::Meta;
+use capt_api::tinkerbell::Hardware;
+use serde_json::{Value, json};
+
+use crate::effect::{Kind, Stage, Verb, Write};
+use crate::machine::address;
+use crate::machine::step::Step;
+use crate::machine::world::World;
+use crate::patch;
+use crate::ports::Presence;
+
+/// The next step of this stage, or nothing when no Hardware is left to release.
+pub(super) fn step(world: &World) -> Option<Step> {
+    world.to_release.first().map(|hardware| release(world, hardware).into())
+}
+
+fn release(world: &World, hardware: &Arc<Hardware>) -> Write {
+    let mut operations = vec![patch::same_version(&**hardware)];
+    let mut remove = |path: String| operations.push(json!({"op": "remove", "path": path}));
+    for label in [OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL] {
+        if hardware.label(label).is_some() {
+            remove(format!("/metadata/labels/{}", patch::escape(label)));
+        }
+    }
+    if hardware.annotation(PROVISIONED_ANNOTATION).is_some() {
+        remove(format!("/metadata/annotations/{}", patch::escape(PROVISIONED_ANNOTATION)));
+    }
+    if hardware.spec.user_data.is_some() {
+        remove("/spec/userData".to_owned());
+    }
+    if let Some(rest) = patch::finalizers(&**hardware, &[], &[MACHINE_FINALIZER, LEGACY_MACHINE_FINALIZER]) {
+        operations.push(json!({"op": "replace", "path": "/metadata/finalizers", "value": rest}));
+    }
+    let leased = leased(world);
+    operations.extend(address::clearing(hardware, &leased));
+    let write = Write::new(Stage::ReleaseHardware, Kind::Hardware, hardware.key(), Verb::Json(Value::Array(operations)));
+    if hardware.spec.bmc_ref.is_some() && world.bmc != Presence::Absent {
+        return write;
+    }
+    let addresses: Vec<&str> = hardware.addresses().collect();
+    let why = if hardware.spec.bmc_ref.is_some() { "no BMC kinds are served" } else { "it has no bmcRef" };
+    let message = format!(
+        "released Hardware {} without switching it off ({why}); its address was {}",
+        hardware.key(),
+        if addresses.is_empty() { "none".to_owned() } else { addresses.join(", ") }
+    );
+    write.telling(true, reasons::RELEASED_WITHOUT_POWER_OFF, message)
+}
+
+/// Addresses that this machine's claims hold, as they would stand on Hardware.
+fn leased(world: &World) -> Vec<String> {
+    let ours = world.claim.as_ref().filter(|claim| claim.controller().is_some_and(|owner| owner.uid == world.machine.uid()));
+    let address = ours.and(world.address.as_ref());
+    address
+        .and_then(|address| capt_ipam_core::canonical(&address.spec.address))
+        .map(|address| vec![address.to_string()])
+        .unwrap_or_default()
+}

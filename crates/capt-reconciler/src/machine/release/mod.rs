@@ -1,0 +1,36 @@
+//! Deletion, in the one order that is safe on every provider: stop the Workflow, switch the server off, release the
+//! Hardware together with its address, release the claims, let the machine go.
+//!
+//! Nothing here needs an owner, a Cluster, bootstrap data or any field of the spec (defect D1).
+
+mod claims;
+mod hardware;
+mod power_off;
+mod stop;
+
+use capt_api::contract::{LEGACY_MACHINE_FINALIZER, MACHINE_FINALIZER};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::step::Step;
+use super::world::World;
+use crate::effect::{Kind, Stage, Verb, Write};
+use crate::patch;
+
+pub(crate) use power_off::failures;
+pub use power_off::retry_after;
+
+/// The next step of a machine that is being deleted.
+pub fn step(world: &World, now: Timestamp) -> Step {
+    let finalizers = patch::finalizers(&*world.machine, &[], &[MACHINE_FINALIZER, LEGACY_MACHINE_FINALIZER]);
+    let Some(rest) = finalizers else { return Step::Done };
+    stop::step(world)
+        .or_else(|| power_off::step(world, now))
+        .or_else(|| hardware::step(world))
+        .or_else(|| power_off::clean_up(world))
+        .or_else(|| claims::step(world))
+        .unwrap_or_else(|| {
+            let body = patch::guarded_metadata(&*world.machine, json!({ "finalizers": rest }));
+            Write::new(Stage::Finish, Kind::TinkerbellMachine, world.key(), Verb::Merge(body)).into()
+        })
+}

@@ -1,0 +1,214 @@
+//! Report: what a machine says about itself. Pure; conditions say what is, one reason a cause.
+
+use capt_api::conditions::{
+    DELETING, HARDWARE_RESERVED, IP_ADDRESS_CLAIMS_FULFILLED, PAUSED, READY, WORKFLOW_SUCCEEDED, reasons,
+};
+use capt_api::infra::{Initialization, MachineAddress, TinkerbellMachineStatus};
+use capt_api::meta::Meta;
+use capt_api::tinkerbell::WorkflowProgress;
+use jiff::Timestamp;
+
+use super::lease::{self, Finding, Lease};
+use super::pause;
+use super::step::{Concern, Step, Wait};
+use super::world::World;
+use crate::conditions::Conditions;
+
+/// The status that fits what is and what is waited for.
+pub fn report(world: &World, step: &Step, now: Timestamp) -> TinkerbellMachineStatus {
+    let before = world.machine.status.clone().unwrap_or_default();
+    let mut conditions = Conditions::new(before.conditions.clone(), world.machine.metadata.generation, now);
+    crate::pause::set_condition(&mut conditions, &pause::causes(world));
+    if matches!(step, Step::Paused) {
+        note_paused_claim(world, now, &mut conditions);
+        return TinkerbellMachineStatus { conditions: conditions.into_list(), ..before };
+    }
+    let wait = match step {
+        Step::Wait(wait) => Some(&**wait),
+        _ => None,
+    };
+    if world.machine.is_terminating() {
+        deleting(world, wait, &mut conditions);
+        return TinkerbellMachineStatus { conditions: conditions.into_list(), ..before };
+    }
+
+    let lease = lease::evaluate(world, now);
+    hardware(world, wait, &mut conditions);
+    address(&lease, wait, world, &mut conditions);
+    workflow(world, wait, &mut conditions);
+    let ready = before.ready || world.is_provisioned();
+    summary(ready, &lease, wait, &mut conditions);
+
+    let mut status = TinkerbellMachineStatus { ready, conditions: conditions.into_list(), ..before };
+    if ready {
+        status.initialization = Some(Initialization { provisioned: Some(true) });
+    }
+    if let Some(address) = machine_address(world, &lease) {
+        status.addresses = vec![MachineAddress { type_: "InternalIP".to_owned(), address }];
+    }
+    if let Some(hardware) = world.reserved()
+        && status.target_namespace.is_empty()
+    {
+        status.target_namespace = hardware.namespace().to_owned();
+    }
+    if let Some(state) = instance_status(world) {
+        status.instance_status = Some(state);
+    }
+    status
+}
+
+fn hardware(world: &World, wait: Option<&Wait>, conditions: &mut Conditions) {
+    match (world.reserved(), wait) {
+        (_, Some(wait)) if wait.concern == Concern::Hardware && !starts_later(world, wait) => {
+            conditions.set(HARDWARE_RESERVED, false, wait.reason, &wait.message);
+        }
+        (Some(hardware), _) => {
+            let message = format!("Hardware {}", hardware.key());
+            conditions.set(HARDWARE_RESERVED, true, reasons::RESERVED, &message);
+        }
+        (None, _) => {}
+    }
+}
+
+/// Whether a wait before the boot is about something else than the Hardware, which is ours already.
+fn starts_later(world: &World, wait: &Wait) -> bool {
+    world.reserved().is_some() && wait.reason != reasons::HARDWARE_UNFIT
+}
+
+fn address(lease: &Lease, wait: Option<&Wait>, world: &World, conditions: &mut Conditions) {
+    if world.machine.spec.ipam_pool_ref.is_none() {
+        conditions.remove(IP_ADDRESS_CLAIMS_FULFILLED);
+        return;
+    }
+    let mut set = |status, reason, message: &str| conditions.set(IP_ADDRESS_CLAIMS_FULFILLED, status, reason, message);
+    match lease {
+        Lease::Placed(address) => set(true, reasons::FULFILLED, &format!("1/1 addresses: {address}")),
+        Lease::Static(address) => {
+            let key = world.hardware.as_ref().map(|hardware| hardware.key().to_string()).unwrap_or_default();
+            let message = format!("Hardware {key} carries address {address}, which a person wrote; the pool is not asked");
+            set(true, reasons::STATIC_ADDRESS, &message);
+        }
+        Lease::Blocked(Finding { reason, message, .. }) | Lease::Troubled(Finding { reason, message, .. }) => {
+            set(false, reason, message);
+        }
+        Lease::Missing | Lease::Damaged(_) | Lease::GivenUp(_) | Lease::ToPlace(_) => {
+            // Only seen when the server refused the write that would change it.
+            let words = wait.filter(|wait| wait.concern == Concern::Address).map_or("", |wait| wait.message.as_str());
+            let reason = if matches!(lease, Lease::Missing) { reasons::CLAIMS_BEING_CREATED } else { reasons::WRITE_REJECTED };
+            set(false, reason, words);
+        }
+        Lease::NotWanted => {}
+    }
+}
+
+fn workflow(world: &World, wait: Option<&Wait>, conditions: &mut Conditions) {
+    if let Some(wait) = wait.filter(|wait| wait.concern == Concern::Workflow) {
+        conditions.set(WORKFLOW_SUCCEEDED, false, wait.reason, &wait.message);
+    } else if world.is_provisioned() {
+        match &world.workflow {
+            Some(workflow) if workflow.progress() == WorkflowProgress::Succeeded => {
+                conditions.set(WORKFLOW_SUCCEEDED, true, reasons::SUCCEEDED, &format!("Workflow {}", workflow.key()));
+            }
+            // A Workflow that ended and was removed later succeeded all the same.
+            _ if conditions.get(WORKFLOW_SUCCEEDED).is_some_and(|condition| condition.status == "True") => {}
+            _ => conditions.set(WORKFLOW_SUCCEEDED, true, reasons::ALREADY_PROVISIONED, "the Hardware was provisioned before"),
+        }
+    }
+}
+
+fn summary(ready: bool, lease: &Lease, wait: Option<&Wait>, conditions: &mut Conditions) {
+    let blocking = match (wait, lease) {
+        (Some(wait), _) => Some((wait.reason, wait.message.as_str())),
+        (None, Lease::Troubled(finding)) => Some((finding.reason, finding.message.as_str())),
+        (None, _) => None,
+    };
+    match blocking {
+        Some((reason, message)) => conditions.set(READY, false, reason, message),
+        None if ready => conditions.set(READY, true, reasons::READY, ""),
+        None => {}
+    }
+}
+
+fn deleting(world: &World, wait: Option<&Wait>, conditions: &mut Conditions) {
+    let Some(wait) = wait else { return };
+    conditions.set(DELETING, true, wait.reason, &wait.message);
+    conditions.set(READY, false, wait.reason, &wait.message);
+    let tells_of_address = [reasons::WAITING_FOR_POWER_OFF, reasons::WAITING_FOR_ADDRESS_RELEASE].contains(&wait.reason);
+    if world.machine.spec.ipam_pool_ref.is_some() && tells_of_address {
+        conditions.set(IP_ADDRESS_CLAIMS_FULFILLED, false, wait.reason, &wait.message);
+    }
+}
+
+/// While the Cluster is paused no provider answers; a machine that waits for an address says so.
+fn note_paused_claim(world: &World, now: Timestamp, conditions: &mut Conditions) {
+    let Some(cluster) = world.cluster.as_ref().filter(|cluster| cluster.is_paused()) else { return };
+    if world.machine.is_terminating() || !matches!(lease::evaluate(world, now), Lease::Blocked(_)) {
+        return;
+    }
+    let message = format!("Cluster {} is paused; IPAM providers skip its claims", cluster.key());
+    conditions.set(IP_ADDRESS_CLAIMS_FULFILLED, false, reasons::CLUSTER_PAUSED, &message);
+}
+
+/// The machine's address: the reserved one, or what stands on the first interface where no pool is used.
+fn machine_address(world: &World, lease: &Lease) -> Option<String> {
+    let hardware = world.reserved()?;
+    match lease {
+        Lease::Placed(address) | Lease::Static(address) => Some(address.clone()),
+        Lease::NotWanted => lease::current_address(hardware.spec.interfaces.first()).map(str::to_owned),
+        Lease::Troubled(_) => {
+            let index = lease::interface_of(world, hardware)?;
+            lease::current_address(hardware.spec.interfaces.get(index)).map(str::to_owned)
+        }
+        Lease::Missing | Lease::Damaged(_) | Lease::GivenUp(_) | Lease::Blocked(_) | Lease::ToPlace(_) => None,
+    }
+}
+
+fn instance_status(world: &World) -> Option<i64> {
+    if world.is_provisioned() {
+        return Some(4);
+    }
+    world.workflow.as_ref().map(|workflow| match workflow.progress() {
+        WorkflowProgress::Pending => 0,
+        WorkflowProgress::Running => 1,
+        WorkflowProgress::Failed => 2,
+        WorkflowProgress::TimedOut => 3,
+        WorkflowProgress::Succeeded => 4,
+    })
+}
+
+/// What a new status tells for the first time, as (warning, reason, message): one event for each change.
+pub fn news(
+    before: &TinkerbellMachineStatus,
+    after: &TinkerbellMachineStatus,
+    step: &Step,
+) -> Vec<(bool, String, String)> {
+    let changed = |type_: &str| {
+        let find = |status: &TinkerbellMachineStatus| status.conditions.iter().find(|c| c.type_ == type_).cloned();
+        let (old, new) = (find(before), find(after)?);
+        let same = old.is_some_and(|old| old.status == new.status && old.reason == new.reason);
+        (!same).then_some(new)
+    };
+    let mut news = Vec::new();
+    let problem = matches!(step, Step::Wait(wait) if !wait.expected);
+    for type_ in [HARDWARE_RESERVED, IP_ADDRESS_CLAIMS_FULFILLED, WORKFLOW_SUCCEEDED, DELETING] {
+        let Some(condition) = changed(type_) else { continue };
+        let blames = matches!(step, Step::Wait(wait) if wait.concern.condition() == type_ && problem);
+        let trouble = type_ == IP_ADDRESS_CLAIMS_FULFILLED
+            && (condition.reason == reasons::STATIC_ADDRESS || (condition.status == "False" && matches!(step, Step::Done)));
+        if blames || trouble {
+            news.push((true, condition.reason, condition.message));
+        }
+    }
+    if let Some(ready) = changed(READY)
+        && ready.status == "True"
+    {
+        let address = after.addresses.first().map_or("", |address| address.address.as_str());
+        news.push((false, "Provisioned".to_owned(), format!("the machine is provisioned, with address {address}")));
+    }
+    if let Some(paused) = changed(PAUSED)
+        && paused.status == "True"
+    {
+        news.push((false, paused.reason, paused.message));
+    }
+    news
+}

@@ -1,0 +1,58 @@
+//! Track: follow the Workflow to its end, then mark the Hardware, so that nothing ever images it again.
+
+use capt_api::conditions::reasons;
+use capt_api::contract::PROVISIONED_ANNOTATION;
+use capt_api::meta::Meta;
+use capt_api::tinkerbell::{Workflow, WorkflowProgress};
+use serde_json::json;
+
+use super::step::{Concern, Step, Wait};
+use super::world::World;
+use crate::effect::{Kind, Stage, Verb, Write};
+use crate::patch;
+
+/// The next step of this stage, or nothing when it is done.
+pub fn step(world: &World) -> Option<Step> {
+    let hardware = world.reserved()?;
+    if hardware.is_provisioned() {
+        return None;
+    }
+    let workflow = world.workflow.as_ref()?;
+    if workflow.progress() != WorkflowProgress::Succeeded {
+        return Some(wait(workflow).into());
+    }
+    let body = patch::guarded_metadata(&**hardware, json!({"annotations": {PROVISIONED_ANNOTATION: "true"}}));
+    Some(Write::new(Stage::Provisioned, Kind::Hardware, hardware.key(), Verb::Merge(body)).into())
+}
+
+fn wait(workflow: &Workflow) -> Wait {
+    let (key, state) = (workflow.key(), workflow.status.state.as_str());
+    let state = if state.is_empty() { "not started" } else { state };
+    let concern = Concern::Workflow;
+    match workflow.progress() {
+        WorkflowProgress::Failed => {
+            Wait::problem(concern, reasons::WORKFLOW_FAILED, format!("workflow failed: Workflow {key} is {state}{}", at_action(workflow)))
+        }
+        WorkflowProgress::TimedOut => Wait::problem(
+            concern,
+            reasons::WORKFLOW_TIMED_OUT,
+            format!("workflow timed out: Workflow {key} is {state}{}", at_action(workflow)),
+        ),
+        WorkflowProgress::Running => {
+            Wait::expected(concern, reasons::WORKFLOW_RUNNING, format!("Workflow {key} runs"))
+        }
+        WorkflowProgress::Pending | WorkflowProgress::Succeeded if workflow.status.template_rendering == "failed" => {
+            let said = workflow.status.conditions.iter().find(|condition| condition.type_ == "TemplateRenderedSuccess");
+            let words = said.map_or("", |condition| condition.message.as_str());
+            Wait::problem(concern, reasons::TEMPLATE_INVALID, format!("Tinkerbell cannot render Workflow {key}: {words}"))
+        }
+        WorkflowProgress::Pending | WorkflowProgress::Succeeded => {
+            Wait::expected(concern, reasons::WORKFLOW_PENDING, format!("Workflow {key} has not started ({state})"))
+        }
+    }
+}
+
+fn at_action(workflow: &Workflow) -> String {
+    let action = workflow.status.current_state.as_ref().map_or("", |current| current.action_name.as_str());
+    if action.is_empty() { String::new() } else { format!(", at action \"{action}\"") }
+}

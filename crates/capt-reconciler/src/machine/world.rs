@@ -1,0 +1,243 @@
+//! Everything one machine's decision needs, already read. Nothing in it is a client.
+
+use std::sync::Arc;
+
+use capt_api::bmc::Job;
+use capt_api::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
+use capt_api::contract::{
+    CLUSTER_API_GROUP, CLUSTER_NAME_LABEL, INFRASTRUCTURE_GROUP, MACHINE_FINALIZER, TEMPLATE_OVERRIDE_ANNOTATION,
+    claim_name, hardware_of_provider_id, power_off_job_name,
+};
+use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
+use capt_api::meta::{Meta, ObjectKey};
+use capt_api::tinkerbell::{Hardware, Template, Workflow};
+
+use super::select::{self, Candidate};
+use crate::ports::{AddressUse, BootstrapSecret, PoolView, Presence, Stores};
+use crate::settings::Settings;
+
+/// What one pass over a machine has learnt that no store holds.
+#[derive(Clone, Debug, Default)]
+pub struct Pass {
+    /// The bootstrap Secret, once it was read.
+    pub bootstrap: Option<BootstrapSecret>,
+    /// How many power-off Jobs of this machine failed, once one was removed to be made again.
+    pub failed_power_offs: Option<u32>,
+}
+
+/// Everything one machine's decision needs.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The machine.
+    pub machine: Arc<TinkerbellMachine>,
+    /// The Cluster API Machine that owns it.
+    pub owner: Option<Arc<Machine>>,
+    /// The Cluster it belongs to.
+    pub cluster: Option<Arc<Cluster>>,
+    /// That Cluster's infrastructure.
+    pub tinkerbell_cluster: Option<Arc<TinkerbellCluster>>,
+    /// The machine's Hardware: the one its spec names, or else the first that carries its labels.
+    pub hardware: Option<Arc<Hardware>>,
+    /// All Hardware that must be released before the machine may go.
+    pub to_release: Vec<Arc<Hardware>>,
+    /// The Hardware to reserve, where the machine has none yet.
+    pub candidate: Candidate,
+    /// The Template made for the machine.
+    pub template: Option<Arc<Template>>,
+    /// The Template that the Hardware or the cluster names in place of the generated one.
+    pub named_template: Option<(ObjectKey, Option<Arc<Template>>)>,
+    /// The Workflow made for the machine.
+    pub workflow: Option<Arc<Workflow>>,
+    /// The power-off Job of the machine's name.
+    pub job: Option<Arc<Job>>,
+    /// Whether BMC kinds are served.
+    pub bmc: Presence,
+    /// Whether IPAM kinds are served.
+    pub ipam: Presence,
+    /// The claim of the expected name, whoever owns it.
+    pub claim: Option<Arc<IPAddressClaim>>,
+    /// The claims that the machine owns.
+    pub claims: Vec<Arc<IPAddressClaim>>,
+    /// The address that the claim names.
+    pub address: Option<Arc<IPAddress>>,
+    /// Who else uses that address.
+    pub address_users: Vec<AddressUse>,
+    /// The pool.
+    pub pool: PoolView,
+    /// What this pass has learnt.
+    pub pass: Pass,
+    /// What the operator set.
+    pub settings: Arc<Settings>,
+}
+
+impl World {
+    /// The machine's key.
+    pub fn key(&self) -> ObjectKey {
+        self.machine.key()
+    }
+
+    /// Whether this Hardware carries the machine's labels.
+    pub fn is_reserved(&self, hardware: &Hardware) -> bool {
+        hardware.reserved_for().as_ref() == Some(&self.key())
+    }
+
+    /// The machine's Hardware, if it carries the machine's labels.
+    pub fn reserved(&self) -> Option<&Arc<Hardware>> {
+        self.hardware.as_ref().filter(|hardware| self.is_reserved(hardware))
+    }
+
+    /// Whether an operating system is installed on the machine's Hardware.
+    pub fn is_provisioned(&self) -> bool {
+        self.reserved().is_some_and(|hardware| hardware.is_provisioned())
+    }
+
+    /// Whether the server may be running on its address: it is provisioned, or being provisioned.
+    pub fn is_in_use(&self) -> bool {
+        self.is_provisioned() || self.workflow.is_some()
+    }
+
+    /// The namespace of the machine's Hardware, Template, Workflow and Job (defect D4 of the behaviour spec).
+    pub fn target_namespace(&self) -> String {
+        let of_hardware = self.hardware.as_ref().or(self.to_release.first()).map(|hardware| hardware.namespace().to_owned());
+        of_hardware.unwrap_or_else(|| recorded_namespace(&self.machine).unwrap_or_else(|| self.machine.namespace().to_owned()))
+    }
+}
+
+/// The namespace that the machine itself remembers.
+fn recorded_namespace(machine: &TinkerbellMachine) -> Option<String> {
+    let status = machine.status.as_ref().map(|status| status.target_namespace.clone()).filter(|ns| !ns.is_empty());
+    status.or_else(|| hardware_of_provider_id(&machine.spec.provider_id).map(|key| key.namespace))
+}
+
+/// Reads the world of one machine, or nothing if there is no such machine.
+pub fn observe(stores: &impl Stores, key: &ObjectKey, pass: &Pass, settings: &Arc<Settings>) -> Option<World> {
+    let machine = stores.tinkerbell_machine(key)?;
+    let in_namespace = |name: &str| ObjectKey::new(key.namespace.clone(), name);
+
+    let owner = machine
+        .owner(CLUSTER_API_GROUP, "Machine")
+        .and_then(|reference| stores.machine(&in_namespace(&reference.name)).filter(|found| found.uid() == reference.uid));
+    let cluster = cluster_name(&machine, owner.as_deref()).and_then(|name| stores.cluster(&in_namespace(&name)));
+    let tinkerbell_cluster = cluster
+        .as_ref()
+        .and_then(|cluster| cluster.spec.infrastructure_ref.as_ref())
+        .filter(|reference| reference.kind == "TinkerbellCluster" && reference.group() == INFRASTRUCTURE_GROUP)
+        .and_then(|reference| stores.tinkerbell_cluster(&in_namespace(&reference.name)));
+
+    let labelled = stores.hardware_of(key);
+    let hardware = find_hardware(stores, &machine, &labelled);
+    let to_release = to_release(&machine, hardware.as_ref(), labelled);
+
+    let ipam = stores.ipam();
+    let claim = (ipam == Presence::Ready).then(|| stores.claim(&in_namespace(&claim_name(&key.name)))).flatten();
+    let claims = if ipam == Presence::Ready { stores.claims_of(machine.uid()) } else { Vec::new() };
+    let address = claim
+        .as_ref()
+        .and_then(|claim| claim.status.address_name())
+        .and_then(|name| stores.address(&in_namespace(name)));
+    let pool = match &machine.spec.ipam_pool_ref {
+        Some(reference) if ipam == Presence::Ready => stores.pool(&key.namespace, reference),
+        _ => PoolView::Unknown,
+    };
+
+    let mut world = World {
+        owner,
+        cluster,
+        tinkerbell_cluster,
+        hardware,
+        to_release,
+        candidate: Candidate::NotLooked,
+        template: None,
+        named_template: None,
+        workflow: None,
+        job: None,
+        bmc: stores.bmc(),
+        ipam,
+        claim,
+        claims,
+        address,
+        address_users: Vec::new(),
+        pool,
+        pass: pass.clone(),
+        settings: Arc::clone(settings),
+        machine,
+    };
+
+    let target = world.target_namespace();
+    let made = ObjectKey::new(target.clone(), key.name.clone());
+    world.template = stores.template(&made);
+    world.workflow = stores.workflow(&made);
+    world.job = stores.job(&ObjectKey::new(target.clone(), power_off_job_name(&key.name)));
+    world.named_template = named_template(&world, &target).map(|key| {
+        let found = stores.template(&key);
+        (key, found)
+    });
+    if let (Some(hardware), Some(address)) = (&world.hardware, &world.address)
+        && let Some(address) = capt_ipam_core::canonical(&address.spec.address)
+    {
+        world.address_users = stores.address_users(address, &hardware.key());
+    }
+    if world.hardware.is_none() && world.machine.spec.hardware_name.is_empty() && !world.machine.is_terminating() {
+        world.candidate = select::candidate(stores, &world.machine);
+    }
+    Some(world)
+}
+
+/// Name of the machine's Cluster, as far as anything tells.
+fn cluster_name(machine: &TinkerbellMachine, owner: Option<&Machine>) -> Option<String> {
+    let of_owner = owner.and_then(|owner| {
+        owner
+            .label(CLUSTER_NAME_LABEL)
+            .map(str::to_owned)
+            .or_else(|| Some(owner.spec.cluster_name.clone()).filter(|name| !name.is_empty()))
+    });
+    of_owner.or_else(|| machine.label(CLUSTER_NAME_LABEL).map(str::to_owned))
+}
+
+/// The Hardware that the machine's spec names; without a name the first that carries its labels. Once the spec names
+/// one, no other is ever considered (defect D8).
+fn find_hardware(stores: &impl Stores, machine: &TinkerbellMachine, labelled: &[Arc<Hardware>]) -> Option<Arc<Hardware>> {
+    let name = machine.spec.hardware_name.as_str();
+    if name.is_empty() {
+        return labelled.first().cloned();
+    }
+    let namespace = recorded_namespace(machine)
+        .or_else(|| labelled.iter().find(|hardware| hardware.name() == name).map(|hardware| hardware.namespace().to_owned()))
+        .unwrap_or_else(|| machine.namespace().to_owned());
+    stores.hardware(&ObjectKey::new(namespace, name))
+}
+
+/// Hardware that must be released: all that carries the machine's labels (defect D3), and the named one if somebody
+/// only stripped its labels.
+fn to_release(
+    machine: &TinkerbellMachine,
+    hardware: Option<&Arc<Hardware>>,
+    labelled: Vec<Arc<Hardware>>,
+) -> Vec<Arc<Hardware>> {
+    let mut all = labelled;
+    if let Some(named) = hardware
+        && machine.is_terminating()
+        && !named.is_reserved()
+        && named.has_finalizer(MACHINE_FINALIZER)
+    {
+        all.push(Arc::clone(named));
+    }
+    all
+}
+
+/// The Template that is to be used in place of the generated text, by the order of precedence of 5.4.
+fn named_template(world: &World, target_namespace: &str) -> Option<ObjectKey> {
+    if !world.machine.spec.template_override.is_empty() {
+        return None;
+    }
+    if let Some(name) = world.hardware.as_ref().and_then(|hardware| hardware.annotation(TEMPLATE_OVERRIDE_ANNOTATION)) {
+        return Some(ObjectKey::new(target_namespace, name));
+    }
+    let cluster = world.tinkerbell_cluster.as_ref()?;
+    if !cluster.spec.template_override.is_empty() {
+        return None;
+    }
+    let reference = cluster.spec.template_override_ref.as_ref()?;
+    let namespace = reference.namespace.as_deref().filter(|namespace| !namespace.is_empty());
+    Some(ObjectKey::new(namespace.unwrap_or(target_namespace), reference.name.clone()))
+}

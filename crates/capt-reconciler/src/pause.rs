@@ -1,0 +1,32 @@
+//! Who pauses an object, in Cluster API's words.
+
+use capt_api::cluster_api::Cluster;
+use capt_api::conditions::{PAUSED, reasons};
+use capt_api::contract::PAUSED_ANNOTATION;
+use capt_api::meta::Meta;
+
+use crate::conditions::Conditions;
+
+/// What pauses an object of this kind; empty when nothing does. A pause annotation on the Cluster counts as well
+/// (defect D13: upstream reads only its spec).
+pub fn causes(kind: &str, cluster: Option<&Cluster>, annotated: bool) -> Vec<String> {
+    let mut causes = Vec::new();
+    if cluster.is_some_and(Cluster::is_paused_by_spec) {
+        causes.push("Cluster spec.paused is set to true".to_owned());
+    } else if cluster.is_some_and(|cluster| cluster.annotation(PAUSED_ANNOTATION).is_some()) {
+        causes.push(format!("Cluster has the {PAUSED_ANNOTATION} annotation"));
+    }
+    if annotated {
+        causes.push(format!("{kind} has the {PAUSED_ANNOTATION} annotation"));
+    }
+    causes
+}
+
+/// Sets the `Paused` condition.
+pub fn set_condition(conditions: &mut Conditions, causes: &[String]) {
+    if causes.is_empty() {
+        conditions.set(PAUSED, false, reasons::NOT_PAUSED, "");
+    } else {
+        conditions.set(PAUSED, true, reasons::PAUSED, &causes.join(", "));
+    }
+}

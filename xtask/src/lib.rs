@@ -1,0 +1,5 @@
+//! The chores behind `cargo xtask`, as a library so that tests can run them.
+
+pub mod arrows;
+pub mod crds;
+pub mod workspace;

@@ -1,0 +1,40 @@
+//! Where this workspace lies, and how to ask cargo about it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+/// The folder of the root `Cargo.toml`. Asked at run time: a built xtask may be run in another checkout.
+///
+/// # Errors
+/// When cargo cannot be run, or neither xtask's folder nor the current one lies in a workspace.
+pub fn root() -> anyhow::Result<PathBuf> {
+    // cargo sets CARGO_MANIFEST_DIR for `cargo run` and `cargo test`.
+    let here = match std::env::var_os("CARGO_MANIFEST_DIR") {
+        Some(folder) => PathBuf::from(folder),
+        None => std::env::current_dir()?,
+    };
+    let manifest = cargo(&here, &["locate-project", "--workspace", "--message-format", "plain"])?;
+    let root = Path::new(manifest.trim()).parent().context("the workspace's Cargo.toml lies in no folder")?;
+    Ok(root.to_path_buf())
+}
+
+/// Runs cargo in `folder` and returns what it prints.
+///
+/// # Errors
+/// When it cannot be started or fails; the error carries what it said.
+pub fn cargo(folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let command = format!("cargo {}", arguments.join(" "));
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .with_context(|| format!("{command} did not start"))?;
+    if !output.status.success() {
+        bail!("{command} failed:\n{}", String::from_utf8_lossy(&output.stderr).trim_end());
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("{command} did not print UTF-8"))
+}

@@ -9,11 +9,7 @@ fn main() -> Result<(), serde_json::Error> {
         r#"{"metadata": {"namespace": "default", "name": "worker-1"},
             "spec": {"ipamPoolRef": {"apiGroup": "ipam.cluster.x-k8s.io", "kind": "InClusterIPPool", "name": "rack-1"}}}"#,
     )?;
-    let pool = machine
-        .spec
-        .ipam_pool_ref
-        .as_ref()
-        .map_or("none".to_owned(), ToString::to_string);
+    let pool = machine.spec.ipam_pool_ref.as_ref().map_or("none".to_owned(), ToString::to_string);
     println!("{} takes its address from: {pool}", machine.key());
     println!("{}", serde_json::to_string_pretty(&machine)?);
     Ok(())

@@ -20,28 +20,18 @@ pub struct ObjectKey {
 impl ObjectKey {
     /// A key from its two parts.
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            namespace: namespace.into(),
-            name: name.into(),
-        }
+        Self { namespace: namespace.into(), name: name.into() }
     }
 
     /// The key of an object, from its metadata; absent parts are empty.
     pub fn of(meta: &ObjectMeta) -> Self {
-        Self::new(
-            meta.namespace.clone().unwrap_or_default(),
-            meta.name.clone().unwrap_or_default(),
-        )
+        Self::new(meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
     }
 }
 
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.namespace.is_empty() {
-            f.write_str(&self.name)
-        } else {
-            write!(f, "{}/{}", self.namespace, self.name)
-        }
+        if self.namespace.is_empty() { f.write_str(&self.name) } else { write!(f, "{}/{}", self.namespace, self.name) }
     }
 }
 
@@ -84,18 +74,11 @@ pub trait Meta {
     }
     /// Whether the object carries this finalizer.
     fn has_finalizer(&self, finalizer: &str) -> bool {
-        self.metadata()
-            .finalizers
-            .as_ref()
-            .is_some_and(|all| all.iter().any(|f| f == finalizer))
+        self.metadata().finalizers.as_ref().is_some_and(|all| all.iter().any(|f| f == finalizer))
     }
     /// The owner reference with `controller: true`.
     fn controller(&self) -> Option<&OwnerReference> {
-        self.metadata()
-            .owner_references
-            .as_ref()?
-            .iter()
-            .find(|owner| owner.controller == Some(true))
+        self.metadata().owner_references.as_ref()?.iter().find(|owner| owner.controller == Some(true))
     }
     /// The first owner of this kind and API group, in any version.
     fn owner(&self, group: &str, kind: &str) -> Option<&OwnerReference> {
@@ -186,7 +169,7 @@ fn annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BTre
                 }
             }
             // Present but empty is not absent: a patch that adds the whole map would wipe what we left out.
-                Ok(Some(kept))
+            Ok(Some(kept))
         }
     }
     deserializer.deserialize_option(Annotations)
@@ -276,10 +259,7 @@ mod tests {
         let object: Object = serde_json::from_str(text).unwrap();
         assert_eq!(object.metadata.managed_fields, None);
         let annotations = object.metadata.annotations.unwrap();
-        assert_eq!(
-            annotations.into_iter().collect::<Vec<_>>(),
-            [("mine".to_owned(), "kept".to_owned())]
-        );
+        assert_eq!(annotations.into_iter().collect::<Vec<_>>(), [("mine".to_owned(), "kept".to_owned())]);
     }
 
     #[test]
@@ -293,10 +273,7 @@ mod tests {
     fn an_escaped_annotation_key_is_still_decoded() {
         let text = r#"{"metadata": {"annotations": {"a\u0041": "1"}}}"#;
         let object: Object = serde_json::from_str(text).unwrap();
-        assert_eq!(
-            object.metadata.annotations.unwrap().get("aA").map(String::as_str),
-            Some("1")
-        );
+        assert_eq!(object.metadata.annotations.unwrap().get("aA").map(String::as_str), Some("1"));
     }
 
     #[test]

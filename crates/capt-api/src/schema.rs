@@ -24,18 +24,8 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
                     r".metadata.labels.cluster\.x-k8s\.io/cluster-name",
                     "Cluster it belongs to",
                 ),
-                column(
-                    "Ready",
-                    "string",
-                    ".status.ready",
-                    "Whether the infrastructure is ready",
-                ),
-                column(
-                    "Endpoint",
-                    "string",
-                    ".spec.controlPlaneEndpoint.host",
-                    "Host of the cluster's API server",
-                ),
+                column("Ready", "string", ".status.ready", "Whether the infrastructure is ready"),
+                column("Endpoint", "string", ".spec.controlPlaneEndpoint.host", "Host of the cluster's API server"),
                 AGE,
             ],
         ),
@@ -57,12 +47,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
                     "Machine that owns it",
                 ),
                 column("Hardware", "string", ".spec.hardwareName", "Hardware it runs on"),
-                column(
-                    "Address",
-                    "string",
-                    ".status.addresses[0].address",
-                    "Address of the machine",
-                ),
+                column("Address", "string", ".status.addresses[0].address", "Address of the machine"),
                 column("Ready", "string", ".status.ready", "Whether the machine is provisioned"),
                 column(
                     "State",
@@ -82,10 +67,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         ),
     ];
     // Each document is built here from constants; one that did not decode would be missing in the generated files.
-    documents
-        .into_iter()
-        .filter_map(|document| serde_json::from_value(document).ok())
-        .collect()
+    documents.into_iter().filter_map(|document| serde_json::from_value(document).ok()).collect()
 }
 
 struct Column {
@@ -105,24 +87,12 @@ const AGE: Column = Column {
 };
 
 const fn column(name: &'static str, type_: &'static str, path: &'static str, description: &'static str) -> Column {
-    Column {
-        name,
-        type_,
-        path,
-        description,
-        priority: 0,
-    }
+    Column { name, type_, path, description, priority: 0 }
 }
 
 /// A column that `kubectl get -o wide` shows.
 const fn wide(name: &'static str, type_: &'static str, path: &'static str, description: &'static str) -> Column {
-    Column {
-        name,
-        type_,
-        path,
-        description,
-        priority: 1,
-    }
+    Column { name, type_, path, description, priority: 1 }
 }
 
 fn crd<K: Resource<DynamicType = ()>>(
@@ -202,9 +172,7 @@ fn insert(object: &mut Value, key: &str, value: Value) {
 
 /// The structural schema of a type, in the form controller-gen gives it.
 fn subschema<T: JsonSchema>() -> Value {
-    let generator = SchemaSettings::openapi3()
-        .with(|settings| settings.inline_subschemas = true)
-        .into_generator();
+    let generator = SchemaSettings::openapi3().with(|settings| settings.inline_subschemas = true).into_generator();
     let mut schema = generator.into_root_schema_for::<T>().to_value();
     if let Value::Object(root) = &mut schema {
         root.remove("$schema");
@@ -225,9 +193,7 @@ fn normalise(schema: &mut Value) {
             node.remove(noise);
         }
     }
-    if node
-        .get("default")
-        .is_some_and(|default| default.is_null() || *default == json!("") || *default == json!(false))
+    if node.get("default").is_some_and(|default| default.is_null() || *default == json!("") || *default == json!(false))
     {
         node.remove("default");
     }

@@ -6,35 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 const GO: [(&str, &str); 3] = [
-    (
-        "tinkerbellclusters",
-        include_str!("go-capt-v0.7.0/tinkerbellclusters.yaml"),
-    ),
-    (
-        "tinkerbellmachines",
-        include_str!("go-capt-v0.7.0/tinkerbellmachines.yaml"),
-    ),
-    (
-        "tinkerbellmachinetemplates",
-        include_str!("go-capt-v0.7.0/tinkerbellmachinetemplates.yaml"),
-    ),
+    ("tinkerbellclusters", include_str!("go-capt-v0.7.0/tinkerbellclusters.yaml")),
+    ("tinkerbellmachines", include_str!("go-capt-v0.7.0/tinkerbellmachines.yaml")),
+    ("tinkerbellmachinetemplates", include_str!("go-capt-v0.7.0/tinkerbellmachinetemplates.yaml")),
 ];
 
 /// Path (its beginning) and the reason for the difference.
 const WANTED: [(&str, &str); 6] = [
     ("/metadata/annotations", "controller-gen's own mark"),
-    (
-        "/metadata/labels",
-        "Go CAPT adds the contract labels later, by kustomize",
-    ),
-    (
-        "/spec/versions/0/additionalPrinterColumns",
-        "more useful columns, and no column with a dead path",
-    ),
-    (
-        "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/ipamPoolRef",
-        "addresses from pools",
-    ),
+    ("/metadata/labels", "Go CAPT adds the contract labels later, by kustomize"),
+    ("/spec/versions/0/additionalPrinterColumns", "more useful columns, and no column with a dead path"),
+    ("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/ipamPoolRef", "addresses from pools"),
     (
         "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/template/properties/spec/properties/ipamPoolRef",
         "addresses from pools",
@@ -56,12 +38,7 @@ fn leaves(value: &Value, path: &str, inside_properties: bool, out: &mut BTreeMap
                 if key == "description" && member.is_string() && !inside_properties {
                     continue;
                 }
-                leaves(
-                    member,
-                    &format!("{path}/{key}"),
-                    key == "properties" && !inside_properties,
-                    out,
-                );
+                leaves(member, &format!("{path}/{key}"), key == "properties" && !inside_properties, out);
             }
         }
         Value::Array(items) if path.ends_with("/required") && items.iter().all(Value::is_string) => {
@@ -75,9 +52,7 @@ fn leaves(value: &Value, path: &str, inside_properties: bool, out: &mut BTreeMap
         }
         leaf => {
             // 1 and 1.0 are one number in a schema.
-            let text = leaf
-                .as_f64()
-                .map_or_else(|| leaf.to_string(), |number| number.to_string());
+            let text = leaf.as_f64().map_or_else(|| leaf.to_string(), |number| number.to_string());
             out.insert(path.to_owned(), text);
         }
     }
@@ -106,27 +81,15 @@ fn an_object_that_go_capt_accepts_is_never_refused_by_a_schema_difference() {
                 Some(index) => {
                     used.insert(index);
                 }
-                None => surprises.push(format!(
-                    "{plural} {path}: Go {:?}, ours {:?}",
-                    theirs.get(path),
-                    mine.get(path)
-                )),
+                None => {
+                    surprises.push(format!("{plural} {path}: Go {:?}, ours {:?}", theirs.get(path), mine.get(path)))
+                }
             }
         }
     }
-    assert!(
-        surprises.is_empty(),
-        "differences without a reason:\n{}",
-        surprises.join("\n")
-    );
-    let unused: Vec<_> = (0..WANTED.len())
-        .filter(|index| !used.contains(index))
-        .map(|index| WANTED[index])
-        .collect();
-    assert!(
-        unused.is_empty(),
-        "reasons for differences that are not there: {unused:?}"
-    );
+    assert!(surprises.is_empty(), "differences without a reason:\n{}", surprises.join("\n"));
+    let unused: Vec<_> = (0..WANTED.len()).filter(|index| !used.contains(index)).map(|index| WANTED[index]).collect();
+    assert!(unused.is_empty(), "reasons for differences that are not there: {unused:?}");
 }
 
 #[test]
@@ -134,9 +97,6 @@ fn crds_carry_the_contract_labels_that_cluster_api_looks_for() {
     for crd in capt_api::crds() {
         let labels = crd.metadata.labels.unwrap();
         assert_eq!(labels["cluster.x-k8s.io/v1beta1"], "v1beta1");
-        assert_eq!(
-            labels["cluster.x-k8s.io/v1beta2"], "v1beta1",
-            "names one of our versions, not the contract's"
-        );
+        assert_eq!(labels["cluster.x-k8s.io/v1beta2"], "v1beta1", "names one of our versions, not the contract's");
     }
 }

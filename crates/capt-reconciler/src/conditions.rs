@@ -67,7 +67,8 @@ impl Conditions {
 
 /// Whether two lists say the same, whatever the times they give.
 pub fn say_the_same(a: &[Condition], b: &[Condition]) -> bool {
-    let without_time = |condition: &Condition| Condition { last_transition_time: Time(Timestamp::MIN), ..condition.clone() };
+    let without_time =
+        |condition: &Condition| Condition { last_transition_time: Time(Timestamp::MIN), ..condition.clone() };
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| without_time(a) == without_time(b))
 }
 

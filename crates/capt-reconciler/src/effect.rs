@@ -150,14 +150,19 @@ impl Write {
 }
 
 /// Bodies stay out of logs: one of them holds bootstrap data.
+impl fmt::Debug for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Create(_) => f.write_str("create"),
+            Self::Merge(_) | Self::Json(_) => f.write_str("patch"),
+            Self::Status(_) => f.write_str("patch status of"),
+            Self::Delete { uid } => write!(f, "delete (UID {uid})"),
+        }
+    }
+}
+
 impl fmt::Debug for Write {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = match &self.verb {
-            Verb::Create(_) => "create",
-            Verb::Merge(_) | Verb::Json(_) => "patch",
-            Verb::Status(_) => "patch status of",
-            Verb::Delete { .. } => "delete",
-        };
-        write!(f, "{}: {verb} {:?} {}", self.stage.as_str(), self.kind, self.key)
+        write!(f, "{}: {:?} {:?} {}", self.stage.as_str(), self.verb, self.kind, self.key)
     }
 }

@@ -51,13 +51,9 @@ pub struct IPAddressClaimStatus {
 impl IPAddressClaimStatus {
     /// The provider's `Ready` condition, in whichever place it was written.
     pub fn ready(&self) -> Option<&ClaimCondition> {
-        [
-            &self.conditions,
-            &self.v1beta2.conditions,
-            &self.deprecated.v1beta1.conditions,
-        ]
-        .into_iter()
-        .find_map(|all| all.iter().find(|condition| condition.type_ == "Ready"))
+        [&self.conditions, &self.v1beta2.conditions, &self.deprecated.v1beta1.conditions]
+            .into_iter()
+            .find_map(|all| all.iter().find(|condition| condition.type_ == "Ready"))
     }
 
     /// Name of the IPAddress, once there is one.

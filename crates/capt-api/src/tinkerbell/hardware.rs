@@ -159,10 +159,7 @@ impl Hardware {
     /// The TinkerbellMachine whose labels this Hardware carries.
     pub fn reserved_for(&self) -> Option<ObjectKey> {
         let name = self.label(OWNER_NAME_LABEL)?;
-        Some(ObjectKey::new(
-            self.label(OWNER_NAMESPACE_LABEL).unwrap_or_default(),
-            name,
-        ))
+        Some(ObjectKey::new(self.label(OWNER_NAMESPACE_LABEL).unwrap_or_default(), name))
     }
 
     /// Whether any machine's name stands on it, in part or whole.
@@ -177,40 +174,29 @@ impl Hardware {
 
     /// The addresses we recorded as ours; a broken record counts as none.
     pub fn reservations(&self) -> Vec<ReservationRecord> {
-        self.annotation(RESERVATION_ANNOTATION)
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_default()
+        self.annotation(RESERVATION_ANNOTATION).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 
     /// The index of the interface with this MAC, whatever its letters' case.
     pub fn interface_with_mac(&self, mac: &str) -> Option<usize> {
-        self.spec.interfaces.iter().position(|interface| {
-            interface
-                .dhcp
-                .as_ref()
-                .is_some_and(|dhcp| dhcp.mac.eq_ignore_ascii_case(mac))
-        })
+        self.spec
+            .interfaces
+            .iter()
+            .position(|interface| interface.dhcp.as_ref().is_some_and(|dhcp| dhcp.mac.eq_ignore_ascii_case(mac)))
     }
 
     /// All addresses that stand on its interfaces, as text.
     pub fn addresses(&self) -> impl Iterator<Item = &str> {
-        self.ips()
-            .map(|ip| ip.address.as_str())
-            .filter(|address| !address.is_empty())
+        self.ips().map(|ip| ip.address.as_str()).filter(|address| !address.is_empty())
     }
 
     /// All gateways that stand on its interfaces, as text.
     pub fn gateways(&self) -> impl Iterator<Item = &str> {
-        self.ips()
-            .map(|ip| ip.gateway.as_str())
-            .filter(|gateway| !gateway.is_empty())
+        self.ips().map(|ip| ip.gateway.as_str()).filter(|gateway| !gateway.is_empty())
     }
 
     fn ips(&self) -> impl Iterator<Item = &Ip> {
-        self.spec
-            .interfaces
-            .iter()
-            .filter_map(|interface| interface.dhcp.as_ref()?.ip.as_ref())
+        self.spec.interfaces.iter().filter_map(|interface| interface.dhcp.as_ref()?.ip.as_ref())
     }
 }
 

@@ -54,8 +54,12 @@ pub fn decide(world: &World) -> Step {
             None => Step::Leave,
         };
     }
-    let Some(cluster) = &world.cluster else { return Step::Leave };
-    let Some(endpoint) = endpoint(infra.spec.control_plane_endpoint.as_ref(), cluster) else { return Step::NoEndpoint };
+    let Some(cluster) = &world.cluster else {
+        return Step::Leave;
+    };
+    let Some(endpoint) = endpoint(infra.spec.control_plane_endpoint.as_ref(), cluster) else {
+        return Step::NoEndpoint;
+    };
     if infra.spec.control_plane_endpoint.as_ref() != Some(&endpoint) {
         let body = json!({"metadata": {"uid": infra.uid()}, "spec": {"controlPlaneEndpoint": endpoint}});
         return merge(world, Stage::Adopt, body);

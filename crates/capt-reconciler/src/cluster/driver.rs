@@ -35,9 +35,13 @@ impl<P: Stores + Api + Clock> ClusterReconciler<P> {
     /// Takes one cluster as far as it gets.
     pub async fn reconcile(&self, key: &ObjectKey) -> Outcome {
         for _ in 0..MAX_STEPS {
-            let Some(world) = observe(&self.ports, key) else { return settled(None) };
+            let Some(world) = observe(&self.ports, key) else {
+                return settled(None);
+            };
             let step = decide(&world);
-            let Step::Do(write) = &step else { return self.settle(&world, &step).await };
+            let Step::Do(write) = &step else {
+                return self.settle(&world, &step).await;
+            };
             match self.ports.write(write).await {
                 Ok(()) | Err(WriteError::Conflict(_)) => {}
                 Err(WriteError::Rejected(message)) => {

@@ -26,7 +26,6 @@ pub fn report(world: &World, step: &Step, now: Timestamp) -> TinkerbellClusterSt
         Step::Do(_) | Step::Paused | Step::Leave => {}
     }
     let ready = before.ready || matches!(step, Step::Ready);
-    let initialization =
-        if ready { Some(Initialization { provisioned: Some(true) }) } else { before.initialization };
+    let initialization = if ready { Some(Initialization { provisioned: Some(true) }) } else { before.initialization };
     TinkerbellClusterStatus { ready, initialization, conditions: conditions.into_list() }
 }

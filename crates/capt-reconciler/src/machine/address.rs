@@ -18,14 +18,17 @@ use crate::patch;
 
 /// The next step of this stage, or nothing when it is done.
 pub fn step(world: &World, now: Timestamp) -> Option<Step> {
-    let Lease::ToPlace(placement) = lease::evaluate(world, now) else { return None };
+    let Lease::ToPlace(placement) = lease::evaluate(world, now) else {
+        return None;
+    };
     let hardware = world.reserved()?;
     Some(write(hardware, &placement).into())
 }
 
 fn write(hardware: &Arc<Hardware>, placement: &Placement) -> Write {
     let Placement { interface, reservation, record, restores } = placement;
-    let mac = hardware.spec.interfaces.get(*interface).and_then(|i| i.dhcp.as_ref()).map_or("", |dhcp| dhcp.mac.as_str());
+    let mac =
+        hardware.spec.interfaces.get(*interface).and_then(|i| i.dhcp.as_ref()).map_or("", |dhcp| dhcp.mac.as_str());
     let mut ip = Map::new();
     ip.insert("address".to_owned(), json!(record.address));
     for (name, value) in [("netmask", &record.netmask), ("gateway", &record.gateway)] {
@@ -48,7 +51,8 @@ fn write(hardware: &Arc<Hardware>, placement: &Placement) -> Write {
         .holding(Hold::Address(reservation.address()));
     let (address, key) = (&record.address, hardware.key());
     if *restores {
-        let message = format!("put address {address} back on Hardware {key}: somebody had removed it while its lease held");
+        let message =
+            format!("put address {address} back on Hardware {key}: somebody had removed it while its lease held");
         return write.telling(true, reasons::ADDRESS_RESTORED, message);
     }
     if reservation.gateway().is_none() {
@@ -82,16 +86,23 @@ pub fn clearing(hardware: &Hardware, leased: &[String]) -> Vec<Value> {
     let records = hardware.reservations();
     let mut operations = Vec::new();
     for (index, interface) in hardware.spec.interfaces.iter().enumerate() {
-        let Some(address) = lease::current_address(Some(interface)) else { continue };
+        let Some(address) = lease::current_address(Some(interface)) else {
+            continue;
+        };
         let Some(dhcp) = &interface.dhcp else { continue };
-        let recorded = records.iter().any(|entry| entry.address == address && entry.mac.eq_ignore_ascii_case(&dhcp.mac));
+        let recorded =
+            records.iter().any(|entry| entry.address == address && entry.mac.eq_ignore_ascii_case(&dhcp.mac));
         if recorded || leased.iter().any(|lease| lease == address) {
-            operations.push(json!({"op": "test", "path": format!("/spec/interfaces/{index}/dhcp/ip/address"), "value": address}));
+            operations.push(
+                json!({"op": "test", "path": format!("/spec/interfaces/{index}/dhcp/ip/address"), "value": address}),
+            );
             operations.push(json!({"op": "remove", "path": format!("/spec/interfaces/{index}/dhcp/ip")}));
         }
     }
     if hardware.annotation(RESERVATION_ANNOTATION).is_some() {
-        operations.push(json!({"op": "remove", "path": format!("/metadata/annotations/{}", patch::escape(RESERVATION_ANNOTATION))}));
+        operations.push(
+            json!({"op": "remove", "path": format!("/metadata/annotations/{}", patch::escape(RESERVATION_ANNOTATION))}),
+        );
     }
     operations
 }

@@ -81,7 +81,10 @@ fn template_text(world: &World, hardware: &Hardware) -> Result<String, Box<Wait>
     if let Some((key, found)) = &world.named_template {
         let interest = Interest { template: Some(key.clone()), ..Interest::default() };
         let Some(template) = found else {
-            return Err(invalid(format!("Template {key}, which is to be used for this machine, does not exist"), interest));
+            return Err(invalid(
+                format!("Template {key}, which is to be used for this machine, does not exist"),
+                interest,
+            ));
         };
         let data = template.spec.data.clone().filter(|data| !data.is_empty());
         return data.ok_or_else(|| {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use capt_api::cluster_api::IPAddressClaim;
 use capt_api::contract::{
-    CLAIM_FINALIZER, CLUSTER_NAME_LABEL, HARDWARE_NAME_ANNOTATION, HARDWARE_NAMESPACE_ANNOTATION, MAC_ADDRESS_ANNOTATION,
-    claim_name,
+    CLAIM_FINALIZER, CLUSTER_NAME_LABEL, HARDWARE_NAME_ANNOTATION, HARDWARE_NAMESPACE_ANNOTATION,
+    MAC_ADDRESS_ANNOTATION, claim_name,
 };
 use capt_api::meta::{Meta, ObjectKey};
 use capt_api::tinkerbell::Hardware;
@@ -45,7 +45,8 @@ pub fn wait(finding: Finding) -> Wait {
 fn create(world: &World, hardware: &Arc<Hardware>) -> Write {
     let machine = &world.machine;
     let key = ObjectKey::new(machine.namespace(), claim_name(machine.name()));
-    let mac = hardware.spec.interfaces.first().and_then(|first| first.dhcp.as_ref()).map_or("", |dhcp| dhcp.mac.as_str());
+    let mac =
+        hardware.spec.interfaces.first().and_then(|first| first.dhcp.as_ref()).map_or("", |dhcp| dhcp.mac.as_str());
     let mut metadata = json!({
         "name": key.name,
         "namespace": key.namespace,

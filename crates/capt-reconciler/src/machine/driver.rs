@@ -209,13 +209,16 @@ fn watch_over_lease(world: &World, now: Timestamp) -> Interest {
 fn refused(step: &Step, message: &str) -> Wait {
     let Step::Do(write) = step else {
         let message = format!("the bootstrap data Secret cannot be read: {message}");
-        return Wait::problem(Concern::Hardware, reasons::WAITING_FOR_BOOTSTRAP_DATA, message).again_after(REFUSED_PAUSE);
+        return Wait::problem(Concern::Hardware, reasons::WAITING_FOR_BOOTSTRAP_DATA, message)
+            .again_after(REFUSED_PAUSE);
     };
     let concern = match write.stage {
         Stage::Adopt | Stage::Reserve | Stage::Record => Concern::Hardware,
         Stage::Claim | Stage::Address => Concern::Address,
         Stage::Boot | Stage::Provisioned | Stage::Report => Concern::Workflow,
-        Stage::Stop | Stage::PowerOff | Stage::ReleaseHardware | Stage::ReleaseClaims | Stage::Finish => Concern::Deleting,
+        Stage::Stop | Stage::PowerOff | Stage::ReleaseHardware | Stage::ReleaseClaims | Stage::Finish => {
+            Concern::Deleting
+        }
     };
     let message = format!("{:?} {} cannot be written ({}): {message}", write.kind, write.key, write.stage.as_str());
     Wait::problem(concern, reasons::WRITE_REJECTED, message).again_after(REFUSED_PAUSE)
@@ -223,13 +226,16 @@ fn refused(step: &Step, message: &str) -> Wait {
 
 /// Whether two statuses say the same, whatever the times they give.
 fn same(before: &TinkerbellMachineStatus, after: &TinkerbellMachineStatus) -> bool {
-    let without = |status: &TinkerbellMachineStatus| TinkerbellMachineStatus { conditions: Vec::new(), ..status.clone() };
+    let without =
+        |status: &TinkerbellMachineStatus| TinkerbellMachineStatus { conditions: Vec::new(), ..status.clone() };
     without(before) == without(after) && say_the_same(&before.conditions, &after.conditions)
 }
 
 /// The merge patch from one status to the other: only members that differ.
 fn difference(before: &TinkerbellMachineStatus, after: &TinkerbellMachineStatus) -> Value {
-    let (Value::Object(before), Value::Object(mut after)) = (json!(before), json!(after)) else { return json!({}) };
+    let (Value::Object(before), Value::Object(mut after)) = (json!(before), json!(after)) else {
+        return json!({});
+    };
     after.retain(|name, value| before.get(name) != Some(value));
     Value::Object(after)
 }

@@ -106,7 +106,9 @@ pub fn evaluate(world: &World, now: Timestamp) -> Lease {
         return Lease::NotWanted;
     };
     let name = ObjectKey::new(world.machine.namespace(), claim_name(world.machine.name()));
-    let Some(claim) = &world.claim else { return without_claim(world, hardware, &name) };
+    let Some(claim) = &world.claim else {
+        return without_claim(world, hardware, &name);
+    };
     let who = claimant(claim, &world.machine);
     if claim.is_terminating() {
         return terminating(world, claim, who);
@@ -120,7 +122,8 @@ pub fn evaluate(world: &World, now: Timestamp) -> Lease {
         return Lease::Blocked(Finding::problem(reasons::CLAIM_CONFLICT, message));
     }
     if claim.spec.pool_ref != *pool {
-        let message = format!("IPAddressClaim {name} asks {} for an address, the machine names {pool}", claim.spec.pool_ref);
+        let message =
+            format!("IPAddressClaim {name} asks {} for an address, the machine names {pool}", claim.spec.pool_ref);
         return Lease::Blocked(Finding::problem(reasons::CLAIM_CONFLICT, message));
     }
     if super::claim::damage(world, claim).is_some() {
@@ -180,7 +183,9 @@ fn terminating(world: &World, claim: &Arc<IPAddressClaim>, who: Claimant) -> Lea
 /// The claim is ours and in order: what about its address?
 fn resolve(world: &World, hardware: &Arc<Hardware>, claim: &IPAddressClaim, now: Timestamp) -> Lease {
     let in_use = world.is_in_use();
-    let trouble = |finding: Finding| if in_use { Lease::Troubled(finding) } else { Lease::Blocked(finding) };
+    let trouble = |finding: Finding| {
+        if in_use { Lease::Troubled(finding) } else { Lease::Blocked(finding) }
+    };
     if claim.status.address_name().is_none() && !in_use {
         return Lease::Blocked(pending::why(world, claim, now));
     }
@@ -197,11 +202,16 @@ fn resolve(world: &World, hardware: &Arc<Hardware>, claim: &IPAddressClaim, now:
         return Lease::Blocked(Finding::expected(reasons::WAITING_FOR_IP_ADDRESS, message));
     };
     if let Some(message) = mismatch(claim, address) {
-        let reason = if in_use && address.is_terminating() { reasons::ADDRESS_RELEASED_IN_USE } else { reasons::CLAIM_CONFLICT };
+        let reason =
+            if in_use && address.is_terminating() { reasons::ADDRESS_RELEASED_IN_USE } else { reasons::CLAIM_CONFLICT };
         return trouble(Finding::problem(reason, message));
     }
-    let Some(index) = interface_of(world, hardware) else { return trouble(no_interface(world, hardware)) };
-    let Some(interface) = hardware.spec.interfaces.get(index) else { return trouble(no_interface(world, hardware)) };
+    let Some(index) = interface_of(world, hardware) else {
+        return trouble(no_interface(world, hardware));
+    };
+    let Some(interface) = hardware.spec.interfaces.get(index) else {
+        return trouble(no_interface(world, hardware));
+    };
     let reservation = match reservation(world, address, interface) {
         Ok(reservation) => reservation,
         Err(message) => return trouble(Finding::problem(reasons::ADDRESS_INVALID, message)),
@@ -239,13 +249,19 @@ fn place(
     if current == Some(wanted.as_str()) {
         let complete = recorded.is_some_and(|entry| entry.address == wanted) && carries(interface, &record);
         // What runs is left alone, whatever the record says.
-        return if complete || world.is_provisioned() { Lease::Placed(wanted) } else { to_place(record, reservation, false) };
+        return if complete || world.is_provisioned() {
+            Lease::Placed(wanted)
+        } else {
+            to_place(record, reservation, false)
+        };
     }
     if world.is_provisioned() {
         return match (current, recorded) {
-            (None, Some(entry)) if entry.address == wanted => {
-                to_place(ReservationRecord { claim_uid: record.claim_uid, machine_uid: record.machine_uid, ..entry }, reservation, true)
-            }
+            (None, Some(entry)) if entry.address == wanted => to_place(
+                ReservationRecord { claim_uid: record.claim_uid, machine_uid: record.machine_uid, ..entry },
+                reservation,
+                true,
+            ),
             (Some(address), Some(entry)) if entry.address == address => {
                 let message = format!(
                     "IPAddressClaim {} now holds {wanted}; the server runs with {address} on Hardware {}",
@@ -281,7 +297,13 @@ fn place(
         }
         _ => match world.address_users.first() {
             Some(user) => {
-                let message = format!("address {wanted} of IPAddressClaim {} is in use: {} {} has it as {}", claim.key(), user.kind, user.key, user.role);
+                let message = format!(
+                    "address {wanted} of IPAddressClaim {} is in use: {} {} has it as {}",
+                    claim.key(),
+                    user.kind,
+                    user.key,
+                    user.role
+                );
                 let interest = Interest { address: Some(reservation.address()), ..Interest::default() };
                 Lease::Blocked(Finding { interest, ..Finding::problem(reasons::ADDRESS_DUPLICATE, message) })
             }
@@ -291,8 +313,10 @@ fn place(
 }
 
 fn foreign_address(hardware: &Hardware, claim: &IPAddressClaim, current: Option<&str>, wanted: &str) -> Finding {
-    let carries = current.map_or_else(|| "no address and no record of one".to_owned(), |a| format!("{a}, which we did not write"));
-    let message = format!("Hardware {} carries {carries}; IPAddressClaim {} holds {wanted}", hardware.key(), claim.key());
+    let carries = current
+        .map_or_else(|| "no address and no record of one".to_owned(), |a| format!("{a}, which we did not write"));
+    let message =
+        format!("Hardware {} carries {carries}; IPAddressClaim {} holds {wanted}", hardware.key(), claim.key());
     Finding::problem(reasons::HARDWARE_ADDRESS_CONFLICT, message)
 }
 
@@ -340,14 +364,20 @@ fn remembered_mac(world: &World, hardware: &Hardware) -> Option<String> {
         .and_then(|claim| claim.annotation(MAC_ADDRESS_ANNOTATION).map(str::to_owned));
     of_claim
         .or_else(|| {
-            hardware.reservations().into_iter().find(|entry| entry.machine_uid == world.machine.uid()).map(|entry| entry.mac)
+            hardware
+                .reservations()
+                .into_iter()
+                .find(|entry| entry.machine_uid == world.machine.uid())
+                .map(|entry| entry.mac)
         })
         .filter(|mac| !mac.is_empty())
 }
 
 fn no_interface(world: &World, hardware: &Hardware) -> Finding {
-    let which = remembered_mac(world, hardware)
-        .map_or_else(|| "no first interface with spec.interfaces[0].dhcp".to_owned(), |mac| format!("no interface with MAC {mac}"));
+    let which = remembered_mac(world, hardware).map_or_else(
+        || "no first interface with spec.interfaces[0].dhcp".to_owned(),
+        |mac| format!("no interface with MAC {mac}"),
+    );
     Finding::problem(reasons::INTERFACE_NOT_FOUND, format!("Hardware {} has {which}", hardware.key()))
 }
 

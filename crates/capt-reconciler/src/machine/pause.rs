@@ -12,5 +12,9 @@ pub fn is_paused(world: &World) -> bool {
 
 /// What pauses the machine, in Cluster API's words; empty when nothing does.
 pub fn causes(world: &World) -> Vec<String> {
-    crate::pause::causes("TinkerbellMachine", world.cluster.as_deref(), world.machine.annotation(PAUSED_ANNOTATION).is_some())
+    crate::pause::causes(
+        "TinkerbellMachine",
+        world.cluster.as_deref(),
+        world.machine.annotation(PAUSED_ANNOTATION).is_some(),
+    )
 }

@@ -17,11 +17,8 @@ pub fn why(world: &World, claim: &IPAddressClaim, now: Timestamp) -> Finding {
     let key = claim.key();
     let interest = Interest { pool: Some(pool.clone()), ipam_kinds: true, ..Interest::default() };
     let net = Some(world.settings.safety_net);
-    let problem = |reason, message| Finding {
-        interest: interest.clone(),
-        requeue: net,
-        ..Finding::problem(reason, message)
-    };
+    let problem =
+        |reason, message| Finding { interest: interest.clone(), requeue: net, ..Finding::problem(reason, message) };
 
     let said = claim.status.ready().filter(|ready| ready.status != "True");
     let known = said.and_then(|ready| {
@@ -35,7 +32,8 @@ pub fn why(world: &World, claim: &IPAddressClaim, now: Timestamp) -> Finding {
     }
     match &world.pool {
         PoolView::KindNotServed => {
-            let message = format!("the server knows no kind {}.{}; IPAddressClaim {key} names it", pool.kind, pool.api_group);
+            let message =
+                format!("the server knows no kind {}.{}; IPAddressClaim {key} names it", pool.kind, pool.api_group);
             return problem(reasons::POOL_KIND_NOT_SERVED, message);
         }
         PoolView::NotFound => {
@@ -68,9 +66,9 @@ pub fn why(world: &World, claim: &IPAddressClaim, now: Timestamp) -> Finding {
         let requeue = Some(rest.min(world.settings.safety_net).max(std::time::Duration::from_millis(100)));
         return Finding { interest, requeue, ..Finding::expected(reasons::WAITING_FOR_IP_ADDRESS, message) };
     }
-    let words = said.filter(|ready| !ready.message.is_empty() || !ready.reason.is_empty()).map_or_else(String::new, |ready| {
-        format!("; the provider says {}: \"{}\"", ready.reason, ready.message)
-    });
+    let words = said
+        .filter(|ready| !ready.message.is_empty() || !ready.reason.is_empty())
+        .map_or_else(String::new, |ready| format!("; the provider says {}: \"{}\"", ready.reason, ready.message));
     let message = format!("0/1 addresses: IPAddressClaim {key} waits for an address from {pool}{words}");
     Finding { interest, requeue: net, ..Finding::expected(reasons::WAITING_FOR_IP_ADDRESS, message) }
 }

@@ -85,7 +85,8 @@ fn address(lease: &Lease, wait: Option<&Wait>, world: &World, conditions: &mut C
         Lease::Placed(address) => set(true, reasons::FULFILLED, &format!("1/1 addresses: {address}")),
         Lease::Static(address) => {
             let key = world.hardware.as_ref().map(|hardware| hardware.key().to_string()).unwrap_or_default();
-            let message = format!("Hardware {key} carries address {address}, which a person wrote; the pool is not asked");
+            let message =
+                format!("Hardware {key} carries address {address}, which a person wrote; the pool is not asked");
             set(true, reasons::STATIC_ADDRESS, &message);
         }
         Lease::Blocked(Finding { reason, message, .. }) | Lease::Troubled(Finding { reason, message, .. }) => {
@@ -94,7 +95,8 @@ fn address(lease: &Lease, wait: Option<&Wait>, world: &World, conditions: &mut C
         Lease::Missing | Lease::Damaged(_) | Lease::GivenUp(_) | Lease::ToPlace(_) => {
             // Only seen when the server refused the write that would change it.
             let words = wait.filter(|wait| wait.concern == Concern::Address).map_or("", |wait| wait.message.as_str());
-            let reason = if matches!(lease, Lease::Missing) { reasons::CLAIMS_BEING_CREATED } else { reasons::WRITE_REJECTED };
+            let reason =
+                if matches!(lease, Lease::Missing) { reasons::CLAIMS_BEING_CREATED } else { reasons::WRITE_REJECTED };
             set(false, reason, words);
         }
         Lease::NotWanted => {}
@@ -111,7 +113,12 @@ fn workflow(world: &World, wait: Option<&Wait>, conditions: &mut Conditions) {
             }
             // A Workflow that ended and was removed later succeeded all the same.
             _ if conditions.get(WORKFLOW_SUCCEEDED).is_some_and(|condition| condition.status == "True") => {}
-            _ => conditions.set(WORKFLOW_SUCCEEDED, true, reasons::ALREADY_PROVISIONED, "the Hardware was provisioned before"),
+            _ => conditions.set(
+                WORKFLOW_SUCCEEDED,
+                true,
+                reasons::ALREADY_PROVISIONED,
+                "the Hardware was provisioned before",
+            ),
         }
     }
 }
@@ -133,7 +140,8 @@ fn deleting(world: &World, wait: Option<&Wait>, conditions: &mut Conditions) {
     let Some(wait) = wait else { return };
     conditions.set(DELETING, true, wait.reason, &wait.message);
     conditions.set(READY, false, wait.reason, &wait.message);
-    let tells_of_address = [reasons::WAITING_FOR_POWER_OFF, reasons::WAITING_FOR_ADDRESS_RELEASE].contains(&wait.reason);
+    let tells_of_address =
+        [reasons::WAITING_FOR_POWER_OFF, reasons::WAITING_FOR_ADDRESS_RELEASE].contains(&wait.reason);
     if world.machine.spec.ipam_pool_ref.is_some() && tells_of_address {
         conditions.set(IP_ADDRESS_CLAIMS_FULFILLED, false, wait.reason, &wait.message);
     }
@@ -141,7 +149,9 @@ fn deleting(world: &World, wait: Option<&Wait>, conditions: &mut Conditions) {
 
 /// While the Cluster is paused no provider answers; a machine that waits for an address says so.
 fn note_paused_claim(world: &World, now: Timestamp, conditions: &mut Conditions) {
-    let Some(cluster) = world.cluster.as_ref().filter(|cluster| cluster.is_paused()) else { return };
+    let Some(cluster) = world.cluster.as_ref().filter(|cluster| cluster.is_paused()) else {
+        return;
+    };
     if world.machine.is_terminating() || !matches!(lease::evaluate(world, now), Lease::Blocked(_)) {
         return;
     }
@@ -194,7 +204,8 @@ pub fn news(
         let Some(condition) = changed(type_) else { continue };
         let blames = matches!(step, Step::Wait(wait) if wait.concern.condition() == type_ && problem);
         let trouble = type_ == IP_ADDRESS_CLAIMS_FULFILLED
-            && (condition.reason == reasons::STATIC_ADDRESS || (condition.status == "False" && matches!(step, Step::Done)));
+            && (condition.reason == reasons::STATIC_ADDRESS
+                || (condition.status == "False" && matches!(step, Step::Done)));
         if blames || trouble {
             news.push((true, condition.reason, condition.message));
         }

@@ -132,9 +132,10 @@ fn reserve(world: &World, hardware: &Arc<Hardware>, user_data: Option<&str>) -> 
 
 /// The bootstrap data for this Hardware, or the step that is needed to get it.
 pub fn bootstrap_text(world: &World, hardware: &Hardware) -> Result<String, Box<Step>> {
-    let secret = world.owner.as_ref().and_then(|owner| {
-        Some(ObjectKey::new(owner.namespace(), owner.spec.bootstrap.data_secret_name.clone()?))
-    });
+    let secret = world
+        .owner
+        .as_ref()
+        .and_then(|owner| Some(ObjectKey::new(owner.namespace(), owner.spec.bootstrap.data_secret_name.clone()?)));
     let Some(secret) = secret else {
         let message = "the Machine that names the bootstrap data Secret is gone";
         return Err(Box::new(Wait::problem(Concern::Hardware, reasons::WAITING_FOR_BOOTSTRAP_DATA, message).into()));
@@ -148,11 +149,15 @@ pub fn bootstrap_text(world: &World, hardware: &Hardware) -> Result<String, Box<
         Some(BootstrapSecret::Found(data)) => {
             Ok(data.expose().replace(PROVIDER_ID_PLACEHOLDER, &provider_id(&hardware.key())))
         }
-        Some(BootstrapSecret::Missing) => trouble(reasons::WAITING_FOR_BOOTSTRAP_DATA, "the bootstrap data Secret does not exist"),
+        Some(BootstrapSecret::Missing) => {
+            trouble(reasons::WAITING_FOR_BOOTSTRAP_DATA, "the bootstrap data Secret does not exist")
+        }
         Some(BootstrapSecret::KeyMissing) => {
             trouble(reasons::BOOTSTRAP_DATA_INVALID, "retrieving bootstrap data: secret value key is missing")
         }
-        Some(BootstrapSecret::Empty) => trouble(reasons::BOOTSTRAP_DATA_INVALID, "received bootstrap user data is empty"),
+        Some(BootstrapSecret::Empty) => {
+            trouble(reasons::BOOTSTRAP_DATA_INVALID, "received bootstrap user data is empty")
+        }
     }
 }
 

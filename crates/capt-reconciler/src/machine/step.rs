@@ -80,14 +80,7 @@ pub struct Wait {
 impl Wait {
     /// A wait that is a normal part of the machine's life.
     pub fn expected(concern: Concern, reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            concern,
-            reason,
-            message: message.into(),
-            expected: true,
-            requeue: None,
-            interest: Interest::default(),
-        }
+        Self { concern, reason, message: message.into(), expected: true, requeue: None, interest: Interest::default() }
     }
 
     /// A wait that a person may have to end.

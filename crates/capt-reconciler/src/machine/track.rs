@@ -30,21 +30,25 @@ fn wait(workflow: &Workflow) -> Wait {
     let state = if state.is_empty() { "not started" } else { state };
     let concern = Concern::Workflow;
     match workflow.progress() {
-        WorkflowProgress::Failed => {
-            Wait::problem(concern, reasons::WORKFLOW_FAILED, format!("workflow failed: Workflow {key} is {state}{}", at_action(workflow)))
-        }
+        WorkflowProgress::Failed => Wait::problem(
+            concern,
+            reasons::WORKFLOW_FAILED,
+            format!("workflow failed: Workflow {key} is {state}{}", at_action(workflow)),
+        ),
         WorkflowProgress::TimedOut => Wait::problem(
             concern,
             reasons::WORKFLOW_TIMED_OUT,
             format!("workflow timed out: Workflow {key} is {state}{}", at_action(workflow)),
         ),
-        WorkflowProgress::Running => {
-            Wait::expected(concern, reasons::WORKFLOW_RUNNING, format!("Workflow {key} runs"))
-        }
+        WorkflowProgress::Running => Wait::expected(concern, reasons::WORKFLOW_RUNNING, format!("Workflow {key} runs")),
         WorkflowProgress::Pending | WorkflowProgress::Succeeded if workflow.status.template_rendering == "failed" => {
             let said = workflow.status.conditions.iter().find(|condition| condition.type_ == "TemplateRenderedSuccess");
             let words = said.map_or("", |condition| condition.message.as_str());
-            Wait::problem(concern, reasons::TEMPLATE_INVALID, format!("Tinkerbell cannot render Workflow {key}: {words}"))
+            Wait::problem(
+                concern,
+                reasons::TEMPLATE_INVALID,
+                format!("Tinkerbell cannot render Workflow {key}: {words}"),
+            )
         }
         WorkflowProgress::Pending | WorkflowProgress::Succeeded => {
             Wait::expected(concern, reasons::WORKFLOW_PENDING, format!("Workflow {key} has not started ({state})"))

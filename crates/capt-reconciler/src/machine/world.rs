@@ -98,8 +98,10 @@ impl World {
 
     /// The namespace of the machine's Hardware, Template, Workflow and Job (defect D4 of the behaviour spec).
     pub fn target_namespace(&self) -> String {
-        let of_hardware = self.hardware.as_ref().or(self.to_release.first()).map(|hardware| hardware.namespace().to_owned());
-        of_hardware.unwrap_or_else(|| recorded_namespace(&self.machine).unwrap_or_else(|| self.machine.namespace().to_owned()))
+        let of_hardware =
+            self.hardware.as_ref().or(self.to_release.first()).map(|hardware| hardware.namespace().to_owned());
+        of_hardware
+            .unwrap_or_else(|| recorded_namespace(&self.machine).unwrap_or_else(|| self.machine.namespace().to_owned()))
     }
 }
 
@@ -114,9 +116,9 @@ pub fn observe(stores: &impl Stores, key: &ObjectKey, pass: &Pass, settings: &Ar
     let machine = stores.tinkerbell_machine(key)?;
     let in_namespace = |name: &str| ObjectKey::new(key.namespace.clone(), name);
 
-    let owner = machine
-        .owner(CLUSTER_API_GROUP, "Machine")
-        .and_then(|reference| stores.machine(&in_namespace(&reference.name)).filter(|found| found.uid() == reference.uid));
+    let owner = machine.owner(CLUSTER_API_GROUP, "Machine").and_then(|reference| {
+        stores.machine(&in_namespace(&reference.name)).filter(|found| found.uid() == reference.uid)
+    });
     let cluster = cluster_name(&machine, owner.as_deref()).and_then(|name| stores.cluster(&in_namespace(&name)));
     let tinkerbell_cluster = cluster
         .as_ref()
@@ -196,13 +198,19 @@ fn cluster_name(machine: &TinkerbellMachine, owner: Option<&Machine>) -> Option<
 
 /// The Hardware that the machine's spec names; without a name the first that carries its labels. Once the spec names
 /// one, no other is ever considered (defect D8).
-fn find_hardware(stores: &impl Stores, machine: &TinkerbellMachine, labelled: &[Arc<Hardware>]) -> Option<Arc<Hardware>> {
+fn find_hardware(
+    stores: &impl Stores,
+    machine: &TinkerbellMachine,
+    labelled: &[Arc<Hardware>],
+) -> Option<Arc<Hardware>> {
     let name = machine.spec.hardware_name.as_str();
     if name.is_empty() {
         return labelled.first().cloned();
     }
     let namespace = recorded_namespace(machine)
-        .or_else(|| labelled.iter().find(|hardware| hardware.name() == name).map(|hardware| hardware.namespace().to_owned()))
+        .or_else(|| {
+            labelled.iter().find(|hardware| hardware.name() == name).map(|hardware| hardware.namespace().to_owned())
+        })
         .unwrap_or_else(|| machine.namespace().to_owned());
     stores.hardware(&ObjectKey::new(namespace, name))
 }

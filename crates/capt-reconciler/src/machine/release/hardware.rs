@@ -42,7 +42,8 @@ fn release(world: &World, hardware: &Arc<Hardware>) -> Write {
     }
     let leased = leased(world);
     operations.extend(address::clearing(hardware, &leased));
-    let write = Write::new(Stage::ReleaseHardware, Kind::Hardware, hardware.key(), Verb::Json(Value::Array(operations)));
+    let write =
+        Write::new(Stage::ReleaseHardware, Kind::Hardware, hardware.key(), Verb::Json(Value::Array(operations)));
     if hardware.spec.bmc_ref.is_some() && world.bmc != Presence::Absent {
         return write;
     }
@@ -58,7 +59,8 @@ fn release(world: &World, hardware: &Arc<Hardware>) -> Write {
 
 /// Addresses that this machine's claims hold, as they would stand on Hardware.
 fn leased(world: &World) -> Vec<String> {
-    let ours = world.claim.as_ref().filter(|claim| claim.controller().is_some_and(|owner| owner.uid == world.machine.uid()));
+    let ours =
+        world.claim.as_ref().filter(|claim| claim.controller().is_some_and(|owner| owner.uid == world.machine.uid()));
     let address = ours.and(world.address.as_ref());
     address
         .and_then(|address| capt_ipam_core::canonical(&address.spec.address))

@@ -37,12 +37,17 @@ pub(super) fn step(world: &World, now: Timestamp) -> Option<Step> {
         Presence::Syncing => {
             let message = "reading the BMC Jobs that exist";
             let interest = Interest { bmc_kinds: true, ..Interest::default() };
-            return Some(Wait::expected(Concern::Deleting, reasons::WAITING_FOR_POWER_OFF, message).woken_by(interest).into());
+            return Some(
+                Wait::expected(Concern::Deleting, reasons::WAITING_FOR_POWER_OFF, message).woken_by(interest).into(),
+            );
         }
         Presence::Ready => {}
     }
-    let Some(job) = &world.job else { return Some(create(world, hardware, bmc).into()) };
-    let wait = |message: String| Some(Wait::expected(Concern::Deleting, reasons::WAITING_FOR_POWER_OFF, message).into());
+    let Some(job) = &world.job else {
+        return Some(create(world, hardware, bmc).into());
+    };
+    let wait =
+        |message: String| Some(Wait::expected(Concern::Deleting, reasons::WAITING_FOR_POWER_OFF, message).into());
     if job.is_terminating() {
         return wait(format!("Job {} of an earlier attempt is being deleted", job.key()));
     }
@@ -52,12 +57,9 @@ pub(super) fn step(world: &World, now: Timestamp) -> Option<Step> {
     }
     match job.outcome() {
         JobOutcome::Completed => None,
-        JobOutcome::Pending => wait(format!(
-            "Job {} switches off Hardware {} through BMC {}",
-            job.key(),
-            hardware.key(),
-            bmc.name
-        )),
+        JobOutcome::Pending => {
+            wait(format!("Job {} switches off Hardware {} through BMC {}", job.key(), hardware.key(), bmc.name))
+        }
         JobOutcome::Failed(words) => Some(retry(hardware, bmc, job, &words, now)),
     }
 }
@@ -76,7 +78,11 @@ pub(crate) fn failures(job: &Job) -> u32 {
 
 fn retry(hardware: &Hardware, bmc: &BmcReference, job: &Job, words: &str, now: Timestamp) -> Step {
     let failures = failures(job);
-    let age = job.metadata.creation_timestamp.as_ref().map_or(LONGEST_PAUSE, |made| now.duration_since(made.0).unsigned_abs());
+    let age = job
+        .metadata
+        .creation_timestamp
+        .as_ref()
+        .map_or(LONGEST_PAUSE, |made| now.duration_since(made.0).unsigned_abs());
     let pause = retry_after(failures);
     if age >= pause {
         return delete(job).into();

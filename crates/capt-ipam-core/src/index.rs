@@ -27,10 +27,7 @@ pub struct AddressIndex<K> {
 
 impl<K> Default for AddressIndex<K> {
     fn default() -> Self {
-        Self {
-            users: BTreeMap::new(),
-            owned: BTreeMap::new(),
-        }
+        Self { users: BTreeMap::new(), owned: BTreeMap::new() }
     }
 }
 

@@ -137,11 +137,7 @@ impl Reservation {
 
 /// An address that means one host.
 fn parse_host(field: Field, text: &str) -> Result<IpAddr, AddressError> {
-    let value = text::parse(text).map_err(|flaw| AddressError::Malformed {
-        field,
-        value: text.to_owned(),
-        flaw,
-    })?;
+    let value = text::parse(text).map_err(|flaw| AddressError::Malformed { field, value: text.to_owned(), flaw })?;
     match special_use(value) {
         Some(used_as) => Err(AddressError::SpecialUse { field, value, used_as }),
         None => Ok(value),
@@ -180,18 +176,15 @@ fn refuse_reserved(interface: IpNetwork) -> Result<(), AddressError> {
     }
     let network = || format!("{}/{}", interface.network(), interface.prefix());
     match family {
-        Family::V4 if address == interface.network() => Err(AddressError::NetworkAddress {
-            address,
-            network: network(),
-        }),
-        Family::V4 if address == interface.broadcast() => Err(AddressError::BroadcastAddress {
-            address,
-            network: network(),
-        }),
-        Family::V6 if address == interface.network() => Err(AddressError::SubnetRouterAnycast {
-            address,
-            network: network(),
-        }),
+        Family::V4 if address == interface.network() => {
+            Err(AddressError::NetworkAddress { address, network: network() })
+        }
+        Family::V4 if address == interface.broadcast() => {
+            Err(AddressError::BroadcastAddress { address, network: network() })
+        }
+        Family::V6 if address == interface.network() => {
+            Err(AddressError::SubnetRouterAnycast { address, network: network() })
+        }
         Family::V4 | Family::V6 => Ok(()),
     }
 }

@@ -61,14 +61,7 @@ const MALFORMED: &[(&str, TextFlaw)] = &[
 fn a_malformed_address_is_refused_with_its_flaw() {
     for &(text, flaw) in MALFORMED {
         let error = refusal(text, 24, None);
-        assert_eq!(
-            error,
-            AddressError::Malformed {
-                field: Field::Address,
-                value: text.into(),
-                flaw
-            }
-        );
+        assert_eq!(error, AddressError::Malformed { field: Field::Address, value: text.into(), flaw });
         assert_eq!(error.to_string(), format!("spec.address {text:?} {flaw}"));
         assert_eq!(canonical(text), None, "{text:?}");
     }
@@ -78,14 +71,7 @@ fn a_malformed_address_is_refused_with_its_flaw() {
 fn a_malformed_gateway_is_refused_with_its_flaw_but_an_empty_one_is_none() {
     for &(text, flaw) in MALFORMED.iter().filter(|(text, _)| !text.is_empty()) {
         let error = refusal("10.0.0.5", 24, Some(text));
-        assert_eq!(
-            error,
-            AddressError::Malformed {
-                field: Field::Gateway,
-                value: text.into(),
-                flaw
-            }
-        );
+        assert_eq!(error, AddressError::Malformed { field: Field::Gateway, value: text.into(), flaw });
         assert_eq!(error.to_string(), format!("spec.gateway {text:?} {flaw}"));
     }
     let reservation = Reservation::parse("10.0.0.5", 24, Some("")).unwrap();
@@ -109,32 +95,12 @@ fn a_prefix_that_no_network_has_is_refused() {
         ("10.0.0.5", 128, r#"spec.prefix "128" is not between 1 and 32 for IPv4"#),
         // 256 + 24 and 2^32 + 24: a cast that drops the high bits would see 24.
         ("10.0.0.5", 280, r#"spec.prefix "280" is not between 1 and 32 for IPv4"#),
-        (
-            "10.0.0.5",
-            4_294_967_320,
-            r#"spec.prefix "4294967320" is not between 1 and 32 for IPv4"#,
-        ),
-        (
-            "10.0.0.5",
-            i64::MIN,
-            r#"spec.prefix "-9223372036854775808" is not between 1 and 32 for IPv4"#,
-        ),
+        ("10.0.0.5", 4_294_967_320, r#"spec.prefix "4294967320" is not between 1 and 32 for IPv4"#),
+        ("10.0.0.5", i64::MIN, r#"spec.prefix "-9223372036854775808" is not between 1 and 32 for IPv4"#),
         ("2001:db8::5", 0, r#"spec.prefix "0" is not between 1 and 128 for IPv6"#),
-        (
-            "2001:db8::5",
-            129,
-            r#"spec.prefix "129" is not between 1 and 128 for IPv6"#,
-        ),
-        (
-            "2001:db8::5",
-            -1,
-            r#"spec.prefix "-1" is not between 1 and 128 for IPv6"#,
-        ),
-        (
-            "2001:db8::5",
-            i64::MAX,
-            r#"spec.prefix "9223372036854775807" is not between 1 and 128 for IPv6"#,
-        ),
+        ("2001:db8::5", 129, r#"spec.prefix "129" is not between 1 and 128 for IPv6"#),
+        ("2001:db8::5", -1, r#"spec.prefix "-1" is not between 1 and 128 for IPv6"#),
+        ("2001:db8::5", i64::MAX, r#"spec.prefix "9223372036854775807" is not between 1 and 128 for IPv6"#),
     ];
     for (address, prefix, message) in cases {
         let error = refusal(address, prefix, None);
@@ -160,62 +126,24 @@ fn an_address_that_means_no_single_host_is_refused_in_both_fields() {
         let value = text.parse().unwrap();
         // The longest prefix, so that no other rule can be the one that refuses.
         let error = refusal(text, if text.contains(':') { 128 } else { 32 }, None);
-        assert_eq!(
-            error,
-            AddressError::SpecialUse {
-                field: Field::Address,
-                value,
-                used_as
-            }
-        );
+        assert_eq!(error, AddressError::SpecialUse { field: Field::Address, value, used_as });
         assert_eq!(error.to_string(), format!("spec.address {text:?} is {used_as}"));
 
         let host = if text.contains(':') { "2001:db8::5" } else { "10.0.0.5" };
         let error = refusal(host, 24, Some(text));
-        assert_eq!(
-            error,
-            AddressError::SpecialUse {
-                field: Field::Gateway,
-                value,
-                used_as
-            }
-        );
+        assert_eq!(error, AddressError::SpecialUse { field: Field::Gateway, value, used_as });
     }
 }
 
 #[test]
 fn an_address_that_the_network_keeps_for_itself_is_refused() {
     let cases = [
-        (
-            "10.0.0.0",
-            24,
-            r#"spec.address "10.0.0.0" is the network address of 10.0.0.0/24"#,
-        ),
-        (
-            "10.0.0.4",
-            30,
-            r#"spec.address "10.0.0.4" is the network address of 10.0.0.4/30"#,
-        ),
-        (
-            "128.0.0.0",
-            1,
-            r#"spec.address "128.0.0.0" is the network address of 128.0.0.0/1"#,
-        ),
-        (
-            "10.0.0.255",
-            24,
-            r#"spec.address "10.0.0.255" is the broadcast address of 10.0.0.0/24"#,
-        ),
-        (
-            "10.0.0.7",
-            30,
-            r#"spec.address "10.0.0.7" is the broadcast address of 10.0.0.4/30"#,
-        ),
-        (
-            "10.255.255.255",
-            8,
-            r#"spec.address "10.255.255.255" is the broadcast address of 10.0.0.0/8"#,
-        ),
+        ("10.0.0.0", 24, r#"spec.address "10.0.0.0" is the network address of 10.0.0.0/24"#),
+        ("10.0.0.4", 30, r#"spec.address "10.0.0.4" is the network address of 10.0.0.4/30"#),
+        ("128.0.0.0", 1, r#"spec.address "128.0.0.0" is the network address of 128.0.0.0/1"#),
+        ("10.0.0.255", 24, r#"spec.address "10.0.0.255" is the broadcast address of 10.0.0.0/24"#),
+        ("10.0.0.7", 30, r#"spec.address "10.0.0.7" is the broadcast address of 10.0.0.4/30"#),
+        ("10.255.255.255", 8, r#"spec.address "10.255.255.255" is the broadcast address of 10.0.0.0/8"#),
         (
             "fd00:0:0:5::",
             64,
@@ -258,26 +186,10 @@ fn the_ends_of_a_network_are_legal_where_a_host_can_use_them() {
 #[test]
 fn a_gateway_of_the_other_family_or_equal_to_the_address_is_refused() {
     let cases = [
-        (
-            "10.0.0.5",
-            "2001:db8::1",
-            r#"spec.gateway "2001:db8::1" is IPv6, but spec.address "10.0.0.5" is IPv4"#,
-        ),
-        (
-            "2001:db8::5",
-            "10.0.0.1",
-            r#"spec.gateway "10.0.0.1" is IPv4, but spec.address "2001:db8::5" is IPv6"#,
-        ),
-        (
-            "10.0.0.5",
-            "10.0.0.5",
-            r#"spec.gateway "10.0.0.5" is the same as spec.address"#,
-        ),
-        (
-            "2001:db8::5",
-            "2001:DB8:0::5",
-            r#"spec.gateway "2001:db8::5" is the same as spec.address"#,
-        ),
+        ("10.0.0.5", "2001:db8::1", r#"spec.gateway "2001:db8::1" is IPv6, but spec.address "10.0.0.5" is IPv4"#),
+        ("2001:db8::5", "10.0.0.1", r#"spec.gateway "10.0.0.1" is IPv4, but spec.address "2001:db8::5" is IPv6"#),
+        ("10.0.0.5", "10.0.0.5", r#"spec.gateway "10.0.0.5" is the same as spec.address"#),
+        ("2001:db8::5", "2001:DB8:0::5", r#"spec.gateway "2001:db8::5" is the same as spec.address"#),
     ];
     for (address, gateway, message) in cases {
         assert_eq!(refusal(address, 24, Some(gateway)).to_string(), message);
@@ -298,29 +210,16 @@ fn a_gateway_outside_the_prefix_is_a_warning_and_no_error() {
     ];
     for (address, prefix, gateway, outside) in cases {
         let reservation = Reservation::parse(address, prefix, gateway).unwrap();
-        assert_eq!(
-            reservation.gateway_outside_prefix(),
-            outside,
-            "{address}/{prefix} via {gateway:?}"
-        );
+        assert_eq!(reservation.gateway_outside_prefix(), outside, "{address}/{prefix} via {gateway:?}");
         assert_eq!(reservation.gateway_text().as_deref(), gateway);
     }
 }
 
 #[test]
 fn different_texts_of_one_address_are_one_address() {
-    let texts = [
-        "2001:db8::a:0:0:b",
-        "2001:DB8:0:0:a::b",
-        "2001:0db8::000a:0:0:000B",
-        "2001:db8::a:0:0.0.0.11",
-    ];
+    let texts = ["2001:db8::a:0:0:b", "2001:DB8:0:0:a::b", "2001:0db8::000a:0:0:000B", "2001:db8::a:0:0.0.0.11"];
     for text in texts {
         assert_eq!(canonical(text), canonical("2001:db8:0:0:a:0:0:b"), "{text}");
-        assert_eq!(
-            Reservation::parse(text, 64, None).unwrap().address_text(),
-            "2001:db8::a:0:0:b",
-            "{text}"
-        );
+        assert_eq!(Reservation::parse(text, 64, None).unwrap().address_text(), "2001:db8::a:0:0:b", "{text}");
     }
 }

@@ -144,11 +144,7 @@ fn role() -> impl Strategy<Value = Role> {
 /// Few addresses and few owners, so that they meet often.
 fn few_addresses() -> impl Strategy<Value = IpAddr> {
     (0u8..6, any::<bool>()).prop_map(|(last, v4)| {
-        if v4 {
-            Ipv4Addr::new(10, 0, 0, last).into()
-        } else {
-            Ipv6Addr::from(u128::from(last)).into()
-        }
+        if v4 { Ipv4Addr::new(10, 0, 0, last).into() } else { Ipv6Addr::from(u128::from(last)).into() }
     })
 }
 
@@ -172,8 +168,7 @@ impl Scan {
             Change::Remove(owner) => self.0.retain(|entry| entry.0 != owner),
             Change::Replace(owner, entries) => {
                 self.0.retain(|entry| entry.0 != owner);
-                self.0
-                    .extend(entries.into_iter().map(|(role, addr)| (owner, role, addr)));
+                self.0.extend(entries.into_iter().map(|(role, addr)| (owner, role, addr)));
             }
         }
     }
@@ -229,11 +224,7 @@ fn a_second_hardware_a_gateway_and_an_endpoint_each_stand_in_the_way() {
     index.insert("hw-b", Role::Gateway, wanted);
     index.insert("cluster", Role::Endpoint, wanted);
     let found: Vec<_> = index.conflicts(wanted, &"hw-new").collect();
-    let expected = [
-        (&"cluster", Role::Endpoint),
-        (&"hw-a", Role::HardwareAddress),
-        (&"hw-b", Role::Gateway),
-    ];
+    let expected = [(&"cluster", Role::Endpoint), (&"hw-a", Role::HardwareAddress), (&"hw-b", Role::Gateway)];
     assert_eq!(found, expected);
 }
 

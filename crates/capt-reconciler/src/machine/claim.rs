@@ -22,7 +22,8 @@ use crate::patch;
 /// The next step of this stage, or nothing when it is done.
 pub fn step(world: &World, now: Timestamp) -> Option<Step> {
     match lease::evaluate(world, now) {
-        Lease::NotWanted | Lease::Static(_) | Lease::ToPlace(_) | Lease::Placed(_) | Lease::Troubled(_) => None,
+        Lease::NotWanted | Lease::Static(_) | Lease::ToPlace(_) | Lease::Placed(_) => None,
+        Lease::Troubled(_) | Lease::Unread => None,
         Lease::Missing => world.reserved().map(|hardware| create(world, hardware).into()),
         Lease::Damaged(claim) => Some(mend(world, &claim)?.into()),
         Lease::GivenUp(claim) => Some(let_go(world, &claim)),

@@ -200,7 +200,8 @@ fn gone(world: &World) -> bool {
 /// A machine that is done still wants to know when its lease gets into trouble.
 fn watch_over_lease(world: &World, now: Timestamp) -> Interest {
     match lease::evaluate(world, now) {
-        Lease::Troubled(finding) | Lease::Blocked(finding) => finding.interest,
+        Lease::Troubled(finding) => finding.interest,
+        Lease::Unread => Interest { ipam_kinds: true, ..Interest::default() },
         _ => Interest::default(),
     }
 }

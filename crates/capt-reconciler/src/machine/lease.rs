@@ -77,6 +77,8 @@ pub enum Lease {
     Placed(String),
     /// The server uses an address whose lease is in trouble: told, not acted on (decision D9).
     Troubled(Finding),
+    /// The server uses an address, and its claims are still being read.
+    Unread,
 }
 
 /// Whose a claim is.
@@ -100,8 +102,16 @@ pub fn claimant(claim: &IPAddressClaim, machine: &TinkerbellMachine) -> Claimant
     }
 }
 
-/// Looks at claim, address and Hardware together.
+/// Looks at claim, address and Hardware together. Nothing blocks a server that is in use any more: what would is told
+/// as trouble.
 pub fn evaluate(world: &World, now: Timestamp) -> Lease {
+    match look(world, now) {
+        Lease::Blocked(finding) if world.is_in_use() => Lease::Troubled(finding),
+        lease => lease,
+    }
+}
+
+fn look(world: &World, now: Timestamp) -> Lease {
     let (Some(pool), Some(hardware)) = (&world.machine.spec.ipam_pool_ref, world.reserved()) else {
         return Lease::NotWanted;
     };
@@ -147,6 +157,7 @@ fn without_claim(world: &World, hardware: &Hardware, name: &ObjectKey) -> Lease 
             let interest = Interest { ipam_kinds: true, ..Interest::default() };
             Lease::Blocked(Finding { interest, ..Finding::problem(reasons::IPAM_NOT_INSTALLED, message) })
         }
+        Presence::Syncing if world.is_in_use() => Lease::Unread,
         Presence::Syncing => {
             let message = "reading the address claims that exist".to_owned();
             let interest = Interest { ipam_kinds: true, ..Interest::default() };
@@ -158,7 +169,7 @@ fn without_claim(world: &World, hardware: &Hardware, name: &ObjectKey) -> Lease 
                 "IPAddressClaim {name} is gone while the server uses it: Hardware {} carries {what}",
                 hardware.key()
             );
-            Lease::Troubled(Finding::problem(reasons::ADDRESS_RELEASED_IN_USE, message))
+            Lease::Blocked(Finding::problem(reasons::ADDRESS_RELEASED_IN_USE, message))
         }
         Presence::Ready if interface_of(world, hardware).is_none() => Lease::Blocked(no_interface(world, hardware)),
         Presence::Ready => Lease::Missing,
@@ -169,7 +180,7 @@ fn without_claim(world: &World, hardware: &Hardware, name: &ObjectKey) -> Lease 
 fn terminating(world: &World, claim: &Arc<IPAddressClaim>, who: Claimant) -> Lease {
     if who != Claimant::Foreign && world.is_in_use() {
         let message = format!("IPAddressClaim {} is being deleted while the server uses its address", claim.key());
-        return Lease::Troubled(Finding::problem(reasons::ADDRESS_RELEASED_IN_USE, message));
+        return Lease::Blocked(Finding::problem(reasons::ADDRESS_RELEASED_IN_USE, message));
     }
     let waits_for_us = who != Claimant::Foreign && claim.has_finalizer(CLAIM_FINALIZER);
     if waits_for_us {
@@ -183,16 +194,13 @@ fn terminating(world: &World, claim: &Arc<IPAddressClaim>, who: Claimant) -> Lea
 /// The claim is ours and in order: what about its address?
 fn resolve(world: &World, hardware: &Arc<Hardware>, claim: &IPAddressClaim, now: Timestamp) -> Lease {
     let in_use = world.is_in_use();
-    let trouble = |finding: Finding| {
-        if in_use { Lease::Troubled(finding) } else { Lease::Blocked(finding) }
-    };
     if claim.status.address_name().is_none() && !in_use {
         return Lease::Blocked(pending::why(world, claim, now));
     }
     let Some(address) = &world.address else {
         if in_use {
             let message = format!("the IPAddress of IPAddressClaim {} is gone while the server uses it", claim.key());
-            return Lease::Troubled(Finding::problem(reasons::ADDRESS_RELEASED_IN_USE, message));
+            return Lease::Blocked(Finding::problem(reasons::ADDRESS_RELEASED_IN_USE, message));
         }
         let message = format!(
             "0/1 addresses: IPAddress {} of IPAddressClaim {} is not there yet",
@@ -204,17 +212,17 @@ fn resolve(world: &World, hardware: &Arc<Hardware>, claim: &IPAddressClaim, now:
     if let Some(message) = mismatch(claim, address) {
         let reason =
             if in_use && address.is_terminating() { reasons::ADDRESS_RELEASED_IN_USE } else { reasons::CLAIM_CONFLICT };
-        return trouble(Finding::problem(reason, message));
+        return Lease::Blocked(Finding::problem(reason, message));
     }
     let Some(index) = interface_of(world, hardware) else {
-        return trouble(no_interface(world, hardware));
+        return Lease::Blocked(no_interface(world, hardware));
     };
     let Some(interface) = hardware.spec.interfaces.get(index) else {
-        return trouble(no_interface(world, hardware));
+        return Lease::Blocked(no_interface(world, hardware));
     };
     let reservation = match reservation(world, address, interface) {
         Ok(reservation) => reservation,
-        Err(message) => return trouble(Finding::problem(reasons::ADDRESS_INVALID, message)),
+        Err(message) => return Lease::Blocked(Finding::problem(reasons::ADDRESS_INVALID, message)),
     };
     place(world, hardware, claim, index, interface, reservation)
 }
@@ -268,7 +276,7 @@ fn place(
                     claim.key(),
                     hardware.key()
                 );
-                Lease::Troubled(Finding::problem(reasons::ADDRESS_CHANGED, message))
+                Lease::Blocked(Finding::problem(reasons::ADDRESS_CHANGED, message))
             }
             (None, Some(entry)) => {
                 let message = format!(
@@ -277,15 +285,14 @@ fn place(
                     entry.address,
                     hardware.key()
                 );
-                Lease::Troubled(Finding::problem(reasons::ADDRESS_CHANGED, message))
+                Lease::Blocked(Finding::problem(reasons::ADDRESS_CHANGED, message))
             }
-            (current, None) | (current, Some(_)) => Lease::Troubled(foreign_address(hardware, claim, current, &wanted)),
+            (current, None) | (current, Some(_)) => Lease::Blocked(foreign_address(hardware, claim, current, &wanted)),
         };
     }
     match current {
         Some(address) if !is_recorded(hardware, address) => {
-            let finding = foreign_address(hardware, claim, Some(address), &wanted);
-            if world.is_in_use() { Lease::Troubled(finding) } else { Lease::Blocked(finding) }
+            Lease::Blocked(foreign_address(hardware, claim, Some(address), &wanted))
         }
         Some(address) if world.workflow.is_some() => {
             let message = format!(
@@ -293,7 +300,7 @@ fn place(
                 claim.key(),
                 hardware.key()
             );
-            Lease::Troubled(Finding::problem(reasons::ADDRESS_CHANGED, message))
+            Lease::Blocked(Finding::problem(reasons::ADDRESS_CHANGED, message))
         }
         _ => match world.address_users.first() {
             Some(user) => {

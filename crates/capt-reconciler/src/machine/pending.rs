@@ -1,5 +1,7 @@
 //! Why a claim has no address yet: the provider's own words, what the pool shows, or silence.
 
+use std::time::Duration;
+
 use capt_api::cluster_api::IPAddressClaim;
 use capt_api::conditions::reasons;
 use capt_api::contract::CLAIM_FINALIZER;
@@ -10,6 +12,9 @@ use super::lease::Finding;
 use super::world::World;
 use crate::outcome::Interest;
 use crate::ports::PoolView;
+
+/// Shortest pause before we look again.
+const SOON: Duration = Duration::from_millis(100);
 
 /// The reason for which this claim has no address yet.
 pub fn why(world: &World, claim: &IPAddressClaim, now: Timestamp) -> Finding {
@@ -56,19 +61,15 @@ pub fn why(world: &World, claim: &IPAddressClaim, now: Timestamp) -> Finding {
     let taken_up = claim.metadata.finalizers.iter().flatten().any(|finalizer| finalizer != CLAIM_FINALIZER);
     let age = claim.metadata.creation_timestamp.as_ref().map(|created| now.duration_since(created.0).unsigned_abs());
     let silence = world.settings.provider_silence;
-    if !taken_up && said.is_none() {
-        if age.is_some_and(|age| age >= silence) {
-            let message = format!("no IPAM provider has taken up IPAddressClaim {key} for {pool}: is it running?");
-            return problem(reasons::NO_PROVIDER_RESPONDED, message);
-        }
-        let rest = age.map_or(silence, |age| silence.saturating_sub(age));
-        let message = format!("0/1 addresses: no IPAM provider has taken up IPAddressClaim {key} for {pool} yet");
-        let requeue = Some(rest.min(world.settings.safety_net).max(std::time::Duration::from_millis(100)));
-        return Finding { interest, requeue, ..Finding::expected(reasons::WAITING_FOR_IP_ADDRESS, message) };
+    if !taken_up && said.is_none() && age.is_some_and(|age| age >= silence) {
+        let message = format!("no IPAM provider has taken up IPAddressClaim {key} for {pool}: is it running?");
+        return problem(reasons::NO_PROVIDER_RESPONDED, message);
     }
     let words = said
         .filter(|ready| !ready.message.is_empty() || !ready.reason.is_empty())
         .map_or_else(String::new, |ready| format!("; the provider says {}: \"{}\"", ready.reason, ready.message));
     let message = format!("0/1 addresses: IPAddressClaim {key} waits for an address from {pool}{words}");
-    Finding { interest, requeue: net, ..Finding::expected(reasons::WAITING_FOR_IP_ADDRESS, message) }
+    let until_silence = age.filter(|_| !taken_up).map(|age| silence.saturating_sub(age));
+    let requeue = until_silence.map_or(world.settings.safety_net, |rest| rest.clamp(SOON, world.settings.safety_net));
+    Finding { interest, requeue: Some(requeue), ..Finding::expected(reasons::WAITING_FOR_IP_ADDRESS, message) }
 }

@@ -99,7 +99,7 @@ fn address(lease: &Lease, wait: Option<&Wait>, world: &World, conditions: &mut C
                 if matches!(lease, Lease::Missing) { reasons::CLAIMS_BEING_CREATED } else { reasons::WRITE_REJECTED };
             set(false, reason, words);
         }
-        Lease::NotWanted => {}
+        Lease::NotWanted | Lease::Unread => {}
     }
 }
 
@@ -165,7 +165,7 @@ fn machine_address(world: &World, lease: &Lease) -> Option<String> {
     match lease {
         Lease::Placed(address) | Lease::Static(address) => Some(address.clone()),
         Lease::NotWanted => lease::current_address(hardware.spec.interfaces.first()).map(str::to_owned),
-        Lease::Troubled(_) => {
+        Lease::Troubled(_) | Lease::Unread => {
             let index = lease::interface_of(world, hardware)?;
             lease::current_address(hardware.spec.interfaces.get(index)).map(str::to_owned)
         }

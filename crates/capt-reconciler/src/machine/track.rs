@@ -51,7 +51,7 @@ fn wait(workflow: &Workflow) -> Wait {
             )
         }
         WorkflowProgress::Pending | WorkflowProgress::Succeeded => {
-            Wait::expected(concern, reasons::WORKFLOW_PENDING, format!("Workflow {key} has not started ({state})"))
+            Wait::expected(concern, reasons::WORKFLOW_PENDING, format!("Workflow {key} has not started"))
         }
     }
 }

@@ -205,13 +205,19 @@ macro_rules! kind {
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                use serde::ser::SerializeStruct as _;
+                use serde::ser::{Error as _, SerializeMap as _};
                 let dt = <$dt as Default>::default();
-                let mut object = serializer.serialize_struct(stringify!($name), 6)?;
-                object.serialize_field("apiVersion", &<Self as kube::Resource>::api_version(&dt))?;
-                object.serialize_field("kind", &<Self as kube::Resource>::kind(&dt))?;
-                object.serialize_field("metadata", &self.metadata)?;
-                $( object.serialize_field(stringify!($field), &self.$field)?; )*
+                let mut object = serializer.serialize_map(None)?;
+                object.serialize_entry("apiVersion", &<Self as kube::Resource>::api_version(&dt))?;
+                object.serialize_entry("kind", &<Self as kube::Resource>::kind(&dt))?;
+                object.serialize_entry("metadata", &self.metadata)?;
+                $(
+                    // What is absent is left out: a null is not the same to every server.
+                    let value = serde_json::to_value(&self.$field).map_err(S::Error::custom)?;
+                    if !value.is_null() {
+                        object.serialize_entry(stringify!($field), &value)?;
+                    }
+                )*
                 object.end()
             }
         }
@@ -245,6 +251,15 @@ pub(crate) use kind;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_absent_status_is_not_written_as_null() {
+        let text = serde_json::to_string(&crate::infra::TinkerbellMachine::default()).unwrap();
+        assert!(
+            text.starts_with(r#"{"apiVersion":"infrastructure.cluster.x-k8s.io/v1beta1","kind":"TinkerbellMachine""#)
+        );
+        assert!(!text.contains("status"), "{text}");
+    }
 
     #[derive(Deserialize)]
     struct Object {

@@ -312,7 +312,8 @@ fn place(
                     user.role
                 );
                 let interest = Interest { address: Some(reservation.address()), ..Interest::default() };
-                Lease::Blocked(Finding { interest, ..Finding::problem(reasons::ADDRESS_DUPLICATE, message) })
+                let requeue = Some(world.settings.safety_net);
+                Lease::Blocked(Finding { interest, requeue, ..Finding::problem(reasons::ADDRESS_DUPLICATE, message) })
             }
             None => to_place(record, reservation, false),
         },

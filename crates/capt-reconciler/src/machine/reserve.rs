@@ -23,7 +23,7 @@ use crate::patch;
 use crate::ports::BootstrapSecret;
 
 /// The bootstrap Secret is not watched; while it is missing we look again this often.
-const SECRET_RETRY: Duration = Duration::from_secs(5);
+const SECRET_RETRY: Duration = Duration::from_secs(2);
 
 /// The next step of this stage, or nothing when it is done.
 pub fn step(world: &World) -> Option<Step> {

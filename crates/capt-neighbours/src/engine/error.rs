@@ -1,0 +1,39 @@
+use super::Kind;
+
+/// Why a write or a reconcile did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The server does not serve the kind (yet).
+    #[error("{} is not served", .0.kind)]
+    NotServed(&'static Kind),
+    /// The server's answer, or none.
+    #[error(transparent)]
+    Kube(#[from] kube::Error),
+    /// Anything the stand-in itself cannot make sense of.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Error {
+    fn status_code(&self) -> u16 {
+        match self {
+            Self::Kube(kube::Error::Api(status)) => status.code,
+            _ => 0,
+        }
+    }
+
+    /// The object is not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.status_code() == 404
+    }
+
+    /// Somebody else was faster: a stale resourceVersion, or the name is taken.
+    pub(crate) fn is_conflict(&self) -> bool {
+        self.status_code() == 409
+    }
+
+    /// Whether it passes as soon as a watch catches up, and is no news.
+    pub(crate) fn is_expected(&self) -> bool {
+        matches!(self.status_code(), 404 | 409)
+    }
+}

@@ -1,0 +1,74 @@
+//! `allowPXE` on every interface of a Hardware, as tink-controller writes it: the whole object, by PUT.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::engine::{Error, Object};
+
+use super::{Tink, hardware_key};
+
+/// tink-controller gives up, and fails the Workflow, after this many lost races.
+const TRIES: u32 = 4;
+/// Time to the second try; grows with each.
+const RETRY: Duration = Duration::from_millis(50);
+
+impl Tink {
+    /// Sets `allowPXE`; the inner error is the Workflow's failure.
+    pub(super) async fn allow_pxe(&self, workflow: &Object, allow: bool) -> Result<Result<(), String>, Error> {
+        let key = hardware_key(workflow);
+        let Some(mut hardware) = self.hardware.get(&key) else {
+            return Ok(Err(format!("hardware {key} not found")));
+        };
+        for attempt in 1..=TRIES {
+            let mut changed = Object::clone(&hardware);
+            set_allow_pxe(&mut changed.spec, allow);
+            match self.hardware.replace(&changed).await {
+                Ok(_) => return Ok(Ok(())),
+                Err(error) if error.is_not_found() => return Ok(Err(format!("hardware {key} not found"))),
+                Err(error) if error.is_conflict() => tokio::time::sleep(RETRY * attempt).await,
+                Err(error) => return Err(error),
+            }
+            hardware = match self.hardware.read(&key).await {
+                Ok(hardware) => hardware,
+                Err(error) if error.is_not_found() => return Ok(Err(format!("hardware {key} not found"))),
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(Err(format!("hardware {key} was changed by others {TRIES} times in a row")))
+    }
+}
+
+fn set_allow_pxe(spec: &mut Value, allow: bool) {
+    let interfaces = spec.get_mut("interfaces").and_then(Value::as_array_mut);
+    for interface in interfaces.into_iter().flatten().filter_map(Value::as_object_mut) {
+        let netboot = interface.entry("netboot").or_insert_with(|| json!({}));
+        if let Some(netboot) = netboot.as_object_mut() {
+            netboot.insert("allowPXE".to_owned(), allow.into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_interface_is_set_and_nothing_else_is_touched() {
+        let mut spec = json!({
+            "interfaces": [{"dhcp": {"mac": "a", "new": 1}}, {"netboot": {"allowPXE": true, "x": 2}}], "other": 3,
+        });
+        set_allow_pxe(&mut spec, false);
+        let expected = json!({
+            "interfaces": [
+                {"dhcp": {"mac": "a", "new": 1}, "netboot": {"allowPXE": false}},
+                {"netboot": {"allowPXE": false, "x": 2}},
+            ],
+            "other": 3,
+        });
+        assert_eq!(spec, expected);
+        let mut empty = json!({});
+        set_allow_pxe(&mut empty, true);
+        assert_eq!(empty, json!({}));
+    }
+}

@@ -12,6 +12,5 @@ pub mod pause;
 pub mod ports;
 mod settings;
 pub mod template;
-pub mod template_stub;
 
 pub use settings::Settings;

@@ -15,7 +15,7 @@ use super::step::{Concern, Step, Wait};
 use super::world::World;
 use crate::effect::{Kind, Stage, Verb, Write};
 use crate::outcome::Interest;
-use crate::template_stub::{DefaultTemplate, ImageLookup, TemplateError, default_template, image_url, iso_url};
+use crate::template::{DefaultTemplate, ImageLookup, TemplateError, default_template, image_url, iso_url};
 
 /// The next step of this stage, or nothing when it is done.
 pub fn step(world: &World) -> Option<Step> {

@@ -1,1 +1,40 @@
-//! How CAPT does it on Kubernetes: client, watches, stores, writes, queue.
+//! How CAPT does it on Kubernetes: client, watches, stores, writes, queues.
+//!
+//! ```text
+//!  API server ──watch──▶ watch ──▶ cache (stores, indexes) ──change──▶ wake ──key──▶ queue
+//!      ▲                             ▲            │                                     │
+//!      │                           answer       reads                                   ▼
+//!      └───────── request ──────── api ◀──────── ports ◀──────────────────── controller, reconciler
+//! ```
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`manager`] | the whole, wired: start here |
+//! | [`client`] | clients of the API server: timeouts, limits |
+//! | [`watch`] | is a kind served, and its objects, for ever |
+//! | [`decode`] | decoding that one bad object cannot break |
+//! | [`store`], [`cache`], [`pools`] | all objects in memory, with indexes, written through |
+//! | [`wake`] | whom a change concerns, and who waits for what |
+//! | [`queue`], [`controller`] | which object is worked on when, and by whom |
+//! | [`ports`], [`api`], [`errors`], [`events`], [`clock`] | what the reconcilers need of the world outside |
+//! | [`snapshot`] | what goes on, in numbers |
+
+pub mod api;
+pub mod cache;
+pub mod client;
+pub mod clock;
+pub mod controller;
+pub mod decode;
+pub mod errors;
+pub mod events;
+pub mod manager;
+pub mod pools;
+pub mod ports;
+pub mod queue;
+pub mod snapshot;
+pub mod store;
+pub mod wake;
+pub mod watch;
+
+pub use client::Clients;
+pub use manager::{Manager, Settings};

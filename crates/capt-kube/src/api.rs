@@ -1,0 +1,364 @@
+//! Writes: one request each, the answer into the store, the failure into its class.
+
+use std::sync::Arc;
+
+use capt_api::bmc::Job;
+use capt_api::cluster_api::IPAddressClaim;
+use capt_api::contract::BOOTSTRAP_DATA_KEY;
+use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
+use capt_api::meta::ObjectKey;
+use capt_api::tinkerbell::{Hardware, Template, Workflow};
+use capt_reconciler::effect::{Hold, Kind, Verb, Write};
+use capt_reconciler::ports::{BootstrapData, BootstrapSecret, WriteError};
+use k8s_openapi::ByteString;
+use kube::api::{DeleteParams, GetParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
+use kube::core::Request;
+use kube::{Client, Error};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::cache::{Cache, Cached, Held};
+use crate::client::RESPONSE_TIMEOUT;
+use crate::decode::Guarded;
+use crate::errors::{self, Class};
+
+/// Under this name the server files what we write.
+const FIELD_MANAGER: &str = "capt-manager";
+
+/// Performs writes.
+#[derive(Clone)]
+pub struct Writer {
+    client: Client,
+    cache: Arc<Cache>,
+}
+
+/// A server's answer to a read of one object.
+enum Read {
+    Found(String),
+    Missing,
+}
+
+impl Writer {
+    /// A writer that puts the server's answers into the cache.
+    pub fn new(client: Client, cache: Arc<Cache>) -> Self {
+        Self { client, cache }
+    }
+
+    /// Performs one write; see [`Api::write`](capt_reconciler::ports::Api::write).
+    ///
+    /// # Errors
+    /// As told there.
+    pub async fn write(&self, write: &Write) -> Result<(), WriteError> {
+        let _held = self.hold(write)?;
+        match write.kind {
+            Kind::TinkerbellCluster => self.perform::<TinkerbellCluster>(write).await,
+            Kind::TinkerbellMachine => self.perform::<TinkerbellMachine>(write).await,
+            Kind::Hardware => self.perform::<Hardware>(write).await,
+            Kind::Template => self.perform::<Template>(write).await,
+            Kind::Workflow => self.perform::<Workflow>(write).await,
+            Kind::Job => self.perform::<Job>(write).await,
+            Kind::IPAddressClaim => self.perform::<IPAddressClaim>(write).await,
+        }
+    }
+
+    fn hold(&self, write: &Write) -> Result<Option<Held>, WriteError> {
+        match write.hold {
+            None => Ok(None),
+            Some(Hold::Hardware) => match self.cache.hold_hardware(&write.key) {
+                Some(held) => Ok(Some(held)),
+                None => Err(WriteError::Conflict(format!("Hardware {} is being reserved by another", write.key))),
+            },
+            Some(Hold::Address(address)) => match self.cache.hold_address(address, &write.key) {
+                Ok(held) => Ok(Some(held)),
+                Err(holder) => Err(WriteError::Conflict(format!("{address} goes to Hardware {holder}"))),
+            },
+        }
+    }
+
+    async fn perform<K: Cached>(&self, write: &Write) -> Result<(), WriteError> {
+        let request = request::<K>(&K::shelf(&self.cache).state().version, write)
+            .map_err(|error| WriteError::Rejected(error.to_string()))?;
+        let error = match self.send(request).await {
+            Ok(text) => return self.take_in::<K>(write, &text),
+            Err(error) => error,
+        };
+        let message = if carries_bootstrap_data(write) { discreet(&error) } else { errors::describe(&error) };
+        match errors::classify(&error, &write.key.name) {
+            Class::Refused => Err(WriteError::Rejected(message)),
+            Class::Busy => Err(WriteError::Transient(message)),
+            Class::Stale => match self.refresh::<K>(&write.key).await {
+                Ok(()) => Err(WriteError::Conflict(message)),
+                Err(reading) => Err(WriteError::Transient(format!("{message}; and then: {reading}"))),
+            },
+            Class::Unknown => {
+                // The write may have taken effect: the next decision should see what is.
+                if let Err(reading) = self.refresh::<K>(&write.key).await {
+                    tracing::debug!(object = %write.key, error = reading, "cannot read it after a failed write");
+                }
+                Err(WriteError::Transient(message))
+            }
+        }
+    }
+
+    /// Puts the answer to a write into the store.
+    fn take_in<K: Cached>(&self, write: &Write, text: &str) -> Result<(), WriteError> {
+        if let Verb::Delete { uid } = &write.verb {
+            let object = serde_json::from_str::<Guarded<K>>(text).ok();
+            // An object that lives on for its finalizers is returned; of one that is gone there is a Status.
+            match object.filter(|object| !ends_with(object)) {
+                Some(object) => self.cache.answered(object),
+                None => self.cache.gone::<K>(&write.key, uid),
+            }
+            return Ok(());
+        }
+        match serde_json::from_str::<Guarded<K>>(text) {
+            Ok(object) => {
+                self.cache.answered(object);
+                Ok(())
+            }
+            Err(_) => Err(WriteError::Transient("the server's answer is not JSON".to_owned())),
+        }
+    }
+
+    /// Puts the object as the server has it now (or its absence) into the store.
+    async fn refresh<K: Cached>(&self, key: &ObjectKey) -> Result<(), String> {
+        let shelf = K::shelf(&self.cache);
+        let before = shelf.store.uid(key);
+        let path = K::url_path(&shelf.state().version, Some(&key.namespace));
+        match self.read(&path, &key.name).await.map_err(|error| errors::describe(&error))? {
+            Read::Found(text) => {
+                let object = serde_json::from_str::<Guarded<K>>(&text);
+                self.cache.answered(object.map_err(|_| "the server's answer is not JSON".to_owned())?);
+            }
+            Read::Missing => {
+                if let Some(uid) = before {
+                    self.cache.gone::<K>(key, &uid);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a bootstrap Secret. Its text is decoded here and goes nowhere else.
+    ///
+    /// # Errors
+    /// When the server does not answer, or we may not read it.
+    pub async fn bootstrap_secret(&self, key: &ObjectKey) -> Result<BootstrapSecret, WriteError> {
+        if !is_name(&key.name) || !is_name(&key.namespace) {
+            return Ok(BootstrapSecret::Missing);
+        }
+        let path = format!("/api/v1/namespaces/{}/secrets", key.namespace);
+        match self.read(&path, &key.name).await {
+            Ok(Read::Missing) => Ok(BootstrapSecret::Missing),
+            Ok(Read::Found(text)) => Ok(bootstrap_data(&text)),
+            Err(error) => match errors::classify(&error, &key.name) {
+                Class::Refused => Err(WriteError::Rejected(errors::describe(&error))),
+                _ => Err(WriteError::Transient(errors::describe(&error))),
+            },
+        }
+    }
+
+    async fn read(&self, path: &str, name: &str) -> Result<Read, Error> {
+        let request = Request::new(path).get(name, &GetParams::default()).map_err(Error::BuildRequest)?;
+        match self.send(request).await {
+            Ok(text) => Ok(Read::Found(text)),
+            Err(Error::Api(status)) if errors::is_missing(&status, name) => Ok(Read::Missing),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// One request, headers and body within the time limit. The text is decoded by us: the client's own decoding logs
+    /// what it cannot read, and that may be a secret.
+    async fn send(&self, request: http::Request<Vec<u8>>) -> Result<String, Error> {
+        match timeout(RESPONSE_TIMEOUT, self.client.request_text(request)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Error::Service("the server did not answer in time".into())),
+        }
+    }
+}
+
+/// Whether a deletion ended the object: nobody's finalizer holds it.
+fn ends_with<K: kube::Resource>(object: &Guarded<K>) -> bool {
+    use kube::Resource;
+    let meta = object.meta();
+    meta.uid.is_none() || meta.deletion_timestamp.is_none() || meta.finalizers.as_ref().is_none_or(Vec::is_empty)
+}
+
+/// The request that performs a write.
+fn request<K: Cached>(
+    version: &K::DynamicType,
+    write: &Write,
+) -> Result<http::Request<Vec<u8>>, kube::core::request::Error> {
+    let request = Request::new(K::url_path(version, Some(&write.key.namespace)));
+    let name = &write.key.name;
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let not_serialized = kube::core::request::Error::SerializeBody;
+    match &write.verb {
+        Verb::Create(body) => {
+            let mut body = body.clone();
+            merge(
+                &mut body,
+                json!({
+                    "apiVersion": K::api_version(version),
+                    "kind": K::kind(version),
+                    "metadata": {"namespace": write.key.namespace, "name": name},
+                }),
+            );
+            let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+            request.create(&params, serde_json::to_vec(&body).map_err(not_serialized)?)
+        }
+        Verb::Merge(body) => request.patch(name, &params, &Patch::Merge(body)),
+        Verb::Status(body) => request.patch_subresource("status", name, &params, &Patch::Merge(body)),
+        Verb::Json(body) => {
+            let patch: json_patch::Patch = serde_json::from_value(body.clone()).map_err(not_serialized)?;
+            request.patch(name, &params, &Patch::<()>::Json(patch))
+        }
+        Verb::Delete { uid } => {
+            let params = DeleteParams {
+                preconditions: Some(Preconditions { uid: Some(uid.clone()), resource_version: None }),
+                propagation_policy: Some(PropagationPolicy::Background),
+                ..DeleteParams::default()
+            };
+            request.delete(name, &params)
+        }
+    }
+}
+
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (name, value) in from {
+                merge(into.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from,
+    }
+}
+
+/// Whether the request's body holds bootstrap data, so that a refusal may quote it.
+fn carries_bootstrap_data(write: &Write) -> bool {
+    write.kind == Kind::Hardware
+        && match &write.verb {
+            Verb::Create(body) | Verb::Merge(body) => body.pointer("/spec/userData").is_some(),
+            Verb::Json(Value::Array(operations)) => operations.iter().any(|operation| {
+                let path = operation.get("path").and_then(Value::as_str).unwrap_or_default();
+                operation.get("value").is_some() && (path == "/spec" || path.starts_with("/spec/userData"))
+            }),
+            _ => false,
+        }
+}
+
+/// An error without the server's words, which may quote what we sent: its reason and the fields it names.
+fn discreet(error: &Error) -> String {
+    let Error::Api(status) = error else {
+        return errors::describe(error);
+    };
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    let fields: Vec<_> = causes.map(|cause| cause.field.as_str()).filter(|field| !field.is_empty()).collect();
+    let fields = if fields.is_empty() { String::new() } else { format!(": {}", fields.join(", ")) };
+    format!("{} ({}){fields}; details are withheld, for the write carries bootstrap data", status.reason, status.code)
+}
+
+/// Whether a text can be an object's name, and cannot lead a URL elsewhere.
+fn is_name(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
+    !text.is_empty() && text.len() <= 253 && text.bytes().all(allowed) && !text.starts_with('.')
+}
+
+#[derive(Deserialize)]
+struct Secret {
+    data: Option<SecretData>,
+}
+
+#[derive(Deserialize)]
+struct SecretData {
+    value: Option<ByteString>,
+}
+
+fn bootstrap_data(text: &str) -> BootstrapSecret {
+    const { assert!(BOOTSTRAP_DATA_KEY.len() == "value".len()) };
+    let Ok(secret) = serde_json::from_str::<Secret>(text) else {
+        return BootstrapSecret::Empty;
+    };
+    let Some(ByteString(bytes)) = secret.data.and_then(|data| data.value) else {
+        return BootstrapSecret::KeyMissing;
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) if !text.is_empty() => BootstrapSecret::Found(BootstrapData::new(text)),
+        _ => BootstrapSecret::Empty,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use capt_reconciler::effect::Stage;
+
+    fn write(verb: Verb) -> Write {
+        Write::new(Stage::Reserve, Kind::Hardware, ObjectKey::new("ns", "h"), verb)
+    }
+
+    fn sent(verb: Verb) -> (String, String, Value) {
+        let request = request::<Hardware>(&(), &write(verb)).unwrap();
+        let body = serde_json::from_slice(request.body()).unwrap();
+        (request.method().to_string(), request.uri().to_string(), body)
+    }
+
+    #[test]
+    fn a_create_names_kind_and_version_and_keeps_the_rest_of_the_body() {
+        let (method, uri, body) = sent(Verb::Create(json!({"metadata": {"labels": {"a": "b"}}, "spec": {}})));
+        assert_eq!(
+            (method.as_str(), uri.as_str()),
+            ("POST", "/apis/tinkerbell.org/v1alpha1/namespaces/ns/hardware?&fieldManager=capt-manager")
+        );
+        assert_eq!(
+            body,
+            json!({"apiVersion": "tinkerbell.org/v1alpha1", "kind": "Hardware", "spec": {},
+                   "metadata": {"namespace": "ns", "name": "h", "labels": {"a": "b"}}})
+        );
+    }
+
+    #[test]
+    fn a_delete_hits_no_successor_of_the_same_name() {
+        let (method, _, body) = sent(Verb::Delete { uid: "u1".into() });
+        assert_eq!(method, "DELETE");
+        assert_eq!(body.pointer("/preconditions/uid"), Some(&json!("u1")));
+        assert_eq!(body.get("propagationPolicy"), Some(&json!("Background")));
+    }
+
+    #[test]
+    fn a_refusal_that_quotes_bootstrap_data_is_not_passed_on() {
+        for verb in [
+            Verb::Merge(json!({"spec": {"userData": "s3cret"}})),
+            Verb::Json(json!([{"op": "add", "path": "/spec/userData", "value": "s3cret"}])),
+        ] {
+            assert!(carries_bootstrap_data(&write(verb)));
+        }
+        let status = kube::core::Status::failure(r#"spec.userData: Invalid value: "s3cret""#, "Invalid").with_code(422);
+        assert!(!discreet(&Error::Api(Box::new(status))).contains("s3cret"));
+    }
+
+    #[test]
+    fn only_usable_bootstrap_data_counts_as_found() {
+        let table = [
+            (r#"{"data": {"value": "aGk="}}"#, BootstrapSecret::Found(BootstrapData::new("hi".into()))),
+            (r#"{"data": {"value": ""}}"#, BootstrapSecret::Empty),
+            (r#"{"data": {"value": "/w=="}}"#, BootstrapSecret::Empty),
+            (r#"{"data": {"other": "aGk="}}"#, BootstrapSecret::KeyMissing),
+            (r#"{"data": null}"#, BootstrapSecret::KeyMissing),
+            (r#"{}"#, BootstrapSecret::KeyMissing),
+        ];
+        for (text, expected) in table {
+            assert_eq!(bootstrap_data(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_name_cannot_lead_the_request_elsewhere() {
+        for bad in ["", "a/b", "..", "a?b", "A", "a%2fb"] {
+            assert!(!is_name(bad), "{bad}");
+        }
+        assert!(is_name("cluster-1.bootstrap"));
+    }
+}

@@ -1,0 +1,328 @@
+//! Everything we know, kind by kind, and what each change leads to.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use capt_api::bmc::Job;
+use capt_api::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
+use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
+use capt_api::meta::{Meta, ObjectKey};
+use capt_api::tinkerbell::{Hardware, Template, Workflow};
+use capt_reconciler::ports::Presence;
+use kube::Resource;
+use kube::core::NamespaceResourceScope;
+use parking_lot::Mutex;
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::decode::Guarded;
+use crate::pools::Pools;
+use crate::store::{Addresses, AddressesOf, Change, Grouped, HardwareIndex, Index, Store};
+use crate::wake::{self, Fact, Wake};
+
+/// A kind that we keep in memory.
+pub trait Cached:
+    Resource<Scope = NamespaceResourceScope, DynamicType: Copy + Default + Send + Sync>
+    + DeserializeOwned
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+    /// Its index.
+    type Index: Index<Self> + 'static;
+
+    /// Its place in the cache.
+    fn shelf(cache: &Cache) -> &Shelf<Self>;
+
+    /// Wakes whom a change concerns.
+    fn changed(cache: &Cache, change: &Change<Self>);
+
+    /// Wakes whom it concerns that the kind became ready or absent.
+    fn presence_changed(_: &Cache) {}
+}
+
+/// The objects of one kind, and how well we know them.
+pub struct Shelf<K: Cached> {
+    /// The objects.
+    pub store: Store<K, K::Index>,
+    state: watch::Sender<ShelfState<K::DynamicType>>,
+}
+
+/// How well we know the objects of a kind.
+#[derive(Clone, Copy, Debug)]
+pub struct ShelfState<D> {
+    /// Whether the kind is served and all objects are known.
+    pub presence: Presence,
+    /// The version in use.
+    pub version: D,
+    /// When the watch last had anything to say.
+    pub last_event: Option<Instant>,
+}
+
+impl<K: Cached> Shelf<K> {
+    fn new(index: K::Index) -> Self {
+        let state = ShelfState { presence: Presence::Syncing, version: K::DynamicType::default(), last_event: None };
+        Self { store: Store::new(index), state: watch::Sender::new(state) }
+    }
+
+    /// How well we know the objects.
+    pub fn state(&self) -> ShelfState<K::DynamicType> {
+        *self.state.borrow()
+    }
+
+    /// Waits until the kind's presence is as wanted.
+    pub async fn until(&self, wanted: impl Fn(Presence) -> bool) {
+        // The sender lives as long as we do.
+        let _ = self.state.subscribe().wait_for(|state| wanted(state.presence)).await;
+    }
+}
+
+/// The index over TinkerbellClusters.
+pub type ClusterIndex = (Grouped<TinkerbellCluster, ObjectKey>, AddressesOf);
+
+/// Everything we know.
+pub struct Cache {
+    /// TinkerbellMachines, by cluster.
+    pub tinkerbell_machines: Shelf<TinkerbellMachine>,
+    /// TinkerbellClusters, by cluster.
+    pub tinkerbell_clusters: Shelf<TinkerbellCluster>,
+    /// Machines, by cluster.
+    pub machines: Shelf<Machine>,
+    /// Clusters.
+    pub clusters: Shelf<Cluster>,
+    /// Hardware, by owner, and free by label.
+    pub hardware: Shelf<Hardware>,
+    /// Templates.
+    pub templates: Shelf<Template>,
+    /// Workflows.
+    pub workflows: Shelf<Workflow>,
+    /// BMC Jobs.
+    pub jobs: Shelf<Job>,
+    /// IPAddressClaims, by UID of their controller.
+    pub claims: Shelf<IPAddressClaim>,
+    /// IPAddresses.
+    pub ip_addresses: Shelf<IPAddress>,
+    /// Pools of all kinds that somebody named.
+    pub pools: Pools,
+    /// Who uses which address.
+    pub addresses: Arc<Mutex<Addresses>>,
+    /// The controllers.
+    pub wake: Arc<Wake>,
+}
+
+impl Cache {
+    /// An empty cache.
+    pub fn new() -> Self {
+        let addresses = Arc::<Mutex<Addresses>>::default();
+        let wake = Arc::<Wake>::default();
+        let by_owner = (HardwareIndex::default(), AddressesOf(addresses.clone()));
+        Self {
+            tinkerbell_machines: Shelf::new(Grouped::by(|machine: &TinkerbellMachine| {
+                let cluster = machine.label(capt_api::contract::CLUSTER_NAME_LABEL)?;
+                Some(ObjectKey::new(machine.namespace(), cluster))
+            })),
+            tinkerbell_clusters: Shelf::new((Grouped::by(wake::cluster_of), AddressesOf(addresses.clone()))),
+            machines: Shelf::new(Grouped::by(|machine: &Machine| {
+                Some(ObjectKey::new(machine.namespace(), &machine.spec.cluster_name))
+            })),
+            clusters: Shelf::new(AddressesOf(addresses.clone())),
+            hardware: Shelf::new(by_owner),
+            templates: Shelf::new(()),
+            workflows: Shelf::new(()),
+            jobs: Shelf::new(()),
+            claims: Shelf::new(Grouped::by(|claim: &IPAddressClaim| Some(claim.controller()?.uid.clone()))),
+            ip_addresses: Shelf::new(()),
+            pools: Pools::new(wake.clone()),
+            addresses,
+            wake,
+        }
+    }
+
+    /// Takes in an object that the server returned to a request of ours.
+    pub fn answered<K: Cached>(&self, object: Guarded<K>) {
+        let meta = object.meta();
+        // A terminating object that lost its last finalizer is gone, whatever the answer looks like.
+        let finished = meta.deletion_timestamp.is_some() && meta.finalizers.as_ref().is_none_or(Vec::is_empty);
+        if finished {
+            self.gone::<K>(&ObjectKey::of(meta), object.uid());
+        } else {
+            self.tell(K::shelf(self).store.answered(object));
+        }
+    }
+
+    /// Takes in that the object with this UID is gone, from an answer.
+    pub fn gone<K: Cached>(&self, key: &ObjectKey, uid: &str) {
+        self.tell(K::shelf(self).store.gone(key, uid));
+    }
+
+    fn tell<K: Cached>(&self, changes: impl IntoIterator<Item = Change<K>>) {
+        for change in changes {
+            K::changed(self, &change);
+        }
+    }
+
+    /// Takes Hardware out of the free ones while it is written. Nothing if another writer has it.
+    pub fn hold_hardware(self: &Arc<Self>, key: &ObjectKey) -> Option<Held> {
+        let got = self.hardware.store.index_mut(|(index, _)| index.hold(key));
+        got.then(|| Held { cache: self.clone(), what: What::Hardware(key.clone()) })
+    }
+
+    /// Keeps an address for a Hardware while it is written.
+    ///
+    /// # Errors
+    /// The Hardware that has the address or is about to get it.
+    pub fn hold_address(self: &Arc<Self>, address: IpAddr, hardware: &ObjectKey) -> Result<Held, ObjectKey> {
+        self.addresses.lock().hold(address, hardware)?;
+        Ok(Held { cache: self.clone(), what: What::Address(address, hardware.clone()) })
+    }
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Something kept from other writers until this is dropped, however the write ends.
+pub struct Held {
+    cache: Arc<Cache>,
+    what: What,
+}
+
+enum What {
+    Hardware(ObjectKey),
+    Address(IpAddr, ObjectKey),
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        match &self.what {
+            What::Hardware(key) => {
+                self.cache.hardware.store.index_mut(|(index, _)| index.release(key));
+                wake::publish_if_available(&self.cache, key);
+            }
+            What::Address(address, hardware) => {
+                let unused = {
+                    let mut addresses = self.cache.addresses.lock();
+                    addresses.release(*address);
+                    // As seen by nobody in particular: not even the Hardware it was meant for has it.
+                    addresses.users(*address, &ObjectKey::new("", "")).is_empty()
+                };
+                if unused {
+                    tracing::debug!(%address, %hardware, "an address was not written after all");
+                    self.cache.wake.publish(Fact::Address(*address));
+                }
+            }
+        }
+    }
+}
+
+/// Where the events of a watch go.
+pub trait Sink<K: Resource>: Send + Sync {
+    /// Takes in one event. Returns objects that the server must be asked about (see [`Store::relist_ends`]).
+    fn event(&self, event: kube::runtime::watcher::Event<Guarded<K>>) -> Vec<ObjectKey>;
+    /// Takes in the answer to such a question: the object as it is now, or that it is gone.
+    fn resolved(&self, key: &ObjectKey, uid: &str, now: Option<Guarded<K>>);
+    /// The UID of an object as we know it.
+    fn uid(&self, key: &ObjectKey) -> Option<String>;
+    /// The server serves the kind in this version; its objects are about to be read.
+    fn served(&self, version: K::DynamicType);
+    /// The server does not serve the kind.
+    fn absent(&self);
+}
+
+impl<K: Cached> Sink<K> for Cache {
+    fn event(&self, event: kube::runtime::watcher::Event<Guarded<K>>) -> Vec<ObjectKey> {
+        use kube::runtime::watcher::Event;
+        let shelf = K::shelf(self);
+        let mut doubtful = Vec::new();
+        let mut filled = false;
+        match event {
+            Event::Apply(object) => self.tell(shelf.store.observed(object)),
+            Event::Delete(object) => self.tell(shelf.store.deleted(&object)),
+            Event::Init => shelf.store.relist_begins(),
+            Event::InitApply(object) => self.tell(shelf.store.relisted(object)),
+            Event::InitDone => {
+                let (changes, questions) = shelf.store.relist_ends();
+                self.tell(changes);
+                doubtful = questions;
+                filled = true;
+            }
+        }
+        let mut now_ready = false;
+        shelf.state.send_modify(|state| {
+            state.last_event = Some(Instant::now());
+            now_ready = filled && state.presence != Presence::Ready;
+            if now_ready {
+                state.presence = Presence::Ready;
+            }
+        });
+        if now_ready {
+            tracing::info!(kind = %K::kind(&shelf.state().version), objects = shelf.store.counts().objects, "in memory");
+            K::presence_changed(self);
+        }
+        doubtful
+    }
+
+    fn resolved(&self, key: &ObjectKey, uid: &str, now: Option<Guarded<K>>) {
+        match now {
+            Some(object) => self.answered(object),
+            None => self.gone::<K>(key, uid),
+        }
+    }
+
+    fn uid(&self, key: &ObjectKey) -> Option<String> {
+        K::shelf(self).store.uid(key)
+    }
+
+    fn served(&self, version: K::DynamicType) {
+        K::shelf(self).state.send_modify(|state| {
+            state.version = version;
+            if state.presence == Presence::Absent {
+                state.presence = Presence::Syncing;
+            }
+        });
+    }
+
+    fn absent(&self) {
+        let shelf = K::shelf(self);
+        if shelf.state().presence == Presence::Absent {
+            return;
+        }
+        self.tell(shelf.store.clear());
+        shelf.state.send_modify(|state| state.presence = Presence::Absent);
+        K::presence_changed(self);
+    }
+}
+
+/// Implements [`Cached`]: kind, index, shelf, what a change and what its presence leads to.
+macro_rules! cached {
+    ($kind:ty, $index:ty, $shelf:ident, $changed:expr $(, $fact:expr)?) => {
+        impl Cached for $kind {
+            type Index = $index;
+            fn shelf(cache: &Cache) -> &Shelf<Self> {
+                &cache.$shelf
+            }
+            fn changed(cache: &Cache, change: &Change<Self>) {
+                ($changed)(cache, change);
+            }
+            $(fn presence_changed(cache: &Cache) {
+                cache.wake.publish($fact);
+            })?
+        }
+    };
+}
+
+cached!(TinkerbellMachine, Grouped<TinkerbellMachine, ObjectKey>, tinkerbell_machines,
+    |cache: &Cache, change: &Change<TinkerbellMachine>| cache.wake.machines.wake(&change.key));
+cached!(TinkerbellCluster, ClusterIndex, tinkerbell_clusters, wake::infra_cluster_changed);
+cached!(Machine, Grouped<Machine, ObjectKey>, machines, wake::machine_changed);
+cached!(Cluster, AddressesOf, clusters, wake::cluster_changed);
+cached!(Hardware, (HardwareIndex, AddressesOf), hardware, wake::hardware_changed);
+cached!(Template, (), templates, wake::template_changed);
+cached!(Workflow, (), workflows, wake::owned_changed);
+cached!(Job, (), jobs, wake::owned_changed, Fact::BmcKinds);
+cached!(IPAddressClaim, Grouped<IPAddressClaim, String>, claims, wake::claim_changed, Fact::IpamKinds);
+cached!(IPAddress, (), ip_addresses, wake::ip_address_changed, Fact::IpamKinds);

@@ -1,0 +1,59 @@
+//! Clients of the API server: timeouts, limits, and one for each purpose.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use kube::client::ClientBuilder;
+use kube::{Client, Config};
+use tower::limit::ConcurrencyLimitLayer;
+use tower::timeout::TimeoutLayer;
+
+/// The server has to begin its answer within this time. Not one of the many 10-second limits, so that logs tell them
+/// apart. It bounds the response's headers only: watches live on.
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(9);
+
+/// How many writes are under way at once, unless the settings say otherwise.
+pub const MAX_WRITES: usize = 32;
+
+/// One client for each purpose, so that no watch waits behind writes.
+#[derive(Clone)]
+pub struct Clients {
+    /// Lists, watches and discovery.
+    pub watches: Client,
+    /// Writes, single reads, events.
+    pub writes: Client,
+}
+
+impl Clients {
+    /// Clients of the cluster that `KUBECONFIG`, the pod we run in, or the user's own kubeconfig names, in this order.
+    ///
+    /// # Errors
+    /// When none of them can be read or used. The error names files, never their content.
+    pub async fn infer(max_writes: usize) -> anyhow::Result<Self> {
+        let config = Config::infer().await.context("no Kubernetes cluster is configured")?;
+        Self::from_config(config, max_writes)
+    }
+
+    /// Clients of the configured cluster.
+    ///
+    /// # Errors
+    /// When the configuration's certificates or credentials cannot be used.
+    pub fn from_config(mut config: Config, max_writes: usize) -> anyhow::Result<Self> {
+        let agent = format!("capt-manager/{}", env!("CARGO_PKG_VERSION"));
+        config.headers.push((http::header::USER_AGENT, agent.parse().context("user agent")?));
+        let timeout = TimeoutLayer::new(RESPONSE_TIMEOUT);
+        let watches = ClientBuilder::try_from(config.clone())?.with_layer(&timeout).build();
+        let writes = ClientBuilder::try_from(config)?
+            .with_layer(&ConcurrencyLimitLayer::new(max_writes))
+            .with_layer(&timeout)
+            .build();
+        Ok(Self { watches, writes })
+    }
+}
+
+/// One client for everything, as tests and sandboxes have it.
+impl From<Client> for Clients {
+    fn from(client: Client) -> Self {
+        Self { watches: client.clone(), writes: client }
+    }
+}

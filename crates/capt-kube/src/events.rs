@@ -1,0 +1,134 @@
+//! Events about our objects: handed over without waiting, sent by one task in the background, repeats counted.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use capt_api::contract::EVENT_SOURCE;
+use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
+use capt_reconciler::effect::Kind;
+use capt_reconciler::ports::{Clock, Event};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Event as CoreEvent;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client, Resource};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::clock::TokioClock;
+use crate::errors;
+
+/// How many events may wait to be sent. More are dropped: they help people, and must not hold up machines.
+const QUEUE: usize = 1024;
+/// The same event within this time is counted, not repeated. The server keeps events for an hour.
+const REPEAT_WITHIN: Duration = Duration::from_secs(600);
+/// Longest message that the server takes.
+const MAX_MESSAGE: usize = 1024;
+
+/// Where events are handed over.
+#[derive(Clone)]
+pub struct Events {
+    queue: mpsc::Sender<Event>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// What waits to be sent.
+pub struct Outbox(mpsc::Receiver<Event>);
+
+impl Events {
+    /// The place to hand events over, and the box they wait in.
+    pub fn new() -> (Self, Outbox) {
+        let (queue, outbox) = mpsc::channel(QUEUE);
+        (Self { queue, dropped: Arc::default() }, Outbox(outbox))
+    }
+
+    /// Hands an event over. Never waits.
+    pub fn send(&self, event: Event) {
+        if self.queue.try_send(event).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many events were dropped because too many waited.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// An event that was sent and may come again.
+struct Sent {
+    name: String,
+    count: i32,
+    last: Instant,
+}
+
+/// Sends events until nobody can hand any over. What the server refuses is logged and forgotten.
+pub async fn publish(client: Client, mut outbox: Outbox, clock: TokioClock) {
+    let mut sent: HashMap<(String, String, String), Sent> = HashMap::new();
+    let mut number: u64 = 0;
+    while let Some(event) = outbox.0.recv().await {
+        let now = clock.now();
+        sent.retain(|_, earlier| earlier.last.elapsed() < REPEAT_WITHIN);
+        let api: Api<CoreEvent> = Api::namespaced(client.clone(), &event.key.namespace);
+        let same = (event.uid.clone(), event.reason.clone(), event.message.clone());
+        let result = if let Some(earlier) = sent.get_mut(&same) {
+            earlier.count = earlier.count.saturating_add(1);
+            earlier.last = Instant::now();
+            let patch = json!({"count": earlier.count, "lastTimestamp": seconds(now)});
+            api.patch(&earlier.name, &PatchParams::default(), &Patch::Merge(patch)).await
+        } else {
+            number += 1;
+            let name = format!("{}.{:x}{number:x}", event.key.name, now.as_nanosecond());
+            sent.insert(same.clone(), Sent { name: name.clone(), count: 1, last: Instant::now() });
+            match serde_json::from_value(core_event(&event, &name, now)) {
+                Ok(body) => api.create(&PostParams::default(), &body).await,
+                Err(error) => Err(kube::Error::SerdeError(error)),
+            }
+        };
+        if let Err(error) = result {
+            sent.remove(&same);
+            tracing::debug!(object = %event.key, error = errors::describe(&error), "an event was not taken");
+        }
+    }
+}
+
+/// The event as `kubectl describe` reads it.
+fn core_event(event: &Event, name: &str, now: Timestamp) -> serde_json::Value {
+    let message: String = event.message.chars().take(MAX_MESSAGE / 4).collect();
+    let message = if event.message.len() <= MAX_MESSAGE { &event.message } else { &message };
+    json!({
+        "metadata": {"namespace": event.key.namespace, "name": name},
+        "involvedObject": {
+            "apiVersion": api_version(event.kind),
+            "kind": format!("{:?}", event.kind),
+            "namespace": event.key.namespace,
+            "name": event.key.name,
+            "uid": event.uid,
+        },
+        "reason": event.reason,
+        "message": message,
+        "type": if event.warning { "Warning" } else { "Normal" },
+        "source": {"component": EVENT_SOURCE},
+        "reportingComponent": EVENT_SOURCE,
+        "firstTimestamp": seconds(now),
+        "lastTimestamp": seconds(now),
+        "count": 1,
+    })
+}
+
+fn api_version(kind: Kind) -> std::borrow::Cow<'static, str> {
+    match kind {
+        Kind::TinkerbellCluster => TinkerbellCluster::api_version(&()).into_owned().into(),
+        Kind::TinkerbellMachine => TinkerbellMachine::api_version(&()).into_owned().into(),
+        Kind::Hardware | Kind::Template | Kind::Workflow => "tinkerbell.org/v1alpha1".into(),
+        Kind::Job => "bmc.tinkerbell.org/v1alpha1".into(),
+        Kind::IPAddressClaim => "ipam.cluster.x-k8s.io/v1beta2".into(),
+    }
+}
+
+/// A time as the API has it: whole seconds.
+fn seconds(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

@@ -1,0 +1,232 @@
+//! The manager: watches, queues and reconcilers, wired.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use capt_api::bmc::Job;
+use capt_api::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine, Pool, Served};
+use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
+use capt_api::tinkerbell::{Hardware, Template, Workflow};
+use capt_reconciler::cluster::ClusterReconciler;
+use capt_reconciler::machine::MachineReconciler;
+use capt_reconciler::ports::Presence;
+use kube::{Api, Client};
+use parking_lot::Mutex;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::api::Writer;
+use crate::cache::{Cache, Cached};
+use crate::client::Clients;
+use crate::clock::TokioClock;
+use crate::controller;
+use crate::decode::Guarded;
+use crate::events::{self, Events, Outbox};
+use crate::ports::Ports;
+use crate::snapshot::Snapshot;
+use crate::watch::{Found, Lookup, Name, watch_kind};
+
+/// How long the work under way may go on after the manager was told to stop.
+pub const DRAIN: Duration = Duration::from_secs(10);
+/// How long the start waits to learn whether optional kinds are served.
+const OPTIONAL_KINDS: Duration = Duration::from_secs(10);
+
+/// Settings of the manager.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Look at this namespace only; at all without.
+    pub namespace: Option<String>,
+    /// How many machines are worked on at once.
+    pub machine_workers: usize,
+    /// How many clusters are worked on at once.
+    pub cluster_workers: usize,
+    /// What the reconcilers want to know.
+    pub reconciler: capt_reconciler::Settings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            namespace: None,
+            machine_workers: 32,
+            cluster_workers: 10,
+            reconciler: capt_reconciler::Settings::default(),
+        }
+    }
+}
+
+/// The manager.
+pub struct Manager {
+    clients: Clients,
+    settings: Settings,
+    cache: Arc<Cache>,
+    ports: Ports,
+    events: Events,
+    outbox: Mutex<Option<Outbox>>,
+    clock: TokioClock,
+}
+
+impl Manager {
+    /// A manager that has not begun. Needs a tokio runtime.
+    pub fn new(clients: impl Into<Clients>, settings: Settings) -> Self {
+        let clients = clients.into();
+        let cache = Arc::new(Cache::new());
+        let (events, outbox) = Events::new();
+        let clock = TokioClock::new();
+        let writer = Writer::new(clients.writes.clone(), cache.clone());
+        let ports = Ports::new(cache.clone(), writer, events.clone(), clock);
+        Self { clients, settings, cache, ports, events, outbox: Mutex::new(Some(outbox)), clock }
+    }
+
+    /// The ports that the reconcilers work through.
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// What goes on, for diagnostics.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::of(&self.cache, self.events.dropped())
+    }
+
+    /// Waits until all objects of the kinds that we cannot do without are in memory, and until it is known of the
+    /// others whether they are served.
+    pub async fn synced(&self) {
+        let cache = &self.cache;
+        let ready = |presence| presence == Presence::Ready;
+        tokio::join!(
+            cache.tinkerbell_machines.until(ready),
+            cache.tinkerbell_clusters.until(ready),
+            cache.machines.until(ready),
+            cache.clusters.until(ready),
+            cache.hardware.until(ready),
+            cache.templates.until(ready),
+            cache.workflows.until(ready),
+        );
+        let known = |presence| presence != Presence::Syncing;
+        let optional =
+            async { tokio::join!(cache.jobs.until(known), cache.claims.until(known), cache.ip_addresses.until(known)) };
+        // They may be slow or forbidden; the reconcilers know how to do without an answer.
+        let _ = tokio::time::timeout(OPTIONAL_KINDS, optional).await;
+    }
+
+    /// Runs until cancelled, then lets the work under way come to its end. Can be run once.
+    ///
+    /// # Errors
+    /// When a part of it dies, or the work under way does not end within [`DRAIN`].
+    pub async fn run(&self, cancel: CancellationToken) -> anyhow::Result<()> {
+        let outbox = self.outbox.lock().take().context("the manager ran already")?;
+        let mut watches = JoinSet::new();
+        self.start_watches(&mut watches)?;
+        watches.spawn(events::publish(self.clients.writes.clone(), outbox, self.clock));
+        info!("reading what there is");
+        tokio::select! {
+            () = self.synced() => {}
+            () = cancel.cancelled() => return Ok(()),
+            _ = watches.join_next() => return Err(anyhow!("a watch ended")),
+        }
+        info!("ready");
+
+        let wake = self.cache.wake.clone();
+        let machines = Arc::new(MachineReconciler::new(self.ports.clone(), self.settings.reconciler.clone()));
+        let clusters = Arc::new(ClusterReconciler::new(self.ports.clone()));
+        let mut workers = JoinSet::new();
+        let Settings { machine_workers, cluster_workers, .. } = self.settings;
+        workers.spawn(controller::run(|wake| &wake.machines, wake.clone(), machines, machine_workers));
+        workers.spawn(controller::run(|wake| &wake.clusters, wake.clone(), clusters, cluster_workers));
+
+        let ended = tokio::select! {
+            () = cancel.cancelled() => Ok(()),
+            _ = watches.join_next() => Err(anyhow!("a watch ended")),
+            Some(ended) = workers.join_next() => {
+                Err(ended.map_err(anyhow::Error::from).and_then(|ended| ended).err()
+                    .unwrap_or_else(|| anyhow!("a controller ended")))
+            }
+        };
+        wake.machines.queue.close();
+        wake.clusters.queue.close();
+        let drained = tokio::time::timeout(DRAIN, async { while workers.join_next().await.is_some() {} }).await;
+        ended?;
+        drained.map_err(|_| anyhow!("work was still under way after {} s", DRAIN.as_secs()))
+    }
+
+    fn start_watches(&self, tasks: &mut JoinSet<()>) -> anyhow::Result<()> {
+        self.watch::<TinkerbellMachine>(tasks, one_version);
+        self.watch::<TinkerbellCluster>(tasks, one_version);
+        self.watch::<Hardware>(tasks, one_version);
+        self.watch::<Template>(tasks, one_version);
+        self.watch::<Workflow>(tasks, one_version);
+        self.watch::<Job>(tasks, one_version);
+        self.watch::<Machine>(tasks, contract_version);
+        self.watch::<Cluster>(tasks, contract_version);
+        self.watch::<IPAddressClaim>(tasks, contract_version);
+        self.watch::<IPAddress>(tasks, contract_version);
+        let pools = self.cache.pools.to_watch().context("the manager ran already")?;
+        tasks.spawn(watch_pools(self.clients.watches.clone(), pools, self.settings.namespace.clone()));
+        Ok(())
+    }
+
+    fn watch<K: Cached>(&self, tasks: &mut JoinSet<()>, versions: fn() -> Vec<(&'static str, K::DynamicType)>) {
+        let any = K::DynamicType::default();
+        let versions: Vec<(String, K::DynamicType)> = if versions().is_empty() {
+            vec![(K::version(&any).into_owned(), any)]
+        } else {
+            versions().into_iter().map(|(name, version)| (name.to_owned(), version)).collect()
+        };
+        let lookup = Lookup {
+            group: K::group(&any).into_owned(),
+            name: Name::Plural(K::plural(&any).into_owned()),
+            versions: versions.iter().map(|(name, _)| name.clone()).collect(),
+        };
+        let (client, namespace) = (self.clients.watches.clone(), self.settings.namespace.clone());
+        let api = {
+            let client = client.clone();
+            move |found: &Found| {
+                let (_, version) = versions.iter().find(|(name, _)| *name == found.resource.version)?;
+                let api: Api<Guarded<K>> = match &namespace {
+                    Some(namespace) => Api::namespaced_with(client.clone(), namespace, version),
+                    None => Api::all_with(client.clone(), version),
+                };
+                Some((*version, api))
+            }
+        };
+        tasks.spawn(watch_kind::<K, Cache>(client, lookup, self.cache.clone(), api));
+    }
+}
+
+/// Kinds with one version only.
+fn one_version<D>() -> Vec<(&'static str, D)> {
+    Vec::new()
+}
+
+/// Cluster API's versions.
+fn contract_version() -> Vec<(&'static str, Served)> {
+    Served::ALL.into_iter().map(|version| (version.as_str(), version)).collect()
+}
+
+/// Watches every kind of pool that somebody names.
+async fn watch_pools(
+    client: Client,
+    mut named: tokio::sync::mpsc::UnboundedReceiver<Arc<crate::pools::PoolKind>>,
+    namespace: Option<String>,
+) {
+    let mut tasks = JoinSet::new();
+    while let Some(kind) = named.recv().await {
+        let lookup =
+            Lookup { group: kind.group.to_string(), name: Name::Kind(kind.kind.to_string()), versions: Vec::new() };
+        let api = {
+            let (client, namespace) = (client.clone(), namespace.clone());
+            move |found: &Found| {
+                let api: Api<Guarded<Pool>> = match &namespace {
+                    Some(namespace) if found.namespaced => {
+                        Api::namespaced_with(client.clone(), namespace, &found.resource)
+                    }
+                    _ => Api::all_with(client.clone(), &found.resource),
+                };
+                Some((found.resource.clone(), api))
+            }
+        };
+        tasks.spawn(watch_kind::<Pool, _>(client.clone(), lookup, kind, api));
+    }
+}

@@ -1,0 +1,149 @@
+//! The reconcilers' ports, on Kubernetes.
+
+use std::net::IpAddr;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use capt_api::bmc::Job;
+use capt_api::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
+use capt_api::infra::{PoolReference, TinkerbellCluster, TinkerbellMachine};
+use capt_api::kube_core::{Selector, SelectorExt};
+use capt_api::meta::{Meta, ObjectKey};
+use capt_api::tinkerbell::{Hardware, Template, Workflow};
+use capt_reconciler::effect::Write;
+use capt_reconciler::ports::{AddressUse, Api, BootstrapSecret, Clock, Event, PoolView, Presence, Stores, WriteError};
+use jiff::Timestamp;
+
+use crate::api::Writer;
+use crate::cache::Cache;
+use crate::clock::TokioClock;
+use crate::events::Events;
+
+/// How many free Hardware are looked at under one lock.
+const BATCH: usize = 64;
+
+/// Reads from memory, writes to the server.
+#[derive(Clone)]
+pub struct Ports {
+    cache: Arc<Cache>,
+    writer: Writer,
+    events: Events,
+    clock: TokioClock,
+}
+
+impl Ports {
+    /// Ports over this cache.
+    pub fn new(cache: Arc<Cache>, writer: Writer, events: Events, clock: TokioClock) -> Self {
+        Self { cache, writer, events, clock }
+    }
+}
+
+impl Stores for Ports {
+    fn tinkerbell_machine(&self, key: &ObjectKey) -> Option<Arc<TinkerbellMachine>> {
+        self.cache.tinkerbell_machines.store.get(key)
+    }
+
+    fn tinkerbell_cluster(&self, key: &ObjectKey) -> Option<Arc<TinkerbellCluster>> {
+        self.cache.tinkerbell_clusters.store.get(key)
+    }
+
+    fn machine(&self, key: &ObjectKey) -> Option<Arc<Machine>> {
+        self.cache.machines.store.get(key)
+    }
+
+    fn cluster(&self, key: &ObjectKey) -> Option<Arc<Cluster>> {
+        self.cache.clusters.store.get(key)
+    }
+
+    fn hardware(&self, key: &ObjectKey) -> Option<Arc<Hardware>> {
+        self.cache.hardware.store.get(key)
+    }
+
+    fn hardware_of(&self, machine: &ObjectKey) -> Vec<Arc<Hardware>> {
+        self.cache.hardware.store.lookup(|(index, _)| index.of_owner(machine))
+    }
+
+    fn visit_free_hardware(&self, selector: &Selector, visit: &mut dyn FnMut(&Arc<Hardware>) -> ControlFlow<()>) {
+        let mut last: Option<ObjectKey> = None;
+        let no_labels = std::collections::BTreeMap::new();
+        // In batches, so that the visitor runs without the lock and may ask the stores itself.
+        loop {
+            let ask = |(index, _): &(crate::store::HardwareIndex, _)| index.candidates(selector, last.as_ref(), BATCH);
+            let batch = self.cache.hardware.store.lookup(ask);
+            for hardware in &batch {
+                let labels = hardware.metadata.labels.as_ref().unwrap_or(&no_labels);
+                if selector.matches(labels) && visit(hardware).is_break() {
+                    return;
+                }
+            }
+            match batch.last() {
+                Some(hardware) if batch.len() == BATCH => last = Some(hardware.key()),
+                _ => return,
+            }
+        }
+    }
+
+    fn template(&self, key: &ObjectKey) -> Option<Arc<Template>> {
+        self.cache.templates.store.get(key)
+    }
+
+    fn workflow(&self, key: &ObjectKey) -> Option<Arc<Workflow>> {
+        self.cache.workflows.store.get(key)
+    }
+
+    fn job(&self, key: &ObjectKey) -> Option<Arc<Job>> {
+        self.cache.jobs.store.get(key)
+    }
+
+    fn bmc(&self) -> Presence {
+        self.cache.jobs.state().presence
+    }
+
+    fn ipam(&self) -> Presence {
+        match (self.cache.claims.state().presence, self.cache.ip_addresses.state().presence) {
+            (Presence::Absent, _) | (_, Presence::Absent) => Presence::Absent,
+            (Presence::Ready, Presence::Ready) => Presence::Ready,
+            _ => Presence::Syncing,
+        }
+    }
+
+    fn claim(&self, key: &ObjectKey) -> Option<Arc<IPAddressClaim>> {
+        self.cache.claims.store.get(key)
+    }
+
+    fn claims_of(&self, owner_uid: &str) -> Vec<Arc<IPAddressClaim>> {
+        self.cache.claims.store.lookup(|by_owner| by_owner.members(owner_uid))
+    }
+
+    fn address(&self, key: &ObjectKey) -> Option<Arc<IPAddress>> {
+        self.cache.ip_addresses.store.get(key)
+    }
+
+    fn pool(&self, namespace: &str, reference: &PoolReference) -> PoolView {
+        self.cache.pools.view(namespace, reference)
+    }
+
+    fn address_users(&self, address: IpAddr, except: &ObjectKey) -> Vec<AddressUse> {
+        self.cache.addresses.lock().users(address, except)
+    }
+}
+
+impl Api for Ports {
+    async fn write(&self, write: &Write) -> Result<(), WriteError> {
+        self.writer.write(write).await
+    }
+
+    async fn bootstrap_secret(&self, key: &ObjectKey) -> Result<BootstrapSecret, WriteError> {
+        self.writer.bootstrap_secret(key).await
+    }
+
+    fn event(&self, event: Event) {
+        self.events.send(event);
+    }
+}
+
+impl Clock for Ports {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}

@@ -1,0 +1,227 @@
+//! The work queue of a controller.
+//!
+//! A key is in it at most once and never worked on twice at a time; keys are served first come, first served. A key
+//! that changes while it is worked on is served again. Time is tokio's, so that tests can pause it.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use ahash::{AHashMap, RandomState};
+use capt_api::meta::ObjectKey;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+/// First pause after a failure.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// Longest pause after failures.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// The queue of one controller.
+pub struct Queue {
+    inner: Mutex<Inner>,
+    wake: Notify,
+    jitter: RandomState,
+}
+
+#[derive(Default)]
+struct Inner {
+    ready: VecDeque<ObjectKey>,
+    keys: AHashMap<ObjectKey, State>,
+    timers: BTreeSet<(Instant, ObjectKey)>,
+    running: usize,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct State {
+    queued: bool,
+    running: bool,
+    /// Changed while it is worked on.
+    dirty: bool,
+    timer: Option<Instant>,
+    failures: u32,
+    /// Served before the pause after its last failure was over.
+    early: bool,
+}
+
+/// How the work on a key ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// Well; look again after this time in any case.
+    Settled(Option<Duration>),
+    /// Badly: try again, later each time.
+    Retry,
+}
+
+/// Sizes, for diagnostics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Waiting for a worker.
+    pub ready: usize,
+    /// Being worked on.
+    pub running: usize,
+    /// Waiting for a time.
+    pub delayed: usize,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { inner: Mutex::default(), wake: Notify::new(), jitter: RandomState::new() }
+    }
+}
+
+impl Queue {
+    /// An empty queue.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Serve this key as soon as there is a worker.
+    pub fn add(&self, key: &ObjectKey) {
+        self.inner.lock().make_ready(key);
+        self.wake.notify_one();
+    }
+
+    /// The next key; waits for one. Nothing once the queue is closed. Every key handed out must be given to
+    /// [`finish`](Self::finish).
+    pub async fn next(&self) -> Option<ObjectKey> {
+        loop {
+            let next_timer = {
+                let mut inner = self.inner.lock();
+                if inner.closed {
+                    self.wake.notify_one();
+                    return None;
+                }
+                inner.fire_timers(Instant::now());
+                if let Some(key) = inner.take() {
+                    // A notice wakes one worker: it hands the rest on.
+                    if !inner.ready.is_empty() || !inner.timers.is_empty() {
+                        self.wake.notify_one();
+                    }
+                    return Some(key);
+                }
+                inner.timers.first().map(|(at, _)| *at)
+            };
+            match next_timer {
+                Some(at) => {
+                    tokio::select! {
+                        () = self.wake.notified() => {}
+                        () = sleep_until(at) => {}
+                    }
+                }
+                None => self.wake.notified().await,
+            }
+        }
+    }
+
+    /// The work on a key is over.
+    pub fn finish(&self, key: &ObjectKey, how: Finish) {
+        let mut inner = self.inner.lock();
+        inner.running = inner.running.saturating_sub(1);
+        let Some(state) = inner.keys.get_mut(key) else {
+            return;
+        };
+        state.running = false;
+        let dirty = std::mem::take(&mut state.dirty);
+        let pause = match how {
+            Finish::Settled(pause) => {
+                state.failures = 0;
+                pause
+            }
+            Finish::Retry => {
+                // What happens around an object must not make its pauses longer, only its own failures.
+                if !state.early || state.failures == 0 {
+                    state.failures = state.failures.saturating_add(1);
+                }
+                Some(self.pause(key, state.failures))
+            }
+        };
+        if let Some(pause) = pause {
+            inner.set_timer(key, Instant::now() + pause);
+        }
+        if dirty {
+            inner.make_ready(key);
+        }
+        if inner.keys.get(key).is_some_and(|state| state.timer.is_none() && !state.queued && state.failures == 0) {
+            inner.keys.remove(key);
+        }
+        drop(inner);
+        self.wake.notify_one();
+    }
+
+    /// Hands out no more keys.
+    pub fn close(&self) {
+        self.inner.lock().closed = true;
+        self.wake.notify_one();
+    }
+
+    /// How many keys it holds.
+    pub fn depth(&self) -> Depth {
+        let inner = self.inner.lock();
+        Depth { ready: inner.ready.len(), running: inner.running, delayed: inner.timers.len() }
+    }
+
+    /// The pause after this many failures in a row: doubled each time, a fifth longer or shorter by chance.
+    fn pause(&self, key: &ObjectKey, failures: u32) -> Duration {
+        let doubled = FIRST_PAUSE.saturating_mul(1_u32 << failures.saturating_sub(1).min(16));
+        let chance = self.jitter.hash_one((key, failures)) % 401;
+        doubled.min(LONGEST_PAUSE).mul_f64(0.8 + f64::from(u32::try_from(chance).unwrap_or(0)) / 1000.0)
+    }
+}
+
+impl Inner {
+    fn make_ready(&mut self, key: &ObjectKey) {
+        let state = match self.keys.get_mut(key) {
+            Some(state) => state,
+            None => self.keys.entry(key.clone()).or_default(),
+        };
+        if state.running {
+            state.dirty = true;
+        } else if !state.queued {
+            state.queued = true;
+            self.ready.push_back(key.clone());
+        }
+    }
+
+    fn set_timer(&mut self, key: &ObjectKey, at: Instant) {
+        let Some(state) = self.keys.get_mut(key) else {
+            return;
+        };
+        if let Some(earlier) = state.timer {
+            if earlier <= at {
+                return;
+            }
+            self.timers.remove(&(earlier, key.clone()));
+        }
+        state.timer = Some(at);
+        self.timers.insert((at, key.clone()));
+    }
+
+    fn fire_timers(&mut self, now: Instant) {
+        while let Some((at, _)) = self.timers.first()
+            && *at <= now
+        {
+            let Some((_, key)) = self.timers.pop_first() else { break };
+            if let Some(state) = self.keys.get_mut(&key) {
+                state.timer = None;
+            }
+            self.make_ready(&key);
+        }
+    }
+
+    fn take(&mut self) -> Option<ObjectKey> {
+        let key = self.ready.pop_front()?;
+        let state = self.keys.get_mut(&key)?;
+        state.queued = false;
+        state.running = true;
+        // The work that begins now decides when to look again.
+        let pending = state.timer.take();
+        state.early = pending.is_some();
+        if let Some(at) = pending {
+            self.timers.remove(&(at, key.clone()));
+        }
+        self.running += 1;
+        Some(key)
+    }
+}

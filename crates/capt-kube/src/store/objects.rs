@@ -1,0 +1,267 @@
+//! The store of one kind.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ahash::AHashMap;
+use capt_api::meta::{Meta, ObjectKey};
+use kube::Resource;
+use parking_lot::RwLock;
+use tokio::time::Instant;
+
+use super::indexes::Index;
+use super::relist::Relist;
+use crate::decode::Guarded;
+
+/// How long a tombstone stands. No answer and no event of ours is under way for longer.
+const TOMBSTONE_AGE: Duration = Duration::from_secs(300);
+
+/// What became of one object.
+#[derive(Debug)]
+pub struct Change<K> {
+    /// The object.
+    pub key: Arc<ObjectKey>,
+    /// As it was; absent also if it could not be decoded.
+    pub old: Option<Arc<K>>,
+    /// As it is; absent also if it cannot be decoded.
+    pub new: Option<Arc<K>>,
+}
+
+/// Sizes, for diagnostics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Objects.
+    pub objects: usize,
+    /// Objects among them that do not decode.
+    pub invalid: usize,
+}
+
+/// All objects of one kind.
+pub struct Store<K, I> {
+    inner: RwLock<Inner<K, I>>,
+}
+
+struct Inner<K, I> {
+    objects: AHashMap<Arc<ObjectKey>, Entry<K>>,
+    tombstones: AHashMap<Arc<ObjectKey>, Tombstone>,
+    buried: VecDeque<(Instant, Arc<ObjectKey>)>,
+    index: I,
+    relist: Option<Relist>,
+}
+
+struct Entry<K> {
+    version: u64,
+    /// Of an invalid object; a valid one knows its own.
+    invalid_uid: Option<Box<str>>,
+    object: Option<Arc<K>>,
+}
+
+impl<K: Resource> Entry<K> {
+    fn uid(&self) -> &str {
+        match &self.object {
+            Some(object) => object.uid(),
+            None => self.invalid_uid.as_deref().unwrap_or_default(),
+        }
+    }
+}
+
+struct Tombstone {
+    uid: Box<str>,
+    version: u64,
+    since: Instant,
+}
+
+/// A resourceVersion as a number. One that is none counts as the oldest: such an object never replaces another.
+fn version(text: &str) -> u64 {
+    text.parse().unwrap_or_default()
+}
+
+impl<K: Resource, I: Index<K>> Store<K, I> {
+    /// An empty store.
+    pub fn new(index: I) -> Self {
+        Self {
+            inner: RwLock::new(Inner {
+                objects: AHashMap::new(),
+                tombstones: AHashMap::new(),
+                buried: VecDeque::new(),
+                index,
+                relist: None,
+            }),
+        }
+    }
+
+    /// The object, if it is there and decodes.
+    pub fn get(&self, key: &ObjectKey) -> Option<Arc<K>> {
+        self.inner.read().objects.get(key)?.object.clone()
+    }
+
+    /// The objects of these keys.
+    pub fn get_all<'a>(&self, keys: impl IntoIterator<Item = &'a Arc<ObjectKey>>) -> Vec<Arc<K>> {
+        let inner = self.inner.read();
+        keys.into_iter().filter_map(|key| inner.objects.get(key)?.object.clone()).collect()
+    }
+
+    /// Asks the index.
+    pub fn index<R>(&self, ask: impl FnOnce(&I) -> R) -> R {
+        ask(&self.inner.read().index)
+    }
+
+    /// Asks the index and the objects behind its answer, at one moment.
+    pub fn lookup(&self, ask: impl FnOnce(&I) -> Vec<Arc<ObjectKey>>) -> Vec<Arc<K>> {
+        let inner = self.inner.read();
+        let keys = ask(&inner.index);
+        keys.iter().filter_map(|key| inner.objects.get(key)?.object.clone()).collect()
+    }
+
+    /// Changes what the index knows beside the objects.
+    pub fn index_mut<R>(&self, change: impl FnOnce(&mut I) -> R) -> R {
+        change(&mut self.inner.write().index)
+    }
+
+    /// How many objects there are.
+    pub fn counts(&self) -> Counts {
+        let inner = self.inner.read();
+        let invalid = inner.objects.values().filter(|entry| entry.object.is_none()).count();
+        Counts { objects: inner.objects.len(), invalid }
+    }
+
+    /// The UID of the object that is there now, whether it decodes or not.
+    pub fn uid(&self, key: &ObjectKey) -> Option<String> {
+        self.inner.read().objects.get(key).map(|entry| entry.uid().to_owned())
+    }
+
+    /// Takes in an object from the watch.
+    pub fn observed(&self, object: Guarded<K>) -> Option<Change<K>> {
+        self.inner.write().put(object)
+    }
+
+    /// Takes in an object that the server returned to a request of ours.
+    pub fn answered(&self, object: Guarded<K>) -> Option<Change<K>> {
+        let mut inner = self.inner.write();
+        if let Some(relist) = &mut inner.relist {
+            relist.answered(ObjectKey::of(object.meta()));
+        }
+        inner.put(object)
+    }
+
+    /// Takes in that an object was deleted, from the watch: `last` is its last state.
+    pub fn deleted(&self, last: &Guarded<K>) -> Option<Change<K>> {
+        let key = Arc::new(ObjectKey::of(last.meta()));
+        self.inner.write().bury(&key, last.uid(), version(last.resource_version()))
+    }
+
+    /// Takes in that the object with this UID is gone, from an answer.
+    pub fn gone(&self, key: &ObjectKey, uid: &str) -> Option<Change<K>> {
+        self.inner.write().bury(&Arc::new(key.clone()), uid, 0)
+    }
+
+    /// A relist begins.
+    pub fn relist_begins(&self) {
+        self.inner.write().relist = Some(Relist::default());
+    }
+
+    /// Takes in one object of a relist.
+    pub fn relisted(&self, object: Guarded<K>) -> Option<Change<K>> {
+        let mut inner = self.inner.write();
+        if let Some(relist) = &mut inner.relist {
+            relist.listed(ObjectKey::of(object.meta()));
+        }
+        inner.put(object)
+    }
+
+    /// A relist is complete: what it did not hold has vanished. Objects that an answer brought during the relist may
+    /// be newer than the list: they stay, and are returned as well, for the caller to ask the server about.
+    pub fn relist_ends(&self) -> (Vec<Change<K>>, Vec<ObjectKey>) {
+        let mut inner = self.inner.write();
+        let Some(relist) = inner.relist.take() else {
+            return (Vec::new(), Vec::new());
+        };
+        let missing: Vec<_> = inner.objects.keys().filter(|key| !relist.lists(key)).cloned().collect();
+        let (doubtful, vanished): (Vec<_>, Vec<_>) = missing.into_iter().partition(|key| relist.has_answer(key));
+        let changes = vanished.iter().filter_map(|key| inner.vanish(key)).collect();
+        (changes, doubtful.iter().map(|key| (**key).clone()).collect())
+    }
+
+    /// Forgets everything: the server serves the kind no longer.
+    pub fn clear(&self) -> Vec<Change<K>> {
+        let mut inner = self.inner.write();
+        inner.relist = None;
+        let keys: Vec<_> = inner.objects.keys().cloned().collect();
+        keys.iter().filter_map(|key| inner.vanish(key)).collect()
+    }
+}
+
+impl<K: Resource, I: Index<K>> Inner<K, I> {
+    /// The one rule: nothing older replaces anything newer, and nothing deleted comes back.
+    fn put(&mut self, object: Guarded<K>) -> Option<Change<K>> {
+        let key = ObjectKey::of(object.meta());
+        let new_version = version(object.resource_version());
+        if self.objects.get(&key).is_some_and(|entry| entry.version >= new_version) {
+            return None;
+        }
+        if let Some(tombstone) = self.tombstones.get(&key)
+            && (tombstone.version >= new_version || *tombstone.uid == *object.uid())
+        {
+            return None;
+        }
+        let entry = match object {
+            Guarded::Valid(object) => Entry { version: new_version, invalid_uid: None, object: Some(Arc::new(object)) },
+            Guarded::Invalid(invalid) => {
+                tracing::warn!(kind = std::any::type_name::<K>(), object = %key, error = %invalid.error,
+                    "an object does not decode and counts as absent");
+                let uid = invalid.metadata.uid.unwrap_or_default().into();
+                Entry { version: new_version, invalid_uid: Some(uid), object: None }
+            }
+        };
+        let key = self.objects.get_key_value(&key).map_or_else(|| Arc::new(key), |(known, _)| known.clone());
+        let new = entry.object.clone();
+        let old = self.objects.insert(key.clone(), entry).and_then(|entry| entry.object);
+        self.changed(key, old, new)
+    }
+
+    fn bury(&mut self, key: &Arc<ObjectKey>, uid: &str, deleted_at: u64) -> Option<Change<K>> {
+        match self.objects.get(key) {
+            // A successor of the deleted object.
+            Some(entry) if entry.uid() != uid && (deleted_at == 0 || entry.version > deleted_at) => None,
+            Some(entry) => {
+                let version = entry.version.max(deleted_at);
+                let removed = self.objects.remove(key);
+                self.entomb(key.clone(), uid, version);
+                self.changed(key.clone(), removed.and_then(|entry| entry.object), None)
+            }
+            None => {
+                self.entomb(key.clone(), uid, deleted_at);
+                None
+            }
+        }
+    }
+
+    fn vanish(&mut self, key: &Arc<ObjectKey>) -> Option<Change<K>> {
+        let uid = self.objects.get(key)?.uid().to_owned();
+        self.bury(key, &uid, 0)
+    }
+
+    fn entomb(&mut self, key: Arc<ObjectKey>, uid: &str, version: u64) {
+        let now = Instant::now();
+        while let Some((since, _)) = self.buried.front()
+            && now.duration_since(*since) > TOMBSTONE_AGE
+        {
+            let Some((since, old)) = self.buried.pop_front() else { break };
+            if self.tombstones.get(&old).is_some_and(|tombstone| tombstone.since == since) {
+                self.tombstones.remove(&old);
+            }
+        }
+        let version = self.tombstones.get(&key).map_or(version, |former| former.version.max(version));
+        self.buried.push_back((now, key.clone()));
+        self.tombstones.insert(key, Tombstone { uid: uid.into(), version, since: now });
+    }
+
+    fn changed(&mut self, key: Arc<ObjectKey>, old: Option<Arc<K>>, new: Option<Arc<K>>) -> Option<Change<K>> {
+        if old.is_none() && new.is_none() {
+            return None;
+        }
+        self.index.update(&key, old.as_deref(), new.as_deref());
+        Some(Change { key, old, new })
+    }
+}

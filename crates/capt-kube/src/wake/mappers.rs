@@ -1,0 +1,198 @@
+//! One function a kind: from a change to the keys it concerns.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use capt_api::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
+use capt_api::contract::{CLUSTER_API_GROUP, INFRASTRUCTURE_GROUP, MACHINE_NAME_LABEL, MACHINE_NAMESPACE_LABEL};
+use capt_api::infra::TinkerbellCluster;
+use capt_api::meta::{Meta, ObjectKey};
+use capt_api::tinkerbell::{Hardware, Template};
+use kube::Resource;
+
+use super::Fact;
+use crate::cache::Cache;
+use crate::store::{Change, HardwareIndex, is_free, of_endpoint, of_hardware};
+
+/// Both sides of a change.
+fn sides<K>(change: &Change<K>) -> impl Iterator<Item = &K> {
+    change.old.as_deref().into_iter().chain(change.new.as_deref())
+}
+
+/// Whether a part of the object is not what it was; coming and going count.
+fn differs<K, T: PartialEq>(change: &Change<K>, part: impl Fn(&K) -> T) -> bool {
+    change.old.as_deref().map(&part) != change.new.as_deref().map(&part)
+}
+
+/// A Machine concerns the TinkerbellMachine it is made of.
+pub fn machine_changed(cache: &Cache, change: &Change<Machine>) {
+    let keys: BTreeSet<_> = sides(change).filter_map(infra_machine).collect();
+    for key in keys {
+        cache.wake.machines.wake(&key);
+    }
+}
+
+/// The TinkerbellMachine that a Machine names.
+fn infra_machine(machine: &Machine) -> Option<ObjectKey> {
+    let reference = &machine.spec.infrastructure_ref;
+    let ours = reference.group() == INFRASTRUCTURE_GROUP && reference.kind == "TinkerbellMachine";
+    (ours && !reference.name.is_empty()).then(|| ObjectKey::new(machine.namespace(), &reference.name))
+}
+
+/// A Cluster concerns its TinkerbellCluster; its machines only in what they look at.
+pub fn cluster_changed(cache: &Cache, change: &Change<Cluster>) {
+    let mut infra: BTreeSet<ObjectKey> = BTreeSet::new();
+    for cluster in sides(change) {
+        if let Some(reference) = &cluster.spec.infrastructure_ref
+            && reference.group() == INFRASTRUCTURE_GROUP
+            && reference.kind == "TinkerbellCluster"
+        {
+            infra.insert(ObjectKey::new(cluster.namespace(), &reference.name));
+        }
+    }
+    let owned = cache.tinkerbell_clusters.store.index(|(by_cluster, _)| by_cluster.members(&*change.key));
+    infra.extend(owned.iter().map(|key| (**key).clone()));
+    for key in &infra {
+        cache.wake.clusters.wake(key);
+    }
+    let relevant = |cluster: &Cluster| {
+        (
+            cluster.is_paused(),
+            cluster.status.infrastructure_ready,
+            cluster.status.initialization.clone(),
+            cluster.spec.control_plane_endpoint.clone(),
+            cluster.uid().to_owned(),
+        )
+    };
+    if differs(change, relevant) {
+        wake_machines_of(cache, &change.key);
+    }
+    freed(cache, change, |cluster| of_endpoint(cluster.spec.control_plane_endpoint.as_ref()).into_iter().collect());
+}
+
+/// A TinkerbellCluster concerns itself, and its machines in what they look at.
+pub fn infra_cluster_changed(cache: &Cache, change: &Change<TinkerbellCluster>) {
+    cache.wake.clusters.wake(&change.key);
+    let relevant = |cluster: &TinkerbellCluster| {
+        let status = cluster.status.as_ref();
+        (
+            status.map(|status| (status.ready, status.initialization.clone())),
+            cluster.spec.clone(),
+            cluster.is_terminating(),
+        )
+    };
+    if differs(change, relevant) {
+        let clusters: BTreeSet<_> = sides(change).filter_map(cluster_of).collect();
+        for cluster in clusters {
+            wake_machines_of(cache, &cluster);
+        }
+    }
+    freed(cache, change, |cluster| of_endpoint(cluster.spec.control_plane_endpoint.as_ref()).into_iter().collect());
+}
+
+/// The Cluster that an object belongs to: by owner, else by label.
+pub fn cluster_of<K: Resource>(object: &K) -> Option<ObjectKey> {
+    let owner = object.owner(CLUSTER_API_GROUP, "Cluster").map(|owner| owner.name.as_str());
+    let name = owner.or_else(|| object.label(capt_api::contract::CLUSTER_NAME_LABEL))?;
+    Some(ObjectKey::new(object.namespace(), name))
+}
+
+/// By label, and by way of the Machines for those that have none (yet).
+fn wake_machines_of(cache: &Cache, cluster: &ObjectKey) {
+    let labelled = cache.tinkerbell_machines.store.index(|by_cluster| by_cluster.members(cluster));
+    let mut keys: BTreeSet<ObjectKey> = labelled.iter().map(|key| (**key).clone()).collect();
+    let machines = cache.machines.store.lookup(|by_cluster| by_cluster.members(cluster));
+    keys.extend(machines.iter().filter_map(|machine| infra_machine(machine)));
+    for key in &keys {
+        cache.wake.machines.wake(key);
+    }
+}
+
+/// Hardware concerns the machine whose name it carries or carried; free, it concerns those who look for one.
+pub fn hardware_changed(cache: &Cache, change: &Change<Hardware>) {
+    let owners: BTreeSet<_> = sides(change).filter_map(Hardware::reserved_for).collect();
+    for key in &owners {
+        cache.wake.machines.wake(key);
+    }
+    freed(cache, change, |hardware| of_hardware(hardware).map(|(_, address)| address).collect());
+    if let Some(hardware) = &change.new
+        && is_free(hardware)
+    {
+        publish_if_available(cache, &change.key);
+    }
+}
+
+/// Tells those who wait for free Hardware, unless somebody is about to take this one.
+pub fn publish_if_available(cache: &Cache, key: &ObjectKey) {
+    let available = |index: &(HardwareIndex, _)| index.0.is_available(key);
+    if cache.hardware.store.index(available)
+        && let Some(hardware) = cache.hardware.store.get(key)
+    {
+        cache.wake.publish(Fact::FreeHardware(hardware));
+    }
+}
+
+/// Tells those who wait for an address that this object uses no longer.
+fn freed<K>(cache: &Cache, change: &Change<K>, addresses: impl Fn(&K) -> BTreeSet<IpAddr>) {
+    let of = |side: &Option<Arc<K>>| side.as_deref().map(&addresses).unwrap_or_default();
+    let (old, new) = (of(&change.old), of(&change.new));
+    for address in old.difference(&new) {
+        cache.wake.publish(Fact::Address(*address));
+    }
+}
+
+/// A claim concerns the machine that controls it, or that its labels or its name name.
+pub fn claim_changed(cache: &Cache, change: &Change<IPAddressClaim>) {
+    let mut keys: BTreeSet<_> = sides(change).filter_map(owning_machine).collect();
+    keys.extend(machine_by_claim_name(cache, &change.key));
+    for key in &keys {
+        cache.wake.machines.wake(key);
+    }
+}
+
+/// An address concerns the machine of its claim.
+pub fn ip_address_changed(cache: &Cache, change: &Change<IPAddress>) {
+    let mut keys = BTreeSet::new();
+    for address in sides(change) {
+        let claim = ObjectKey::new(address.namespace(), &address.spec.claim_ref.name);
+        keys.extend(cache.claims.store.get(&claim).and_then(|claim| owning_machine(&*claim)));
+        keys.extend(machine_by_claim_name(cache, &claim));
+    }
+    for key in &keys {
+        cache.wake.machines.wake(key);
+    }
+}
+
+/// The machine that the claim's name names, if it exists: it may be in its way.
+fn machine_by_claim_name(cache: &Cache, claim: &ObjectKey) -> Option<ObjectKey> {
+    let machine = ObjectKey::new(&claim.namespace, claim.name.strip_suffix("-0")?);
+    cache.tinkerbell_machines.store.get(&machine).map(|_| machine)
+}
+
+/// Objects that we make concern the machine they are for.
+pub fn owned_changed<K: Resource>(cache: &Cache, change: &Change<K>) {
+    let keys: BTreeSet<_> = sides(change).filter_map(owning_machine).collect();
+    for key in &keys {
+        cache.wake.machines.wake(key);
+    }
+}
+
+/// A Template may also be one that a user wrote for some machine.
+pub fn template_changed(cache: &Cache, change: &Change<Template>) {
+    owned_changed(cache, change);
+    cache.wake.publish(Fact::Template(change.key.clone()));
+}
+
+/// The TinkerbellMachine that an object is for: its controller, else the one of its labels.
+fn owning_machine<K: Resource>(object: &K) -> Option<ObjectKey> {
+    if let Some(owner) = object.controller()
+        && owner.kind == "TinkerbellMachine"
+        && capt_api::meta::group_of(&owner.api_version) == INFRASTRUCTURE_GROUP
+    {
+        return Some(ObjectKey::new(object.namespace(), &owner.name));
+    }
+    let name = object.label(MACHINE_NAME_LABEL).filter(|name| !name.is_empty())?;
+    let namespace = object.label(MACHINE_NAMESPACE_LABEL).filter(|namespace| !namespace.is_empty())?;
+    Some(ObjectKey::new(namespace, name))
+}

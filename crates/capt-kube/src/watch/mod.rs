@@ -1,0 +1,95 @@
+//! Watching a kind: from "is it served?" to its objects, for ever.
+
+mod backoff;
+mod crd;
+mod discovery;
+mod pump;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::{Api, Client, Resource};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+pub use backoff::Backoff;
+pub use discovery::{Found, Lookup, Name};
+use pump::pump;
+
+use crate::cache::Sink;
+use crate::decode::Guarded;
+use crd::{Crd, CrdWatch};
+
+/// How long the server may seem not to serve a kind whose CustomResourceDefinition is there (or may not be read)
+/// before we believe it: a server that starts or a definition that is just made say so for a moment.
+const DOUBT: Duration = Duration::from_secs(5);
+
+/// Watches one kind for ever: waits until it is served, keeps its objects, and starts over when it vanishes.
+///
+/// `versioned` says what to do with what discovery found: the type's version, and the API to watch.
+pub async fn watch_kind<K, S>(
+    client: Client,
+    lookup: Lookup,
+    sink: Arc<S>,
+    versioned: impl Fn(&Found) -> Option<(K::DynamicType, Api<Guarded<K>>)>,
+) where
+    K: Resource + serde::de::DeserializeOwned + Clone + Send + 'static,
+    K::DynamicType: Send + Sync,
+    S: Sink<K> + ?Sized,
+{
+    let mut backoff = Backoff::default();
+    loop {
+        let found = await_served(&client, &lookup, || sink.absent()).await;
+        let Some((version, api)) = versioned(&found) else {
+            tokio::time::sleep(backoff.pause()).await;
+            continue;
+        };
+        sink.served(version);
+        pump(api, &lookup.to_string(), &*sink, &mut backoff).await;
+    }
+}
+
+/// Waits until the server serves the kind. Calls `absent` once it is certain that it does not.
+async fn await_served(client: &Client, lookup: &Lookup, absent: impl Fn()) -> Found {
+    let mut backoff = Backoff::default();
+    let mut crd: Option<CrdWatch> = None;
+    let mut missing_since: Option<Instant> = None;
+    let mut said = false;
+    loop {
+        match lookup.find(client).await {
+            Ok(Some(found)) => {
+                if said {
+                    info!(kind = %lookup, version = found.resource.version, "is served now");
+                }
+                return found;
+            }
+            Ok(None) => {
+                let since = *missing_since.get_or_insert_with(Instant::now);
+                let certain = match crd.as_ref().map(CrdWatch::state) {
+                    Some(Crd::Missing) => true,
+                    Some(Crd::Unknown) | None => false,
+                    Some(Crd::There | Crd::Forbidden) => since.elapsed() >= DOUBT,
+                };
+                if certain && !said {
+                    said = true;
+                    info!(kind = %lookup, "is not served; waiting for it");
+                    absent();
+                }
+            }
+            Err(error) => {
+                missing_since = None;
+                warn!(kind = %lookup, error = %crate::errors::describe(&error), "cannot ask the server for its kinds");
+            }
+        }
+        // The definition's watch tells us at once; without it, or while the server makes up its mind, we ask again.
+        let crd = crd.get_or_insert_with(|| CrdWatch::new(client.clone(), &lookup.crd_name()));
+        let pause = match crd.state() {
+            Crd::Missing if lookup.names_crd() => Duration::from_secs(300),
+            _ => backoff.pause(),
+        };
+        tokio::select! {
+            changed = crd.changed() => if changed { backoff.reset() },
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! From the watch of a kind into its store.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::runtime::watcher::{self, watcher};
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::backoff::{Backoff, watch_timeout};
+use crate::cache::Sink;
+use crate::decode::Guarded;
+use crate::errors;
+
+/// Objects in one page of a list: enough for speed, and few enough that no list is ever in memory twice.
+const PAGE: u32 = 250;
+/// A watch that goes on failing says so this often.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(30);
+
+/// Feeds the sink from the watch of a kind, until the server says that it serves the kind no longer.
+///
+/// Lists ask for the most recent state, never for a cached one: what is missing from them has really vanished.
+pub(super) async fn pump<K, S>(api: Api<Guarded<K>>, kind: &str, sink: &S, backoff: &mut Backoff)
+where
+    K: Resource + DeserializeOwned + Clone + Send + 'static,
+    S: Sink<K> + ?Sized,
+{
+    let config = watcher::Config::default().timeout(watch_timeout()).page_size(PAGE);
+    let mut events = pin!(watcher(api.clone(), config));
+    let mut complained: Option<Instant> = None;
+    while let Some(event) = events.next().await {
+        let error = match event {
+            Ok(event) => {
+                for key in sink.event(event) {
+                    ask(&api, sink, &key).await;
+                }
+                continue;
+            }
+            Err(error) => error,
+        };
+        let words = errors::describe_watch(&error);
+        // An expired resourceVersion is ordinary: the watcher lists again.
+        let ordinary = matches!(&error, watcher::Error::WatchError(status) if status.code == 410);
+        if !ordinary && complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
+            complained = Some(Instant::now());
+            warn!(kind, error = words, "a watch failed; trying again");
+        } else {
+            debug!(kind, error = words, "a watch failed; trying again");
+        }
+        tokio::time::sleep(backoff.pause()).await;
+        if errors::cause(&error).is_some_and(errors::is_not_found) {
+            return;
+        }
+    }
+}
+
+/// Asks the server about an object that a relist did not hold although an answer had just brought it.
+async fn ask<K, S>(api: &Api<Guarded<K>>, sink: &S, key: &capt_api::meta::ObjectKey)
+where
+    K: Resource + DeserializeOwned + Clone + Send + 'static,
+    S: Sink<K> + ?Sized,
+{
+    let Some(uid) = sink.uid(key) else {
+        return;
+    };
+    // The API of the watch may span all namespaces; a list of one name does, too, and never fails with a 404.
+    let mut params = kube::api::ListParams::default().fields(&format!("metadata.name={}", key.name));
+    params.limit = None;
+    match api.list(&params).await {
+        Ok(list) => {
+            let now = list.items.into_iter().find(|object| capt_api::meta::ObjectKey::of(object.meta()) == *key);
+            sink.resolved(key, &uid, now);
+        }
+        Err(error) => warn!(object = %key, error = errors::describe(&error), "cannot look at an object"),
+    }
+}

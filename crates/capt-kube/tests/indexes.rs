@@ -1,0 +1,160 @@
+//! The indexes agree with a scan over all objects, whatever happens in whatever order.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use capt_api::contract::{OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL};
+use capt_api::kube_core::{Expression, Selector, SelectorExt};
+use capt_api::meta::{Meta, ObjectKey};
+use capt_api::tinkerbell::Hardware;
+use capt_kube::cache::{Cache, Sink};
+use capt_kube::decode::Guarded;
+use capt_kube::store::is_free;
+use capt_reconciler::ports::Stores;
+use kube::runtime::watcher::Event;
+use proptest::prelude::*;
+use serde_json::json;
+
+mod common;
+use common::offline_ports;
+
+/// One step of a story about eight Hardware.
+#[derive(Clone, Debug)]
+enum Step {
+    Put { name: u8, labels: BTreeMap<String, String>, owner: Option<u8>, terminating: bool, address: Option<u8> },
+    Delete { name: u8 },
+    Hold { name: u8 },
+    Release,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let labels = prop::collection::btree_map("[abc]", "[xy]", 0..3);
+    prop_oneof![
+        4 => (0..8u8, labels, prop::option::of(0..3u8), prop::bool::weighted(0.1), prop::option::of(0..4u8))
+            .prop_map(|(name, labels, owner, terminating, address)| Step::Put {
+                name, labels, owner, terminating, address
+            }),
+        1 => (0..8u8).prop_map(|name| Step::Delete { name }),
+        1 => (0..8u8).prop_map(|name| Step::Hold { name }),
+        1 => Just(Step::Release),
+    ]
+}
+
+fn hardware(step: &Step, version: u64, life: u64) -> Guarded<Hardware> {
+    let Step::Put { name, labels, owner, terminating, address } = step else { unreachable!() };
+    let mut labels = labels.clone();
+    if let Some(owner) = owner {
+        labels.insert(OWNER_NAME_LABEL.into(), format!("m{owner}"));
+        labels.insert(OWNER_NAMESPACE_LABEL.into(), "ns".into());
+    }
+    let mut object = json!({
+        "metadata": {"namespace": "ns", "name": format!("h{name}"), "uid": format!("u{name}-{life}"), "labels": labels,
+                     "resourceVersion": version.to_string()},
+        "spec": {"interfaces": []},
+    });
+    if *terminating {
+        object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        object["metadata"]["finalizers"] = json!(["f"]);
+    }
+    if let Some(address) = address {
+        object["spec"]["interfaces"] =
+            json!([{"dhcp": {"mac": "m", "ip": {"address": format!("10.0.0.{address}"), "gateway": "10.0.0.254"}}}]);
+    }
+    serde_json::from_str(&object.to_string()).unwrap()
+}
+
+fn free(ports: &impl Stores, selector: &Selector) -> Vec<String> {
+    let mut seen = Vec::new();
+    ports.visit_free_hardware(selector, &mut |hardware| {
+        seen.push(hardware.name().to_owned());
+        ControlFlow::Continue(())
+    });
+    seen
+}
+
+fn selectors() -> Vec<Selector> {
+    let equal = |name: &str, value: &str| Expression::Equal(name.into(), value.into());
+    vec![
+        Selector::default(),
+        equal("a", "x").into(),
+        [equal("a", "x"), equal("b", "y")].into_iter().collect(),
+        Expression::In("c".into(), ["x".to_owned()].into()).into(),
+        Expression::In("c".into(), ["x".to_owned(), "y".to_owned()].into()).into(),
+        [equal("a", "y"), Expression::DoesNotExist("b".into())].into_iter().collect(),
+        Expression::NotEqual("a".into(), "x".into()).into(),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn indexes_agree_with_a_scan(steps in prop::collection::vec(step(), 1..60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _entered = runtime.enter();
+        let cache = Arc::new(Cache::new());
+        let ports = offline_ports(&cache);
+        let mut held = BTreeMap::new();
+        let mut version = 0;
+        let mut life = 0;
+        for step in steps {
+            version += 1;
+            match &step {
+                Step::Put { .. } => {
+                    Sink::<Hardware>::event(&*cache, Event::Apply(hardware(&step, version, life)));
+                }
+                Step::Delete { name } => {
+                    let key = ObjectKey::new("ns", format!("h{name}"));
+                    if let Some(last) = ports.hardware(&key) {
+                        let mut last = (*last).clone();
+                        last.metadata.resource_version = Some(version.to_string());
+                        Sink::<Hardware>::event(&*cache, Event::Delete(Guarded::Valid(last)));
+                    }
+                    // A deleted UID never comes back: the next object of this name is another one.
+                    life += 1;
+                }
+                Step::Hold { name } => {
+                    let key = ObjectKey::new("ns", format!("h{name}"));
+                    let got = cache.hold_hardware(&key);
+                    prop_assert_eq!(got.is_none(), held.contains_key(&key), "held once, and only once");
+                    if let Some(got) = got {
+                        held.insert(key, got);
+                    }
+                }
+                Step::Release => held.clear(),
+            }
+            check(&cache, &ports, held.keys().cloned().collect());
+        }
+    }
+}
+
+fn check(cache: &Cache, ports: &impl Stores, held: Vec<ObjectKey>) {
+    let all: Vec<_> =
+        (0..8).filter_map(|name| cache.hardware.store.get(&ObjectKey::new("ns", format!("h{name}")))).collect();
+    let none = BTreeMap::new();
+    for selector in selectors() {
+        let expected: Vec<_> = all
+            .iter()
+            .filter(|hardware| is_free(hardware) && !held.contains(&hardware.key()))
+            .filter(|hardware| selector.matches(hardware.metadata.labels.as_ref().unwrap_or(&none)))
+            .map(|hardware| hardware.name().to_owned())
+            .collect();
+        assert_eq!(free(ports, &selector), expected, "{selector}");
+    }
+    for owner in 0..3 {
+        let machine = ObjectKey::new("ns", format!("m{owner}"));
+        let expected: Vec<_> =
+            all.iter().filter(|hardware| hardware.reserved_for() == Some(machine.clone())).map(|h| h.key()).collect();
+        let found: Vec<_> = ports.hardware_of(&machine).iter().map(|h| h.key()).collect();
+        assert_eq!(found, expected);
+    }
+    for address in 0..4 {
+        let text = format!("10.0.0.{address}");
+        let expected: Vec<_> =
+            all.iter().filter(|hardware| hardware.addresses().any(|a| a == text)).map(|h| h.key()).collect();
+        let users = ports.address_users(text.parse().unwrap(), &ObjectKey::new("", ""));
+        assert_eq!(users.into_iter().map(|user| user.key).collect::<Vec<_>>(), expected);
+    }
+}

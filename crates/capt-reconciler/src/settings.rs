@@ -12,7 +12,8 @@ pub struct Settings {
     /// Whether IPv6 addresses may be written to Hardware whose interface Tinkerbell's DHCP serves (decision D16:
     /// shipped releases of its DHCP server disagree about them and may crash).
     pub ipv6_reservations: bool,
-    /// How long an expected wait lasts before it is worth a status write.
+    /// How long an expected wait lasts before it is worth a status write. Below ten seconds, within which a waiting
+    /// machine has to say why it waits.
     pub patience: Duration,
     /// How long any other wait lasts before it is worth a status write: shorter ones would only flicker.
     pub flicker: Duration,
@@ -28,7 +29,7 @@ impl Default for Settings {
             tinkerbell_ip: String::new(),
             metadata_port: 50061,
             ipv6_reservations: false,
-            patience: Duration::from_secs(2),
+            patience: Duration::from_secs(8),
             flicker: Duration::from_millis(500),
             provider_silence: Duration::from_secs(60),
             safety_net: Duration::from_secs(30),

@@ -27,7 +27,7 @@ pub use make::bootstrap_token;
 pub use options::Options;
 
 /// Changes of many Machines come to their owner as one.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(50);
 
 /// What the workers share.
 struct ClusterApi {

@@ -149,7 +149,7 @@ impl Store {
         Ok(self.learn(answer, false))
     }
 
-    /// Reads the object from the server; for use after a conflict.
+    /// Reads the object from the server, where the store may be behind.
     pub(crate) async fn read(&self, key: &Key) -> Result<Arc<Object>, Error> {
         let answer = self.api(&key.namespace)?.get(&key.name).await?;
         Ok(self.learn(answer, false))

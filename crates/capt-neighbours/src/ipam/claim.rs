@@ -6,7 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::{Value, json};
 
-use crate::engine::{Error, Key, Next, Object, Reconcile, controller_reference, is_paused, owner_reference};
+use crate::engine::{Error, Key, Next, Object, Reconcile, controller_reference, is_paused, kinds, owner_reference};
 
 use super::conditions::{Verdict, ready_patch};
 use super::ledger::{PoolKey, holder};
@@ -133,6 +133,8 @@ impl Provider {
             }
             let mut owners = address.owners().to_vec();
             if lacks_owner {
+                // An owner of the same name is this claim before a restore or a re-creation.
+                owners.retain(|owner| owner.kind != kinds::CLAIM.kind && owner.kind != pool_key.kind);
                 owners.extend(self.owners(claim, pool_key, pool)?);
             }
             let metadata = json!({

@@ -40,6 +40,8 @@ pub struct Options {
     pub address_named_unlike_claim: bool,
     /// A claim that met an empty pool is never looked at again (Metal3, its issue 1537).
     pub stuck_after_exhaustion: bool,
+    /// Answers every claim whose pool has the right name, of whatever group and kind (Metal3).
+    pub answers_to_pool_name: bool,
     /// Gives every claim the first address of the pool.
     pub same_address_twice: bool,
     /// Shortest time between two writes of one pool's status.
@@ -59,6 +61,7 @@ impl Default for Options {
             never_answers: false,
             address_named_unlike_claim: false,
             stuck_after_exhaustion: false,
+            answers_to_pool_name: false,
             same_address_twice: false,
             status_interval: Duration::from_millis(50),
             workers: 8,

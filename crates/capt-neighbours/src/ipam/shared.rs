@@ -54,9 +54,11 @@ impl Shared {
 
     /// The pool that a claim or an address names, if it is of this provider's kinds.
     pub(crate) fn pool_of(&self, object: &Object) -> Option<PoolKey> {
-        let kind = self.pool_kinds().iter().find(|kind| {
+        let names = |kind: &Kind| {
             kind.group == object.spec_text("/poolRef/apiGroup") && kind.kind == object.spec_text("/poolRef/kind")
-        })?;
+        };
+        let by_name_only = self.options.answers_to_pool_name;
+        let kind = self.pool_kinds().iter().find(|kind| by_name_only || names(kind))?;
         let namespace = if kind.namespaced { object.namespace() } else { "" };
         Some(PoolKey { kind: kind.kind, key: Key::new(namespace, object.spec_text("/poolRef/name")) })
     }

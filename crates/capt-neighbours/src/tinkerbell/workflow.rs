@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::engine::{Error, Key, Next, Object, Reconcile};
 
 use super::boot_job::Boot;
+use super::document::Document;
 use super::patch::StatusPatch;
 use super::{Tink, WorkflowFault, hardware_key, render};
 
@@ -57,7 +58,7 @@ impl Tink {
 
     /// Renders the template, once.
     async fn begin(&self, workflow: &Object) -> Result<Stage, Error> {
-        let document = match self.render(workflow) {
+        let document = match self.render(workflow).await {
             Ok(document) => document,
             Err(message) => {
                 if workflow.status_text("/templateRendering") != "failed" {
@@ -93,18 +94,20 @@ impl Tink {
         Ok(Stage::Write(patch))
     }
 
-    fn render(&self, workflow: &Object) -> Result<super::document::Document, String> {
+    /// Renders what the server holds now: the watches may not have heard of a Template or an address made just before
+    /// the Workflow.
+    async fn render(&self, workflow: &Object) -> Result<Document, String> {
         if self.strikes(workflow, WorkflowFault::RenderFails) {
             return Err("template cannot be rendered: fault on demand".to_owned());
         }
         let template = Key::new(workflow.namespace(), workflow.spec_text("/templateRef"));
-        let template = self.templates.get(&template).ok_or_else(|| format!("template {template} not found"))?;
+        let template = self.templates.read(&template).await.map_err(|e| format!("template {template}: {e}"))?;
         let hardware = hardware_key(workflow);
-        let found = self.hardware.get(&hardware);
-        if found.is_none() && !hardware.name.is_empty() {
-            return Err(format!("hardware {hardware} not found"));
+        if hardware.name.is_empty() {
+            return render::document(workflow, &template, None);
         }
-        render::document(workflow, &template, found.as_deref())
+        let hardware = self.hardware.read(&hardware).await.map_err(|e| format!("hardware {hardware}: {e}"))?;
+        render::document(workflow, &template, Some(&hardware))
     }
 
     /// Lets the server boot from the network, and has its BMC boot it where a boot mode says so.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::core::ApiResource;
 use serde_json::{Value, json};
 
 use crate::engine::{Error, Key, Next, Object, Reconcile, controller_reference, is_paused, kinds, owner_reference};
@@ -26,7 +27,7 @@ impl Reconcile for Claims {
         let Some(claim) = provider.claims.get(key) else {
             return Ok(Next::Wait);
         };
-        let Some(pool_key) = provider.shared.pool_of(&claim) else {
+        let Some(pool_key) = provider.shared.pool_of_claim(&claim) else {
             return Ok(Next::Wait);
         };
         if provider.shared.is_down() || is_paused(&claim) || !provider.cluster_allows(&claim) {
@@ -104,8 +105,9 @@ impl Provider {
 
     /// The IPAddress of a claim in this pool, whatever its name.
     pub(super) fn address_of(&self, claim: &Object, pool: &PoolKey) -> Option<Arc<Object>> {
-        let is_ours =
-            |address: &Object| holder(address) == claim.key() && self.shared.pool_of(address).as_ref() == Some(pool);
+        let is_ours = |address: &Object| {
+            holder(address) == claim.key() && self.shared.pool_of_address(address).as_ref() == Some(pool)
+        };
         let reference = claim.status_text("/addressRef/name");
         let by_name = [claim.name(), reference]
             .into_iter()
@@ -194,10 +196,14 @@ impl Provider {
         self.shared.options.family == Family::InCluster && !self.shared.options.address_named_unlike_claim
     }
 
+    fn pool_resource(&self, pool: &PoolKey) -> Result<&ApiResource, Error> {
+        let pools = self.pools(pool.kind).ok_or_else(|| Error::Other("unknown pool kind".to_owned()))?;
+        pools.resource()
+    }
+
     fn owners(&self, claim: &Object, pool_key: &PoolKey, pool: &Object) -> Result<[OwnerReference; 2], Error> {
-        let pools = self.pools(pool_key.kind).ok_or_else(|| Error::Other("unknown pool kind".to_owned()))?;
         let of_claim = controller_reference(claim, self.claims.resource()?);
-        let of_pool = owner_reference(pool, pools.resource()?);
+        let of_pool = owner_reference(pool, self.pool_resource(pool_key)?);
         Ok([of_claim, of_pool])
     }
 
@@ -215,9 +221,10 @@ impl Provider {
             (false, prefix) => format!("{prefix}-{}", dashed(lease.address)),
         };
         let labels = claim.label(CLUSTER_NAME_LABEL).map(|cluster| json!({ CLUSTER_NAME_LABEL: cluster }));
+        let resource = self.pool_resource(pool_key)?;
         let mut spec = json!({
             "claimRef": { "name": claim.name() },
-            "poolRef": claim.spec.get("poolRef"),
+            "poolRef": { "apiGroup": resource.group, "kind": resource.kind, "name": pool.name() },
             "address": lease.address,
             "prefix": lease.prefix,
         });

@@ -52,12 +52,20 @@ impl Shared {
         }
     }
 
-    /// The pool that a claim or an address names, if it is of this provider's kinds.
-    pub(crate) fn pool_of(&self, object: &Object) -> Option<PoolKey> {
+    /// The pool that a claim names, if it is of this provider's kinds.
+    pub(crate) fn pool_of_claim(&self, claim: &Object) -> Option<PoolKey> {
+        self.pool_named(claim, self.options.answers_to_pool_name)
+    }
+
+    /// The pool that an address is from, if it is of this provider's kinds.
+    pub(crate) fn pool_of_address(&self, address: &Object) -> Option<PoolKey> {
+        self.pool_named(address, false)
+    }
+
+    fn pool_named(&self, object: &Object, by_name_only: bool) -> Option<PoolKey> {
         let names = |kind: &Kind| {
             kind.group == object.spec_text("/poolRef/apiGroup") && kind.kind == object.spec_text("/poolRef/kind")
         };
-        let by_name_only = self.options.answers_to_pool_name;
         let kind = self.pool_kinds().iter().find(|kind| by_name_only || names(kind))?;
         let namespace = if kind.namespaced { object.namespace() } else { "" };
         Some(PoolKey { kind: kind.kind, key: Key::new(namespace, object.spec_text("/poolRef/name")) })
@@ -77,7 +85,7 @@ impl Shared {
     }
 
     pub(crate) fn claim_changed(&self, change: &Change<'_>) {
-        let Some(pool) = change.after.or(change.before).and_then(|claim| self.pool_of(claim)) else {
+        let Some(pool) = change.after.or(change.before).and_then(|claim| self.pool_of_claim(claim)) else {
             return;
         };
         let cluster = change.after.or(change.before).and_then(|claim| cluster_of(claim));
@@ -105,7 +113,7 @@ impl Shared {
         let Some(object) = change.after.or(change.before) else {
             return;
         };
-        let Some(pool) = self.pool_of(object) else {
+        let Some(pool) = self.pool_of_address(object) else {
             return;
         };
         let freed = match change.after {

@@ -1,0 +1,115 @@
+//! What particular kinds fill in, keep, and refuse.
+
+use crate::crd;
+use crate::error::FieldError;
+use crate::kind::Behaviour;
+use crate::meta;
+use serde_json::{Map, Value, json};
+
+/// Fills in what the server adds to a new object.
+pub(super) fn on_create(object: &mut Value, behaviour: Behaviour, now: &str) {
+    match behaviour {
+        Behaviour::Namespace => {
+            let name = meta::name(object).to_owned();
+            let labels = meta::map_at(meta::meta_mut(object), "labels");
+            labels.insert("kubernetes.io/metadata.name".to_owned(), Value::from(name));
+            let map = meta::object_mut(object);
+            map.insert("spec".to_owned(), json!({"finalizers": ["kubernetes"]}));
+            map.insert("status".to_owned(), json!({"phase": "Active"}));
+        }
+        Behaviour::Definition => {
+            let mut finalizers: Vec<String> = meta::finalizers(object).map(str::to_owned).collect();
+            if !finalizers.iter().any(|f| f == crd::CLEANUP_FINALIZER) {
+                finalizers.push(crd::CLEANUP_FINALIZER.to_owned());
+            }
+            meta::set_finalizers(object, finalizers);
+            meta::object_mut(object).shift_remove("status");
+            crd::establish(object, now);
+        }
+        Behaviour::Pod => {
+            meta::object_mut(object).insert("status".to_owned(), json!({"phase": "Pending"}));
+        }
+        _ => {}
+    }
+}
+
+/// Brings a new or changed object to the form the server stores.
+pub(super) fn normalise(object: &mut Value, behaviour: Behaviour) {
+    match behaviour {
+        Behaviour::Secret => {
+            fold_string_data(meta::object_mut(object));
+            let map = meta::object_mut(object);
+            if map.get("type").and_then(Value::as_str).unwrap_or_default().is_empty() {
+                map.insert("type".to_owned(), json!("Opaque"));
+            }
+        }
+        Behaviour::Definition => crd::default(object),
+        _ => {}
+    }
+    if behaviour != Behaviour::Custom {
+        // A typed server stores no nulls.
+        meta::object_mut(object).retain(|_, value| !value.is_null());
+    }
+}
+
+fn fold_string_data(secret: &mut Map<String, Value>) {
+    use base64::Engine;
+    let Some(Value::Object(plain)) = secret.shift_remove("stringData") else { return };
+    let data = meta::map_at(secret, "data");
+    for (key, value) in plain {
+        let encoded = base64::engine::general_purpose::STANDARD.encode(value.as_str().unwrap_or_default());
+        data.insert(key, Value::from(encoded));
+    }
+}
+
+/// What the kind itself refuses. `old` is the object before an update.
+pub(super) fn check(new: &Value, old: Option<&Value>, behaviour: Behaviour, errors: &mut Vec<FieldError>) {
+    match behaviour {
+        Behaviour::Secret => {
+            if old.is_some_and(|old| meta::text(old, "type") != meta::text(new, "type")) {
+                errors.push(FieldError::invalid("type", &json!(meta::text(new, "type")), "field is immutable"));
+            }
+            check_base64(new, errors);
+            check_immutable(new, old, &["data"], errors);
+        }
+        Behaviour::ConfigMap => check_immutable(new, old, &["data", "binaryData"], errors),
+        Behaviour::Lease => {
+            if let Some(seconds) =
+                new.pointer("/spec/leaseDurationSeconds").filter(|s| s.as_i64().is_some_and(|n| n <= 0))
+            {
+                errors.push(FieldError::invalid("spec.leaseDurationSeconds", seconds, "must be greater than 0"));
+            }
+        }
+        Behaviour::Event => {
+            let involved = new.get("involvedObject").map(|o| meta::text(o, "namespace")).unwrap_or_default();
+            let namespace = meta::namespace(new);
+            let fits = involved == namespace || (involved.is_empty() && matches!(namespace, "default" | "kube-system"));
+            if old.is_none() && !fits {
+                let detail = "does not match event.namespace";
+                errors.push(FieldError::invalid("involvedObject.namespace", &json!(involved), detail));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn check_base64(secret: &Value, errors: &mut Vec<FieldError>) {
+    use base64::Engine;
+    for (key, value) in secret.get("data").and_then(Value::as_object).into_iter().flatten() {
+        let fits = value.as_str().is_some_and(|text| base64::engine::general_purpose::STANDARD.decode(text).is_ok());
+        if !fits {
+            errors.push(FieldError::invalid(format!("data[{key}]"), &json!("<not shown>"), "illegal base64 data"));
+        }
+    }
+}
+
+fn check_immutable(new: &Value, old: Option<&Value>, keys: &[&str], errors: &mut Vec<FieldError>) {
+    let Some(old) = old.filter(|o| o.get("immutable").and_then(Value::as_bool) == Some(true)) else { return };
+    let detail = "field is immutable when `immutable` is set";
+    if new.get("immutable").and_then(Value::as_bool) != Some(true) {
+        errors.push(FieldError::forbidden("immutable", detail));
+    }
+    for key in keys.iter().filter(|key| old.get(**key) != new.get(**key)) {
+        errors.push(FieldError::forbidden(*key, detail));
+    }
+}

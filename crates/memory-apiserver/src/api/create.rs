@@ -1,0 +1,131 @@
+//! Create.
+
+use super::prepare::Source;
+use super::{Call, Failure, Outcome, Written, behaviour, meta_rules};
+use crate::crd;
+use crate::error::{ApiError, FieldError};
+use crate::fields::{self, Managers, Operation};
+use crate::kind::Behaviour;
+use crate::meta;
+use crate::names;
+use crate::store::{Object, Refused, Write, key_of};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+impl Call<'_> {
+    /// Creates an object from the body of a request.
+    pub(crate) fn create(&self, body: Value, duplicates: Vec<String>) -> Result<Written, Failure> {
+        self.check_namespace()?;
+        let mut warnings = Vec::new();
+        if !meta::meta_text(&body, "resourceVersion").is_empty() && meta::meta_text(&body, "resourceVersion") != "0" {
+            return Err(ApiError::new(500, "", "resourceVersion should not be set on objects to be created").into());
+        }
+        let value = self.prepare(body, duplicates, Source::Body, &mut warnings)?;
+        self.create_prepared(value, None, warnings)
+    }
+
+    /// Creates a prepared object; `managers` are those of an apply.
+    pub(super) fn create_prepared(
+        &self,
+        mut value: Value,
+        managers: Option<Managers>,
+        warnings: Vec<String>,
+    ) -> Result<Written, Failure> {
+        let kind = self.kind();
+        let now = self.inner.clock.now();
+        let now_text = crate::clock::seconds_text(now);
+        if self.served.status && kind.behaviour != Behaviour::Pod {
+            meta::object_mut(&mut value).shift_remove("status");
+        }
+        meta_rules::on_create(&mut value, &now_text, kind.has_generation());
+        behaviour::normalise(&mut value, kind.behaviour);
+        behaviour::on_create(&mut value, kind.behaviour, &now_text);
+
+        let name = meta::name(&value).to_owned();
+        let mut errors = Vec::new();
+        if let Some(metadata) = meta::meta(&value) {
+            names::check_meta(metadata, kind.behaviour, &mut errors);
+        }
+        self.check_schema(&value, None, &mut errors);
+        behaviour::check(&value, None, kind.behaviour, &mut errors);
+        let definition = self.compile_definition(&value, &mut errors);
+        if !errors.is_empty() {
+            return Err(self.invalid(&name, &errors).into());
+        }
+
+        let managers = managers.unwrap_or_else(|| {
+            let mut managers = Managers::default();
+            if self.inner.config.managed_fields {
+                let changes = fields::changes(&json!({}), &value, &self.served.schema);
+                managers.record_update(&self.manager(Operation::Update), &changes, &now_text);
+            }
+            managers
+        });
+        let key = key_of(self.namespace, &name);
+        let exists = || ApiError::already_exists(kind.group_resource(), &name);
+        if self.params.dry_run {
+            if self.inner.state.lock().get(self.route.id, &key).is_some() {
+                return Err(exists().into());
+            }
+            let object = Object::new(Arc::new(value), 0, managers);
+            return Ok(Written { code: 201, object: Outcome::Object(object), warnings, answer_lost: None });
+        }
+        let mut state = self.inner.state.lock();
+        let committed = state.commit(Write {
+            user: self.user,
+            verb: self.verb,
+            resource: self.route.id,
+            version: self.route.version,
+            subresource: "",
+            key: &key,
+            expected: None,
+            new: Some((value, managers)),
+            code: 201,
+            now,
+        });
+        let committed = committed.map_err(|refused| match refused {
+            Refused::Raced => exists().into(),
+            other => self.refusal(&other),
+        })?;
+        if let Some(definition) = definition {
+            state.add_resource(definition);
+            self.inner.rebuild_registry(&state);
+        }
+        drop(state);
+        Ok(Written {
+            code: 201,
+            object: Outcome::Object(committed.object),
+            warnings,
+            answer_lost: committed.answer_lost,
+        })
+    }
+
+    /// The kind a CRD defines, or complaints.
+    pub(super) fn compile_definition(&self, value: &Value, errors: &mut Vec<FieldError>) -> Option<crate::kind::Kind> {
+        if self.kind().behaviour != Behaviour::Definition {
+            return None;
+        }
+        match crd::compile(value, self.inner.config.crd_delay) {
+            Ok(kind) => Some(kind),
+            Err(mut found) => {
+                errors.append(&mut found);
+                None
+            }
+        }
+    }
+
+    /// A real server looks for the namespace before it looks at the object.
+    pub(super) fn check_namespace(&self) -> Result<(), Failure> {
+        let Some(namespace) = self.namespace else {
+            if self.kind().namespaced {
+                return Err(ApiError::bad_request("an empty namespace may not be set during creation").into());
+            }
+            return Ok(());
+        };
+        let state = self.inner.state.lock();
+        match state.namespace(namespace) {
+            None => Err(self.refusal(&Refused::NamespaceMissing)),
+            Some(_) => Ok(()),
+        }
+    }
+}

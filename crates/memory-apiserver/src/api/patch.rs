@@ -1,0 +1,147 @@
+//! PATCH in its four languages.
+
+use super::prepare::Source;
+use super::update::Draft;
+use super::{Call, Failure, Written};
+use crate::error::{ApiError, FieldError};
+use crate::fields::{self, Entry, Managers, Operation};
+use crate::meta;
+use crate::patch::{self, PatchType};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+impl Call<'_> {
+    /// Applies a patch of any type.
+    pub(crate) fn patch(&self, kind: PatchType, body: &Value, duplicates: &[String]) -> Result<Written, Failure> {
+        if kind == PatchType::Apply {
+            return self.apply(body, duplicates);
+        }
+        if self.params.force.is_some() {
+            let error = FieldError::forbidden("force", "may not be specified for non-apply patch");
+            return Err(ApiError::invalid("meta.k8s.io", "PatchOptions", "", &[error]).into());
+        }
+        if kind == PatchType::Strategic && self.kind().is_custom() {
+            return Err(ApiError::unsupported_media_type(
+                "the body of the request was in an unknown format - accepted media types include: \
+                 application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+            )
+            .into());
+        }
+        if kind == PatchType::Json && !body.is_array() || kind != PatchType::Json && !body.is_object() {
+            return Err(ApiError::bad_request("error decoding patch: unexpected JSON type").into());
+        }
+        // Rewriting ownership by patch is rare: only then is it shown to the patch.
+        let touches_managers = body.to_string().contains("managedFields");
+        self.update(|old| {
+            let mut value = old.value_at(self.kind(), self.route.version, touches_managers);
+            patch::patch(&mut value, kind, body)?;
+            let managers = if touches_managers {
+                let list = value.pointer("/metadata/managedFields").cloned().unwrap_or_else(|| json!([]));
+                Managers::from_json(&list)
+            } else {
+                None
+            };
+            Ok(Draft { value, duplicates: duplicates.to_vec(), source: Source::Patch, managers })
+        })
+    }
+
+    /// Server-side apply: creates the object if it is missing.
+    fn apply(&self, config: &Value, duplicates: &[String]) -> Result<Written, Failure> {
+        if self.params.field_manager.is_empty() {
+            let error = FieldError::required("fieldManager", "is required for apply patch");
+            return Err(ApiError::invalid("meta.k8s.io", "PatchOptions", "", &[error]).into());
+        }
+        if config.pointer("/metadata/managedFields").is_some_and(|m| !m.is_null()) {
+            return Err(ApiError::bad_request("metadata.managedFields must be nil").into());
+        }
+        let mut warnings = Vec::new();
+        let config = self.prepare_config(config.clone(), duplicates.to_vec(), &mut warnings)?;
+        let manager = self.manager(Operation::Apply);
+        loop {
+            let missing = self.inner.state.lock().get(self.route.id, &self.key()).is_none();
+            if missing {
+                if !self.subresource.is_empty() {
+                    return Err(self.not_found().into());
+                }
+                self.check_namespace()?;
+                let asked_uid = meta::uid(&config);
+                if !asked_uid.is_empty() {
+                    return Err(ApiError::conflict(
+                        self.kind().group_resource(),
+                        self.name,
+                        "uid mismatch: the provided object specified uid, and no existing object was found",
+                    )
+                    .into());
+                }
+                let mut value = config.clone();
+                if self.kind().is_custom() {
+                    crate::schema::normalise::normalise(&mut value, &self.served.schema, &mut Vec::new());
+                }
+                let mut managers = Managers::default();
+                let fields = fields::members_of(&config, &self.served.schema);
+                managers.set(&manager, fields, &self.inner.clock.now_text());
+                let value = crate::convert::to_storage(value, self.kind(), self.served);
+                match self.create_prepared(value, Some(managers), warnings.clone()) {
+                    // Somebody else created it meanwhile: apply to that.
+                    Err(Failure::Refused(error)) if error.reason == "AlreadyExists" => continue,
+                    other => return other,
+                }
+            }
+            let mut written = self.update(|old| {
+                let live = old.value_at(self.kind(), self.route.version, false);
+                let mut managers = old.managers.clone();
+                let now = self.inner.clock.now_text();
+                if managers.0.is_empty() {
+                    // Nobody knows who set what is there: whoever applies shares it with a nameless past.
+                    let mut past = self.manager(Operation::Update);
+                    past.name = "before-first-apply".to_owned();
+                    let fields = fields::members_of(&live, &self.served.schema);
+                    managers.0.push(Arc::new(Entry { manager: past, time: now.clone(), fields }));
+                }
+                let force = self.params.force == Some(true);
+                let applied = patch::apply(&live, &managers, &config, &manager, &self.served.schema, force, &now)?;
+                Ok(Draft {
+                    value: applied.object,
+                    duplicates: Vec::new(),
+                    source: Source::Apply,
+                    managers: Some(applied.managers),
+                })
+            })?;
+            written.warnings.splice(0..0, warnings);
+            return Ok(written);
+        }
+    }
+
+    /// The configuration without what its endpoint would not store, unknown fields reported.
+    fn prepare_config(
+        &self,
+        config: Value,
+        duplicates: Vec<String>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Value, Failure> {
+        let mut shaped = config.clone();
+        // Only to report: defaults do not belong to the configuration.
+        self.prepare(shaped.clone(), duplicates, Source::Apply, warnings)?;
+        let map = meta::object_mut(&mut shaped);
+        map.insert("apiVersion".to_owned(), Value::from(self.served.api_version.as_str()));
+        map.insert("kind".to_owned(), Value::from(self.kind().kind.as_str()));
+        match self.subresource {
+            "status" => map.retain(|key, _| matches!(key.as_str(), "apiVersion" | "kind" | "metadata" | "status")),
+            _ if self.served.status => {
+                map.shift_remove("status");
+            }
+            _ => {}
+        }
+        let metadata = meta::meta_mut(&mut shaped);
+        metadata.insert("name".to_owned(), Value::from(self.name));
+        if let Some(namespace) = self.namespace {
+            metadata.insert("namespace".to_owned(), Value::from(namespace));
+        }
+        metadata.shift_remove("creationTimestamp");
+        metadata.shift_remove("managedFields");
+        if self.kind().is_custom() {
+            crate::schema::normalise::prune(&mut shaped, &self.served.schema);
+        }
+        Ok(shaped)
+    }
+}

@@ -1,0 +1,173 @@
+//! From a client's body to an object the server can store: identity, shape, field validation.
+
+use super::{Call, Failure};
+use crate::convert;
+use crate::error::{ApiError, FieldError};
+use crate::meta;
+use crate::names;
+use crate::request::FieldValidation;
+use crate::schema::{normalise, validate};
+use serde_json::Value;
+
+/// How strictly the body's identity is compared with the URL, and how unknown fields are reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The body of a create or update.
+    Body,
+    /// An object that a patch produced.
+    Patch,
+    /// The configuration of an apply.
+    Apply,
+}
+
+impl Call<'_> {
+    /// Checks identity, brings the object to the storage version and to the shape of its schema. Unknown and duplicate
+    /// fields become an error or warnings.
+    pub(super) fn prepare(
+        &self,
+        mut value: Value,
+        mut unknown: Vec<String>,
+        source: Source,
+        warnings: &mut Vec<String>,
+    ) -> Result<Value, Failure> {
+        self.check_type(&value)?;
+        if let Some(complaint) = meta::meta(&value).and_then(names::wrong_meta_type) {
+            return Err(self.undecodable(&complaint).into());
+        }
+        self.check_place(&mut value, source)?;
+        // Duplicate fields were found while parsing; only unknown ones follow.
+        for path in &mut unknown {
+            *path = format!("duplicate field {path:?}");
+        }
+        let mut pruned = Vec::new();
+        normalise::normalise_meta(meta::meta_mut(&mut value), "metadata", &mut pruned);
+        if self.kind().is_custom() {
+            normalise::normalise(&mut value, &self.served.schema, &mut pruned);
+        }
+        pruned.sort();
+        unknown.extend(pruned.into_iter().map(|path| format!("unknown field {path:?}")));
+        if !unknown.is_empty() {
+            match self.params.field_validation {
+                FieldValidation::Ignore => {}
+                FieldValidation::Warn => warnings.append(&mut unknown),
+                FieldValidation::Strict => return Err(self.strict_error(&unknown, source, &value).into()),
+            }
+        }
+        Ok(convert::to_storage(value, self.kind(), self.served))
+    }
+
+    fn strict_error(&self, unknown: &[String], source: Source, value: &Value) -> ApiError {
+        let why = format!("strict decoding error: {}", unknown.join(", "));
+        match source {
+            Source::Body => self.undecodable(&why),
+            Source::Apply => ApiError::bad_request(why),
+            Source::Patch => {
+                let shown = Value::String(value.to_string());
+                ApiError::invalid("", "", "", &[FieldError::invalid("patch", &shown, why)])
+            }
+        }
+    }
+
+    pub(super) fn undecodable(&self, why: &str) -> ApiError {
+        let (kind, version) = (&self.kind().kind, &self.served.version);
+        ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}"))
+    }
+
+    fn check_type(&self, value: &Value) -> Result<(), Failure> {
+        let kind = self.kind();
+        if !value.is_object() {
+            return Err(
+                ApiError::bad_request("couldn't get version/kind; json parse error: the body is no object").into()
+            );
+        }
+        let (api_version, name) = (meta::text(value, "apiVersion"), meta::text(value, "kind"));
+        if kind.is_custom() {
+            for (found, key) in [(name, "Kind"), (api_version, "apiVersion")] {
+                if found.is_empty() {
+                    return Err(ApiError::bad_request(format!("Object '{key}' is missing in '{value}'")).into());
+                }
+            }
+        }
+        let expected = &self.served.api_version;
+        if !api_version.is_empty() && api_version != expected {
+            return Err(ApiError::bad_request(format!(
+                "the API version in the data ({api_version}) does not match the expected API version ({expected})"
+            ))
+            .into());
+        }
+        if !name.is_empty() && *name != kind.kind {
+            if kind.is_custom() {
+                let error = FieldError::invalid("kind", &Value::from(name), format!("must be {}", kind.kind));
+                return Err(ApiError::invalid(&kind.group, &kind.kind, meta::name(value), &[error]).into());
+            }
+            return Err(ApiError::bad_request(format!(
+                "{name} in version {:?} cannot be handled as a {}: no kind {name:?} is registered for version {expected:?}",
+                self.served.version, kind.kind
+            ))
+            .into());
+        }
+        Ok(())
+    }
+
+    /// Compares name and namespace with the URL, and fills in what the body leaves out.
+    fn check_place(&self, value: &mut Value, source: Source) -> Result<(), Failure> {
+        let (kind, expected) = (self.kind().kind.clone(), self.served.api_version.clone());
+        let map = meta::object_mut(value);
+        map.insert("apiVersion".to_owned(), Value::from(expected));
+        map.insert("kind".to_owned(), Value::from(kind));
+        let metadata = meta::meta_mut(value);
+        let text = |metadata: &serde_json::Map<String, Value>, key: &str| {
+            metadata.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let namespace = text(metadata, "namespace");
+        match self.namespace {
+            Some(wanted) if namespace.is_empty() => {
+                metadata.insert("namespace".to_owned(), Value::from(wanted));
+            }
+            Some(wanted) if namespace != wanted => {
+                return Err(ApiError::bad_request(
+                    "the namespace of the provided object does not match the namespace sent on the request",
+                )
+                .into());
+            }
+            None if !namespace.is_empty() && !self.kind().namespaced => {
+                return Err(ApiError::bad_request(
+                    "the namespace of the provided object does not match the namespace sent on the request",
+                )
+                .into());
+            }
+            _ => {}
+        }
+        if self.name.is_empty() || source == Source::Patch {
+            return Ok(());
+        }
+        let name = text(metadata, "name");
+        if name.is_empty() {
+            if source == Source::Body && self.kind().is_custom() {
+                return Err(ApiError::bad_request(
+                    "the name of the object (<unknown>) does not match the name on the URL",
+                )
+                .into());
+            }
+            metadata.insert("name".to_owned(), Value::from(self.name));
+        } else if name != self.name {
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({name}) does not match the name on the URL ({})",
+                self.name
+            ))
+            .into());
+        }
+        Ok(())
+    }
+
+    /// Complaints of the schema about `new`, with what an update left alone forgiven.
+    pub(super) fn check_schema(&self, new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
+        if self.kind().is_custom() {
+            errors.append(&mut validate::validate(new, old, &self.served.schema));
+        }
+    }
+
+    pub(super) fn invalid(&self, name: &str, errors: &[FieldError]) -> ApiError {
+        ApiError::invalid(&self.kind().group, &self.kind().kind, name, errors)
+    }
+}

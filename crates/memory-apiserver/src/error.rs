@@ -1,0 +1,291 @@
+//! Refusals as the API server words them: a `Status` object with reason, code, message and details.
+
+use serde_json::{Map, Value, json};
+
+/// A request the server refuses.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ApiError {
+    pub(crate) code: u16,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+    pub(crate) details: Details,
+    /// Only an expired continue token sets this: the token with which to go on, inconsistently.
+    pub(crate) continue_token: Option<String>,
+}
+
+/// What `status.details` says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Details {
+    pub(crate) name: String,
+    pub(crate) group: String,
+    pub(crate) kind: String,
+    pub(crate) causes: Vec<Cause>,
+    pub(crate) retry_after: Option<u32>,
+}
+
+/// One entry of `status.details.causes`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Cause {
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+    pub(crate) field: String,
+}
+
+/// `group` and plural resource name, written `resource.group` in messages.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GroupResource<'a> {
+    pub(crate) group: &'a str,
+    pub(crate) resource: &'a str,
+}
+
+impl std::fmt::Display for GroupResource<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.resource)?;
+        if !self.group.is_empty() {
+            write!(f, ".{}", self.group)?;
+        }
+        Ok(())
+    }
+}
+
+impl ApiError {
+    pub(crate) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { code, reason, message: message.into(), details: Details::default(), continue_token: None }
+    }
+
+    fn about(mut self, gr: GroupResource<'_>, name: &str) -> Self {
+        self.details.name = name.to_owned();
+        self.details.group = gr.group.to_owned();
+        self.details.kind = gr.resource.to_owned();
+        self
+    }
+
+    pub(crate) fn not_found(gr: GroupResource<'_>, name: &str) -> Self {
+        Self::new(404, "NotFound", format!("{gr} \"{name}\" not found")).about(gr, name)
+    }
+
+    /// The path names no resource this server knows.
+    pub(crate) fn no_such_path() -> Self {
+        Self::new(404, "NotFound", "the server could not find the requested resource")
+    }
+
+    pub(crate) fn already_exists(gr: GroupResource<'_>, name: &str) -> Self {
+        Self::new(409, "AlreadyExists", format!("{gr} \"{name}\" already exists")).about(gr, name)
+    }
+
+    pub(crate) fn conflict(gr: GroupResource<'_>, name: &str, why: &str) -> Self {
+        Self::new(409, "Conflict", format!("Operation cannot be fulfilled on {gr} \"{name}\": {why}")).about(gr, name)
+    }
+
+    /// The object changed since the client read it.
+    pub(crate) fn stale(gr: GroupResource<'_>, name: &str) -> Self {
+        let why = "the object has been modified; please apply your changes to the latest version and try again";
+        Self::conflict(gr, name, why)
+    }
+
+    pub(crate) fn forbidden(gr: GroupResource<'_>, name: &str, why: &str) -> Self {
+        let subject = if name.is_empty() { format!("{gr}") } else { format!("{gr} \"{name}\"") };
+        Self::new(403, "Forbidden", format!("{subject} is forbidden: {why}")).about(gr, name)
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(400, "BadRequest", message)
+    }
+
+    pub(crate) fn internal(message: impl std::fmt::Display) -> Self {
+        let mut error = Self::new(500, "InternalError", format!("Internal error occurred: {message}"));
+        error.details.causes.push(Cause { reason: "", message: message.to_string(), field: String::new() });
+        error
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+    }
+
+    pub(crate) fn unsupported_media_type(message: impl Into<String>) -> Self {
+        Self::new(415, "UnsupportedMediaType", message)
+    }
+
+    /// What a JSON patch that cannot be applied gets: its causes cannot be told apart from outside.
+    pub(crate) fn unprocessable() -> Self {
+        Self::new(422, "Invalid", "the server rejected our request due to an error in our request")
+    }
+
+    pub(crate) fn expired(message: impl Into<String>) -> Self {
+        Self::new(410, "Expired", message)
+    }
+
+    pub(crate) fn too_large_resource_version(asked: u64, current: u64) -> Self {
+        let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
+        let mut error = Self::new(504, "Timeout", message);
+        error.details.retry_after = Some(1);
+        error.details.causes.push(Cause {
+            reason: "ResourceVersionTooLarge",
+            message: "Too large resource version".to_owned(),
+            field: String::new(),
+        });
+        error
+    }
+
+    /// `kind` is the Kind of the object (`Hardware`), as in `Hardware.tinkerbell.org "x" is invalid`.
+    pub(crate) fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
+        let mut texts: Vec<String> = Vec::with_capacity(errors.len());
+        for error in errors {
+            let text = format!("{}: {}", error.field, error.body());
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+        let all = match texts.as_slice() {
+            [one] => one.clone(),
+            many => format!("[{}]", many.join(", ")),
+        };
+        let subject = GroupResource { group, resource: kind };
+        let mut error =
+            Self::new(422, "Invalid", format!("{subject} \"{name}\" is invalid: {all}")).about(subject, name);
+        error.details.causes = errors
+            .iter()
+            .map(|e| Cause { reason: e.kind.reason(), message: e.body(), field: e.field.clone() })
+            .collect();
+        error
+    }
+
+    /// The `Status` object sent to the client.
+    pub(crate) fn to_value(&self) -> Value {
+        let mut details = Map::new();
+        for (key, text) in [("name", &self.details.name), ("group", &self.details.group), ("kind", &self.details.kind)]
+        {
+            if !text.is_empty() {
+                details.insert(key.to_owned(), json!(text));
+            }
+        }
+        if !self.details.causes.is_empty() {
+            let causes: Vec<Value> = self.details.causes.iter().map(Cause::to_value).collect();
+            details.insert("causes".to_owned(), Value::Array(causes));
+        }
+        if let Some(seconds) = self.details.retry_after {
+            details.insert("retryAfterSeconds".to_owned(), json!(seconds));
+        }
+        let mut metadata = Map::new();
+        if let Some(token) = &self.continue_token {
+            metadata.insert("continue".to_owned(), json!(token));
+        }
+        let mut status = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": metadata, "status": "Failure",
+            "message": self.message, "code": self.code,
+        });
+        if let Some(map) = status.as_object_mut() {
+            if !self.reason.is_empty() {
+                map.insert("reason".to_owned(), json!(self.reason));
+            }
+            if !details.is_empty() || self.reason == "NotFound" {
+                map.insert("details".to_owned(), Value::Object(details));
+            }
+        }
+        status
+    }
+}
+
+impl Cause {
+    fn to_value(&self) -> Value {
+        let mut map = Map::new();
+        for (key, text) in [("reason", self.reason), ("message", &self.message), ("field", &self.field)] {
+            if !text.is_empty() {
+                map.insert(key.to_owned(), json!(text));
+            }
+        }
+        Value::Object(map)
+    }
+}
+
+/// The classes of `field.Error` of the API machinery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FieldErrorKind {
+    Required,
+    Invalid,
+    TypeInvalid,
+    NotSupported,
+    Duplicate,
+    TooLong,
+    TooMany,
+    Forbidden,
+}
+
+impl FieldErrorKind {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Required => "FieldValueRequired",
+            Self::Invalid => "FieldValueInvalid",
+            Self::TypeInvalid => "FieldValueTypeInvalid",
+            Self::NotSupported => "FieldValueNotSupported",
+            Self::Duplicate => "FieldValueDuplicate",
+            Self::TooLong => "FieldValueTooLong",
+            Self::TooMany => "FieldValueTooMany",
+            Self::Forbidden => "FieldValueForbidden",
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Required => "Required value",
+            Self::Invalid | Self::TypeInvalid => "Invalid value",
+            Self::NotSupported => "Unsupported value",
+            Self::Duplicate => "Duplicate value",
+            Self::TooLong => "Too long",
+            Self::TooMany => "Too many",
+            Self::Forbidden => "Forbidden",
+        }
+    }
+}
+
+/// One complaint about one field.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct FieldError {
+    pub(crate) kind: FieldErrorKind,
+    pub(crate) field: String,
+    /// The value complained about, as the message shows it; `None` where the server leaves it out.
+    pub(crate) value: Option<String>,
+    pub(crate) detail: String,
+}
+
+impl FieldError {
+    pub(crate) fn required(field: impl Into<String>, detail: &str) -> Self {
+        Self { kind: FieldErrorKind::Required, field: field.into(), value: None, detail: detail.to_owned() }
+    }
+
+    pub(crate) fn forbidden(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { kind: FieldErrorKind::Forbidden, field: field.into(), value: None, detail: detail.into() }
+    }
+
+    pub(crate) fn invalid(field: impl Into<String>, value: &Value, detail: impl Into<String>) -> Self {
+        Self::with_value(FieldErrorKind::Invalid, field, value, detail)
+    }
+
+    pub(crate) fn with_value(
+        kind: FieldErrorKind,
+        field: impl Into<String>,
+        value: &Value,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self { kind, field: field.into(), value: Some(value.to_string()), detail: detail.into() }
+    }
+
+    /// Whether CEL rules are left unchecked because of this error.
+    pub(crate) fn blocks_rules(&self) -> bool {
+        use FieldErrorKind::{NotSupported, Required, TooLong, TooMany, TypeInvalid};
+        matches!(self.kind, NotSupported | Required | TooLong | TooMany | TypeInvalid)
+    }
+
+    fn body(&self) -> String {
+        let mut text = self.kind.text().to_owned();
+        if let Some(value) = &self.value {
+            text.push_str(": ");
+            text.push_str(value);
+        }
+        if !self.detail.is_empty() {
+            text.push_str(": ");
+            text.push_str(&self.detail);
+        }
+        text
+    }
+}

@@ -1,0 +1,171 @@
+//! Names and labels: what is well formed, and the server's complaint when it is not.
+
+use crate::error::FieldError;
+use crate::kind::Behaviour;
+use serde_json::{Map, Value, json};
+
+const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', \
+    and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
+    '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must \
+    start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is \
+    '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+const QUALIFIED: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with \
+    an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is \
+    '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', \
+    and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for \
+    validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+
+fn is_dns_label(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 63
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+fn is_subdomain(text: &str) -> bool {
+    let part = |l: &str| {
+        !l.is_empty()
+            && !l.starts_with('-')
+            && !l.ends_with('-')
+            && l.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    text.len() <= 253 && text.split('.').all(part)
+}
+
+fn is_name_part(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    bytes.len() <= 63 && edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(|b| inner(*b))
+}
+
+/// `[prefix/]name`, as label keys and finalizers are written.
+pub(crate) fn is_qualified_name(text: &str) -> bool {
+    match text.split_once('/') {
+        Some((prefix, name)) => is_subdomain(prefix) && is_name_part(name),
+        None => is_name_part(text),
+    }
+}
+
+pub(crate) fn is_label_value(text: &str) -> bool {
+    text.is_empty() || is_name_part(text)
+}
+
+/// Complaints about `metadata` of an object to be created.
+pub(crate) fn check_meta(meta: &Map<String, Value>, behaviour: Behaviour, errors: &mut Vec<FieldError>) {
+    let name = meta.get("name").and_then(Value::as_str).unwrap_or_default();
+    if name.is_empty() {
+        errors.push(FieldError::required("metadata.name", "name or generateName is required"));
+    } else {
+        let label = matches!(behaviour, Behaviour::Namespace | Behaviour::Service);
+        if label && !is_dns_label(name) {
+            errors.push(FieldError::invalid("metadata.name", &json!(name), LABEL));
+        } else if !label && name.len() > 253 {
+            errors.push(FieldError::invalid("metadata.name", &json!(name), "must be no more than 253 bytes"));
+        } else if !label && !is_subdomain(name) {
+            errors.push(FieldError::invalid("metadata.name", &json!(name), SUBDOMAIN));
+        }
+    }
+    check_mutable_meta(meta, errors);
+}
+
+/// Complaints about what an update may change in `metadata`.
+pub(crate) fn check_mutable_meta(meta: &Map<String, Value>, errors: &mut Vec<FieldError>) {
+    let map = |key: &str| meta.get(key).and_then(Value::as_object).into_iter().flatten();
+    for (key, value) in map("labels") {
+        if !is_qualified_name(key) {
+            errors.push(FieldError::invalid("metadata.labels", &json!(key), QUALIFIED));
+        }
+        let text = value.as_str().unwrap_or_default();
+        if text.len() > 63 {
+            errors.push(FieldError::invalid("metadata.labels", value, "must be no more than 63 bytes"));
+        } else if !is_label_value(text) {
+            errors.push(FieldError::invalid("metadata.labels", value, LABEL_VALUE));
+        }
+    }
+    for (key, _) in map("annotations") {
+        if !is_qualified_name(&key.to_lowercase()) {
+            errors.push(FieldError::invalid("metadata.annotations", &json!(key), QUALIFIED));
+        }
+    }
+    let list = |key: &str| meta.get(key).and_then(Value::as_array).into_iter().flatten();
+    for finalizer in list("finalizers") {
+        if !is_qualified_name(finalizer.as_str().unwrap_or_default()) {
+            errors.push(FieldError::invalid("metadata.finalizers", finalizer, QUALIFIED));
+        }
+    }
+    let mut controller: Option<String> = None;
+    for owner in list("ownerReferences") {
+        let text = |key: &str| crate::meta::text(owner, key);
+        for (key, detail) in [
+            ("apiVersion", "version must not be empty"),
+            ("kind", "must not be empty"),
+            ("name", "must not be empty"),
+            ("uid", "must not be empty"),
+        ] {
+            if text(key).is_empty() {
+                errors.push(FieldError::invalid(format!("metadata.ownerReferences.{key}"), &json!(""), detail));
+            }
+        }
+        if owner.get("controller").and_then(Value::as_bool) == Some(true) {
+            let this = format!("{}/{}", text("kind"), text("name"));
+            if let Some(first) = &controller {
+                let detail = format!(
+                    "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {this}"
+                );
+                let all = meta.get("ownerReferences").unwrap_or(&Value::Null);
+                errors.push(FieldError::invalid("metadata.ownerReferences", all, detail));
+            } else {
+                controller = Some(this);
+            }
+        }
+    }
+}
+
+/// A wrong JSON type inside `metadata`, in the words of the server's decoder.
+pub(crate) fn wrong_meta_type(meta: &Map<String, Value>) -> Option<String> {
+    let complaint = |value: &Value, field: &str, wanted: &str| {
+        let actual = match value {
+            Value::Number(_) => "number",
+            Value::Bool(_) => "bool",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+            _ => "string",
+        };
+        format!("json: cannot unmarshal {actual} into Go struct field ObjectMeta.metadata.{field} of type {wanted}")
+    };
+    for (key, value) in meta {
+        let fits = match key.as_str() {
+            "name" | "generateName" | "namespace" | "uid" | "resourceVersion" | "selfLink" => value.is_string(),
+            "labels" | "annotations" => value.is_object(),
+            "finalizers" | "ownerReferences" | "managedFields" => value.is_array(),
+            _ => true,
+        };
+        if !fits && !value.is_null() {
+            let wanted = match key.as_str() {
+                "labels" | "annotations" => "map[string]string",
+                "finalizers" => "[]string",
+                "ownerReferences" => "[]v1.OwnerReference",
+                "managedFields" => "[]v1.ManagedFieldsEntry",
+                _ => "string",
+            };
+            return Some(complaint(value, key, wanted));
+        }
+        if matches!(key.as_str(), "labels" | "annotations") {
+            let bad = value.as_object().into_iter().flatten().find(|(_, v)| !v.is_string() && !v.is_null());
+            if let Some((_, bad)) = bad {
+                return Some(complaint(bad, key, "string"));
+            }
+        }
+        if matches!(key.as_str(), "finalizers") {
+            let bad = value.as_array().into_iter().flatten().find(|v| !v.is_string());
+            if let Some(bad) = bad {
+                return Some(complaint(bad, key, "string"));
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,173 @@
+//! Label and field selectors.
+
+use crate::error::ApiError;
+use crate::kind::Served;
+use crate::meta;
+use serde_json::Value;
+
+/// What a list or watch asks for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Selector {
+    labels: Vec<Requirement>,
+    fields: Vec<FieldTerm>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Requirement {
+    key: String,
+    test: Test,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Test {
+    Exists,
+    Absent,
+    In(Vec<String>),
+    NotIn(Vec<String>),
+    Above(i64),
+    Below(i64),
+}
+
+#[derive(Debug, Clone)]
+struct FieldTerm {
+    field: Field,
+    equal: bool,
+    value: String,
+}
+
+#[derive(Debug, Clone)]
+enum Field {
+    Name,
+    Namespace,
+    Path(crate::jsonpath::JsonPath),
+}
+
+impl Selector {
+    pub(crate) fn parse(labels: &str, fields: &str, served: &Served, namespaced: bool) -> Result<Self, ApiError> {
+        let labels =
+            parse_labels(labels).map_err(|why| ApiError::bad_request(format!("unable to parse requirement: {why}")))?;
+        Ok(Self { labels, fields: parse_fields(fields, served, namespaced)? })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.fields.is_empty()
+    }
+
+    pub(crate) fn matches(&self, object: &Value) -> bool {
+        self.fields.iter().all(|term| term.matches(object)) && {
+            let labels = meta::meta(object).and_then(|m| m.get("labels"));
+            self.labels.iter().all(|requirement| requirement.matches(labels))
+        }
+    }
+}
+
+impl Requirement {
+    fn matches(&self, labels: Option<&Value>) -> bool {
+        let value = labels.and_then(|l| l.get(&self.key)).and_then(Value::as_str);
+        let number = || value.and_then(|v| v.parse::<i64>().ok());
+        match &self.test {
+            Test::Exists => value.is_some(),
+            Test::Absent => value.is_none(),
+            Test::In(values) => value.is_some_and(|v| values.iter().any(|w| w == v)),
+            Test::NotIn(values) => value.is_none_or(|v| values.iter().all(|w| w != v)),
+            Test::Above(bound) => number().is_some_and(|n| n > *bound),
+            Test::Below(bound) => number().is_some_and(|n| n < *bound),
+        }
+    }
+}
+
+impl FieldTerm {
+    fn matches(&self, object: &Value) -> bool {
+        let equal = match &self.field {
+            Field::Name => meta::name(object) == self.value,
+            Field::Namespace => meta::namespace(object) == self.value,
+            Field::Path(path) => match path.find(object).first() {
+                Some(Value::String(text)) => *text == self.value,
+                Some(other) => other.to_string() == self.value,
+                None => self.value.is_empty(),
+            },
+        };
+        equal == self.equal
+    }
+}
+
+fn parse_fields(text: &str, served: &Served, namespaced: bool) -> Result<Vec<FieldTerm>, ApiError> {
+    let mut terms = Vec::new();
+    for part in text.split(',').map(str::trim).filter(|p| !p.is_empty()) {
+        let (name, value, equal) = if let Some((name, value)) = part.split_once("!=") {
+            (name, value, false)
+        } else if let Some((name, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
+            (name, value, true)
+        } else {
+            return Err(ApiError::bad_request(format!("invalid selector: '{text}'; can't understand '{part}'")));
+        };
+        let field = match name.trim() {
+            "metadata.name" => Field::Name,
+            "metadata.namespace" if namespaced => Field::Namespace,
+            other => match served.selectable.iter().find(|(known, _)| known == other) {
+                Some((_, path)) => Field::Path(path.clone()),
+                None => return Err(ApiError::bad_request(format!("field label not supported: {other}"))),
+            },
+        };
+        terms.push(FieldTerm { field, equal, value: value.trim().to_owned() });
+    }
+    Ok(terms)
+}
+
+fn parse_labels(text: &str) -> Result<Vec<Requirement>, String> {
+    split_outside_parentheses(text).into_iter().map(|part| parse_requirement(part.trim())).collect()
+}
+
+fn split_outside_parentheses(text: &str) -> Vec<&str> {
+    let mut depth = 0_i32;
+    let parts = text.split(move |c| {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        c == ',' && depth == 0
+    });
+    parts.filter(|part| !part.trim().is_empty()).collect()
+}
+
+fn parse_requirement(text: &str) -> Result<Requirement, String> {
+    let make = |key: &str, test: Test| {
+        let key = key.trim();
+        if !crate::names::is_qualified_name(key) {
+            return Err(format!("invalid label key {key:?}"));
+        }
+        Ok(Requirement { key: key.to_owned(), test })
+    };
+    if let Some(key) = text.strip_prefix('!') {
+        return make(key, Test::Absent);
+    }
+    for (operator, negative) in [(" notin ", true), (" notin(", true), (" in ", false), (" in(", false)] {
+        if let Some((key, values)) = text.split_once(operator) {
+            let inner = values.trim().trim_start_matches('(');
+            let Some(inner) = inner.strip_suffix(')') else { return Err(format!("expected: ')' in {text:?}")) };
+            let values = inner.split(',').map(|v| v.trim().to_owned()).collect();
+            return make(key, if negative { Test::NotIn(values) } else { Test::In(values) });
+        }
+    }
+    let single = |value: &str| {
+        let value = value.trim();
+        if crate::names::is_label_value(value) {
+            Ok(vec![value.to_owned()])
+        } else {
+            Err(format!("invalid label value: {value:?}"))
+        }
+    };
+    if let Some((key, value)) = text.split_once("!=") {
+        return make(key, Test::NotIn(single(value)?));
+    }
+    if let Some((key, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
+        return make(key, Test::In(single(value)?));
+    }
+    for (operator, above) in [('>', true), ('<', false)] {
+        if let Some((key, bound)) = text.split_once(operator) {
+            let bound = bound
+                .trim()
+                .parse()
+                .map_err(|_| format!("for 'Gt', 'Lt' operators, the value must be an integer: {text:?}"))?;
+            return make(key, if above { Test::Above(bound) } else { Test::Below(bound) });
+        }
+    }
+    make(text, Test::Exists)
+}

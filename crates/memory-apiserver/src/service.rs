@@ -1,0 +1,391 @@
+//! One request in, one answer out: the `tower` face of the server, and what both faces share.
+
+use crate::Inner;
+use crate::api::delete::DeleteOptions;
+use crate::api::watch::Watch;
+use crate::api::{Call, Failure, Outcome, Written};
+use crate::error::ApiError;
+use crate::faults::{Action, Stopped, Target};
+use crate::json;
+use crate::patch::PatchType;
+use crate::request::{Params, ResourcePath};
+use crate::view::View;
+use crate::{discovery, openapi};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response, header};
+use serde_json::{Value, json};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The body of an answer: a whole document, or a watch.
+pub struct ResponseBody(Content);
+
+enum Content {
+    Full(Option<Bytes>),
+    Watch(Box<Watch>),
+}
+
+impl http_body::Body for ResponseBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        match &mut self.0 {
+            Content::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(http_body::Frame::data(bytes)))),
+            Content::Watch(watch) => watch.poll_chunk(cx).map(|chunk| chunk.map(|b| Ok(http_body::Frame::data(b)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.0, Content::Full(None))
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        match &self.0 {
+            Content::Full(bytes) => http_body::SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            Content::Watch(_) => http_body::SizeHint::default(),
+        }
+    }
+}
+
+/// The server as seen by one user, for `kube::Client::new` or any `tower` stack.
+#[derive(Clone)]
+pub struct Service {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) user: Arc<str>,
+}
+
+impl tower::Service<Request<kube::client::Body>> for Service {
+    type Response = Response<ResponseBody>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<kube::client::Body>) -> Self::Future {
+        let (inner, user) = (self.inner.clone(), self.user.clone());
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let body = body.collect_bytes().await?;
+            Ok(inner.handle(&user, &parts, &body).await?)
+        })
+    }
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn respond(code: u16, body: Content, content_type: &str) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody(body));
+    *response.status_mut() = http::StatusCode::from_u16(code).unwrap_or_default();
+    if let Ok(value) = content_type.parse() {
+        response.headers_mut().insert(header::CONTENT_TYPE, value);
+    }
+    response
+}
+
+fn document(code: u16, bytes: Bytes) -> Response<ResponseBody> {
+    respond(code, Content::Full(Some(bytes)), "application/json")
+}
+
+fn json_document(code: u16, value: &Value) -> Response<ResponseBody> {
+    document(code, Bytes::from(value.to_string()))
+}
+
+fn refused(error: &ApiError) -> Response<ResponseBody> {
+    let mut response = json_document(error.code, &error.to_value());
+    if let Some(seconds) = error.details.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+/// An answer that never comes, or a broken connection.
+async fn silence(how: Stopped) -> Result<Response<ResponseBody>, std::io::Error> {
+    match how {
+        Stopped::Hang => std::future::pending().await,
+        Stopped::Error => {
+            Err(std::io::Error::new(std::io::ErrorKind::ConnectionReset, "connection broken by an injected fault"))
+        }
+    }
+}
+
+impl Inner {
+    /// Serves one request of `user`.
+    pub(crate) async fn handle(
+        self: &Arc<Self>,
+        user: &Arc<str>,
+        parts: &Parts,
+        body: &Bytes,
+    ) -> Result<Response<ResponseBody>, std::io::Error> {
+        self.start_controllers();
+        let stopped = self.state.lock().stops.of(user);
+        if let Some(stopped) = stopped {
+            return silence(stopped).await;
+        }
+        let Some(path) = ResourcePath::parse(parts.uri.path()) else {
+            return Ok(self.other(parts));
+        };
+        let params = match Params::parse(parts.uri.query().unwrap_or_default()) {
+            Ok(params) => params,
+            Err(error) => return Ok(refused(&error)),
+        };
+        let Some(verb) = verb(parts, &path, &params) else {
+            return Ok(refused(&ApiError::method_not_allowed()));
+        };
+        self.requests.count(user, verb, &path.group, &path.resource, &path.subresource);
+        let target = Target {
+            user,
+            verb,
+            resource: &path.resource,
+            subresource: &path.subresource,
+            namespace: path.namespace.as_deref().unwrap_or_default(),
+            name: path.name.as_deref().unwrap_or_default(),
+        };
+        let fault = self.faults.take(&target);
+        match &fault {
+            Some(Action::Refuse(error)) => return Ok(refused(error)),
+            Some(Action::Conflict) => {
+                let resource = crate::error::GroupResource { group: &path.group, resource: &path.resource };
+                return Ok(refused(&ApiError::stale(resource, target.name)));
+            }
+            Some(Action::HangBefore) => return silence(Stopped::Hang).await,
+            Some(Action::BreakBefore) => return silence(Stopped::Error).await,
+            Some(Action::Delay(delay)) => tokio::time::sleep(*delay).await,
+            Some(Action::HangAfter | Action::BreakAfter) | None => {}
+        }
+        let answer = self.resource(user, verb, parts, &path, params, body);
+        match (&fault, answer) {
+            (Some(Action::HangAfter), Ok(_)) => silence(Stopped::Hang).await,
+            (Some(Action::BreakAfter), Ok(_)) => silence(Stopped::Error).await,
+            (_, Ok(response)) => Ok(response),
+            (_, Err(Failure::Refused(error))) => Ok(refused(&error)),
+            (_, Err(Failure::Stopped(stopped))) => silence(stopped).await,
+        }
+    }
+
+    /// Everything that is no resource.
+    fn other(&self, parts: &Parts) -> Response<ResponseBody> {
+        let path = parts.uri.path();
+        let accept = header(&parts.headers, &header::ACCEPT);
+        match path.trim_end_matches('/') {
+            "/healthz" | "/livez" | "/readyz" => {
+                return respond(200, Content::Full(Some(Bytes::from_static(b"ok"))), "text/plain; charset=utf-8");
+            }
+            _ => {}
+        }
+        let registry = self.registry();
+        let aggregated = accept.contains("as=APIGroupDiscoveryList") && accept.contains("v=v2");
+        if let Some(value) = discovery::answer(path, &registry, aggregated) {
+            let content_type = if aggregated && matches!(path.trim_end_matches('/'), "/api" | "/apis") {
+                "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+            } else {
+                "application/json"
+            };
+            return respond(200, Content::Full(Some(Bytes::from(value.to_string()))), content_type);
+        }
+        if let Some(value) = openapi::answer(path, &registry) {
+            return json_document(200, &value);
+        }
+        refused(&ApiError::no_such_path())
+    }
+
+    fn resource(
+        self: &Arc<Self>,
+        user: &Arc<str>,
+        verb: &'static str,
+        parts: &Parts,
+        path: &ResourcePath,
+        params: Params,
+        body: &Bytes,
+    ) -> Result<Response<ResponseBody>, Failure> {
+        if let Some(answer) = review(path, verb, body) {
+            return Ok(json_document(201, &answer));
+        }
+        let registry = self.registry();
+        let route = registry.find(&path.group, &path.version, &path.resource).ok_or_else(ApiError::no_such_path)?;
+        let served = route.kind.version(route.version).ok_or_else(ApiError::no_such_path)?;
+        let known = match path.subresource.as_str() {
+            "" => true,
+            "status" => served.status,
+            "finalize" => route.kind.behaviour == crate::kind::Behaviour::Namespace,
+            _ => false,
+        };
+        if !known || (path.namespace.is_some() && !route.kind.namespaced) {
+            return Err(ApiError::no_such_path().into());
+        }
+        if route.kind.namespaced && path.namespace.is_none() && !matches!(verb, "list" | "watch") {
+            return Err(ApiError::method_not_allowed().into());
+        }
+        let mut params = params;
+        // Watching one object by its URL.
+        if let (true, Some(name)) = (verb == "watch", &path.name) {
+            params.field_selector = format!("metadata.name={name}");
+        }
+        let agent = header(&parts.headers, &header::USER_AGENT).split('/').next().unwrap_or_default();
+        let call = Call {
+            inner: self,
+            user,
+            verb,
+            route,
+            served,
+            namespace: path.namespace.as_deref(),
+            name: path.name.as_deref().unwrap_or_default(),
+            subresource: &path.subresource,
+            params: &params,
+            agent: if agent.is_empty() { "unknown" } else { agent },
+        };
+        let view = View::negotiate(header(&parts.headers, &header::ACCEPT), &params.include_object);
+        let mut response = match verb {
+            "get" => document(200, call.get(view)?),
+            "list" => document(200, call.list(view)?),
+            "watch" => respond(200, Content::Watch(Box::new(call.watch(view, self)?)), "application/json"),
+            _ => return self.write(&call, verb, parts, body, view),
+        };
+        if let Some(warning) = &served.deprecation {
+            warn(&mut response, warning);
+        }
+        Ok(response)
+    }
+
+    fn write(
+        &self,
+        call: &Call<'_>,
+        verb: &'static str,
+        parts: &Parts,
+        body: &Bytes,
+        view: View,
+    ) -> Result<Response<ResponseBody>, Failure> {
+        let content_type = header(&parts.headers, &header::CONTENT_TYPE);
+        let written = match verb {
+            "create" => {
+                let parsed = parse_body(body, content_type)?;
+                call.create(parsed.value, parsed.duplicates)?
+            }
+            "update" => {
+                let parsed = parse_body(body, content_type)?;
+                call.replace(&parsed.value, &parsed.duplicates)?
+            }
+            "patch" | "apply" => {
+                let Some(kind) = PatchType::from_content_type(content_type) else {
+                    return Err(ApiError::unsupported_media_type(format!(
+                        "the body of the request was in an unknown format - accepted media types include: \
+                         application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml{}",
+                        if call.kind().is_custom() { "" } else { ", application/strategic-merge-patch+json" }
+                    ))
+                    .into());
+                };
+                let parsed = parse_body(body, if kind == PatchType::Apply { "application/yaml" } else { "" })?;
+                call.patch(kind, &parsed.value, &parsed.duplicates)?
+            }
+            _ => {
+                let options = if body.is_empty() { json!({}) } else { parse_body(body, content_type)?.value };
+                let policy = call.params.propagation_policy.as_deref();
+                let options = DeleteOptions::parse(&options, policy, call.params.dry_run)?;
+                if verb == "deletecollection" {
+                    return delete_collection(call, &options, view);
+                }
+                call.delete(&options)?
+            }
+        };
+        self.answer(call, &written, view)
+    }
+
+    fn answer(&self, call: &Call<'_>, written: &Written, view: View) -> Result<Response<ResponseBody>, Failure> {
+        if let Some(lost) = written.answer_lost {
+            return Err(Failure::Stopped(lost));
+        }
+        let (kind, version) = (call.kind(), call.route.version);
+        let mut response = match &written.object {
+            Outcome::Deleted(object) if !kind.returns_deleted_object() => json_document(
+                written.code,
+                &json!({
+                    "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+                    "details": {
+                        "name": object.name(), "group": kind.group, "kind": kind.plural,
+                        "uid": crate::meta::uid(&object.value),
+                    },
+                }),
+            ),
+            Outcome::Object(object) | Outcome::Deleted(object) => {
+                document(written.code, view.object(object, kind, version, self.clock.now()))
+            }
+        };
+        for warning in written.warnings.iter().chain(&call.served.deprecation) {
+            warn(&mut response, warning);
+        }
+        Ok(response)
+    }
+}
+
+/// Deletes everything selected and answers with what it was.
+fn delete_collection(call: &Call<'_>, options: &DeleteOptions, view: View) -> Result<Response<ResponseBody>, Failure> {
+    let listed = call.list(view)?;
+    for object in call.selected()? {
+        let namespace = call.kind().namespaced.then(|| object.namespace());
+        let one = Call { namespace, name: object.name(), verb: "deletecollection", ..*call };
+        match one.delete(options) {
+            Ok(Written { answer_lost: Some(lost), .. }) => return Err(Failure::Stopped(lost)),
+            Ok(_) => {}
+            Err(Failure::Refused(error)) if error.code == 404 => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(document(200, listed))
+}
+
+fn warn(response: &mut Response<ResponseBody>, warning: &str) {
+    let text = format!("299 - \"{}\"", warning.replace('\\', "\\\\").replace('"', "\\\""));
+    if let Ok(value) = text.parse() {
+        response.headers_mut().append(header::WARNING, value);
+    }
+}
+
+fn verb(parts: &Parts, path: &ResourcePath, params: &Params) -> Option<&'static str> {
+    let apply = || header(&parts.headers, &header::CONTENT_TYPE).starts_with("application/apply-patch");
+    match (&parts.method, path.name.is_some()) {
+        (&Method::GET, _) if params.watch || path.watch => Some("watch"),
+        (&Method::GET, true) => Some("get"),
+        (&Method::GET, false) => Some("list"),
+        (&Method::POST, false) => Some("create"),
+        (&Method::PUT, true) => Some("update"),
+        (&Method::PATCH, true) => Some(if apply() { "apply" } else { "patch" }),
+        (&Method::DELETE, true) => Some("delete"),
+        (&Method::DELETE, false) => Some("deletecollection"),
+        _ => None,
+    }
+}
+
+fn parse_body(body: &Bytes, content_type: &str) -> Result<json::Parsed, ApiError> {
+    let parsed = json::parse(body).map_err(|error| error.to_string());
+    let yaml = content_type.contains("yaml");
+    let parsed = match parsed {
+        Err(_) if yaml => serde_saphyr::from_slice::<Value>(body)
+            .map(|value| json::Parsed { value, duplicates: Vec::new() })
+            .map_err(|error| error.to_string()),
+        other => other,
+    };
+    parsed.map_err(|why| ApiError::bad_request(format!("couldn't get version/kind; json parse error: {why}")))
+}
+
+/// Everybody may do everything here.
+fn review(path: &ResourcePath, verb: &str, body: &Bytes) -> Option<Value> {
+    if verb != "create" || path.group != "authorization.k8s.io" || !path.resource.ends_with("accessreviews") {
+        return None;
+    }
+    let mut review: Value = serde_json::from_slice(body).ok()?;
+    crate::meta::object_mut(&mut review)
+        .insert("status".to_owned(), json!({"allowed": true, "reason": "this server allows everything"}));
+    Some(review)
+}

@@ -1,0 +1,78 @@
+//! The forms an answer can take: whole objects, their metadata alone, or a table.
+
+use crate::kind::Kind;
+use crate::store::Object;
+use crate::table;
+use bytes::Bytes;
+use jiff::Timestamp;
+
+/// What the client accepts, from the `Accept` header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum View {
+    Full,
+    Partial,
+    Table(Include),
+}
+
+/// What a table row carries of its object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Include {
+    Nothing,
+    Metadata,
+    Object,
+}
+
+impl View {
+    /// The first form in `accept` that the server knows.
+    pub(crate) fn negotiate(accept: &str, include_object: &str) -> Self {
+        for media in accept.split(',') {
+            let mut parts = media.split(';').map(str::trim);
+            let kind = parts.next().unwrap_or_default();
+            let mut form = "";
+            let mut version = "v1";
+            for parameter in parts {
+                match parameter.split_once('=') {
+                    Some(("as", value)) => form = value,
+                    Some(("v", value)) => version = value,
+                    _ => {}
+                }
+            }
+            if !matches!(kind, "application/json" | "*/*" | "application/*") || version != "v1" {
+                continue;
+            }
+            match form {
+                "" => return Self::Full,
+                "PartialObjectMetadata" | "PartialObjectMetadataList" => return Self::Partial,
+                "Table" => {
+                    return Self::Table(match include_object {
+                        "None" => Include::Nothing,
+                        "Object" => Include::Object,
+                        _ => Include::Metadata,
+                    });
+                }
+                _ => {}
+            }
+        }
+        Self::Full
+    }
+
+    /// One object.
+    pub(crate) fn object(self, object: &Object, kind: &Kind, version: usize, now: Timestamp) -> Bytes {
+        match self {
+            Self::Full => object.json(kind, version),
+            Self::Partial => partial(object),
+            Self::Table(include) => {
+                let rows = [object];
+                table::table(&mut rows.into_iter(), &object.rv.to_string(), "", None, kind, version, include, now)
+            }
+        }
+    }
+}
+
+/// An object's metadata as a `PartialObjectMetadata`.
+pub(crate) fn partial(object: &Object) -> Bytes {
+    let mut out = br#"{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":"#.to_vec();
+    out.extend_from_slice(&object.metadata_json());
+    out.push(b'}');
+    Bytes::from(out)
+}

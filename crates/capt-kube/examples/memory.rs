@@ -39,10 +39,11 @@ fn resident() -> anyhow::Result<u64> {
 
 /// A Hardware as an operator has it: two managers, last-applied, an address, a BMC, bootstrap data.
 fn hardware(n: u64) -> String {
-    let (a, b) = (n / 250, n % 250);
+    // 250 servers in each /24.
+    let (a, b, c) = (n / 62_500, n / 250 % 250, n % 250 + 2);
     let fields = r#"{"f:metadata":{"f:labels":{".":{},"f:rack":{},"f:type":{}}},"f:spec":{".":{},"f:disks":{},"f:interfaces":{},"f:metadata":{"f:instance":{"f:id":{},"f:hostname":{}}}}}"#;
     let spec = format!(
-        r##"{{"bmcRef":{{"apiGroup":"bmc.tinkerbell.org","kind":"Machine","name":"bmc-{n}"}},"disks":[{{"device":"/dev/sda"}}],"interfaces":[{{"dhcp":{{"arch":"x86_64","hostname":"node-{n}","ip":{{"address":"10.{a}.{b}.10","gateway":"10.{a}.{b}.1","netmask":"255.255.255.0","family":4}},"lease_time":86400,"mac":"02:00:00:00:{a:02x}:{b:02x}","name_servers":["1.1.1.1","8.8.8.8"],"uefi":true}},"netboot":{{"allowPXE":true,"allowWorkflow":true}}}}],"metadata":{{"facility":{{"facility_code":"onprem"}},"instance":{{"hostname":"node-{n}","id":"02:00:00:00:{a:02x}:{b:02x}","operating_system":{{"distro":"ubuntu","version":"22.04"}}}}}},"userData":"#cloud-config\n{}"}}"##,
+        r##"{{"bmcRef":{{"apiGroup":"bmc.tinkerbell.org","kind":"Machine","name":"bmc-{n}"}},"disks":[{{"device":"/dev/sda"}}],"interfaces":[{{"dhcp":{{"arch":"x86_64","hostname":"node-{n}","ip":{{"address":"10.{a}.{b}.{c}","gateway":"10.{a}.{b}.1","netmask":"255.255.255.0","family":4}},"lease_time":86400,"mac":"02:00:00:{a:02x}:{b:02x}:{c:02x}","name_servers":["1.1.1.1","8.8.8.8"],"uefi":true}},"netboot":{{"allowPXE":true,"allowWorkflow":true}}}}],"metadata":{{"facility":{{"facility_code":"onprem"}},"instance":{{"hostname":"node-{n}","id":"02:00:00:{a:02x}:{b:02x}:{c:02x}","operating_system":{{"distro":"ubuntu","version":"22.04"}}}}}},"userData":"#cloud-config\n{}"}}"##,
         "x".repeat(1024)
     );
     format!(

@@ -30,7 +30,12 @@ impl Clients {
     /// # Errors
     /// When none of them can be read or used. The error names files, never their content.
     pub async fn infer(max_writes: usize) -> anyhow::Result<Self> {
-        let config = Config::infer().await.context("no Kubernetes cluster is configured")?;
+        let named = std::env::var_os("KUBECONFIG").is_some_and(|files| !files.is_empty());
+        let in_cluster = if named { None } else { Config::incluster().ok() };
+        let config = match in_cluster {
+            Some(config) => config,
+            None => Config::infer().await.context("no Kubernetes cluster is configured")?,
+        };
         Self::from_config(config, max_writes)
     }
 

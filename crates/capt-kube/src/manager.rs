@@ -212,7 +212,13 @@ async fn watch_pools(
     namespace: Option<String>,
 ) {
     let mut tasks = JoinSet::new();
-    while let Some(kind) = named.recv().await {
+    loop {
+        let kind = tokio::select! {
+            Some(kind) = named.recv() => kind,
+            // None of them ends by itself.
+            Some(_) = tasks.join_next() => return,
+            else => return,
+        };
         let lookup =
             Lookup { group: kind.group.to_string(), name: Name::Kind(kind.kind.to_string()), versions: Vec::new() };
         let api = {

@@ -38,7 +38,7 @@ impl Addresses {
         let except = Arc::new(except.clone());
         let held = self.held.get(&address).filter(|holder| **holder != *except);
         let mut users: Vec<_> = held.map(|holder| in_use("Hardware", holder, "address")).into_iter().collect();
-        users.extend(self.index.conflicts(address, &Owner::Hardware(except)).map(|(owner, role)| {
+        for (owner, role) in self.index.conflicts(address, &Owner::Hardware(except)) {
             let (kind, key) = match owner {
                 Owner::Hardware(key) => ("Hardware", key),
                 Owner::TinkerbellCluster(key) => ("TinkerbellCluster", key),
@@ -49,9 +49,11 @@ impl Addresses {
                 Role::Gateway => "gateway",
                 Role::Endpoint => "control-plane endpoint",
             };
-            in_use(kind, key, role)
-        }));
-        users.dedup();
+            let user = in_use(kind, key, role);
+            if !users.contains(&user) {
+                users.push(user);
+            }
+        }
         users
     }
 

@@ -100,6 +100,11 @@ impl HardwareIndex {
     }
 }
 
+/// The labels that free Hardware is found by.
+fn free_labels(hardware: &Hardware) -> Option<Option<&BTreeMap<String, String>>> {
+    is_free(hardware).then_some(hardware.metadata.labels.as_ref())
+}
+
 impl Index<Hardware> for HardwareIndex {
     fn update(&mut self, key: &Arc<ObjectKey>, old: Option<&Hardware>, new: Option<&Hardware>) {
         let owner = |hardware: Option<&Hardware>| hardware.and_then(Hardware::reserved_for);
@@ -112,10 +117,7 @@ impl Index<Hardware> for HardwareIndex {
                 self.by_owner.entry(new).or_default().insert(key.clone());
             }
         }
-        let labels_of = |hardware: Option<&Hardware>| -> Option<BTreeMap<String, String>> {
-            hardware.filter(|hardware| is_free(hardware)).map(|hw| hw.metadata.labels.clone().unwrap_or_default())
-        };
-        if labels_of(old) == labels_of(new) {
+        if old.and_then(free_labels) == new.and_then(free_labels) {
             return;
         }
         if let Some(old) = old.filter(|hardware| is_free(hardware)) {

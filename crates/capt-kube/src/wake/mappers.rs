@@ -58,7 +58,7 @@ pub fn cluster_changed(cache: &Cache, change: &Change<Cluster>) {
     }
     let relevant = |cluster: &Cluster| {
         (
-            cluster.is_paused(),
+            (cluster.is_paused_by_spec(), cluster.is_paused()),
             cluster.status.infrastructure_ready,
             cluster.status.initialization.clone(),
             cluster.spec.control_plane_endpoint.clone(),

@@ -1,5 +1,8 @@
 //! What several tests need.
 
+#[allow(dead_code, reason = "not every test needs all of it")]
+pub mod server;
+
 use std::sync::Arc;
 
 use capt_kube::api::Writer;

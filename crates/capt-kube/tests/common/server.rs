@@ -1,0 +1,107 @@
+//! A server with the kinds that CAPT watches.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use capt_kube::{Manager, Settings};
+use memory_apiserver::MemoryApiServer;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// A CustomResourceDefinition that takes anything.
+pub fn crd(group: &str, kind: &str, plural: &str, version: &str, scope: &str) -> String {
+    format!(
+        r"
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{name: {plural}.{group}}}
+spec:
+  group: {group}
+  names: {{kind: {kind}, plural: {plural}, singular: {singular}, listKind: {kind}List}}
+  scope: {scope}
+  versions:
+  - name: {version}
+    served: true
+    storage: true
+    subresources: {{status: {{}}}}
+    schema: {{openAPIV3Schema: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}
+",
+        singular = kind.to_lowercase()
+    )
+}
+
+/// The kinds that CAPT cannot do without.
+pub fn core_kinds() -> Vec<String> {
+    [
+        ("infrastructure.cluster.x-k8s.io", "TinkerbellMachine", "tinkerbellmachines", "v1beta1"),
+        ("infrastructure.cluster.x-k8s.io", "TinkerbellCluster", "tinkerbellclusters", "v1beta1"),
+        ("cluster.x-k8s.io", "Machine", "machines", "v1beta2"),
+        ("cluster.x-k8s.io", "Cluster", "clusters", "v1beta2"),
+        ("tinkerbell.org", "Hardware", "hardware", "v1alpha1"),
+        ("tinkerbell.org", "Template", "templates", "v1alpha1"),
+        ("tinkerbell.org", "Workflow", "workflows", "v1alpha1"),
+    ]
+    .map(|(group, kind, plural, version)| crd(group, kind, plural, version, "Namespaced"))
+    .to_vec()
+}
+
+pub const IPAM: &str = "ipam.cluster.x-k8s.io";
+
+/// The kinds of IPAM, in one version.
+pub fn ipam_kinds(version: &str) -> Vec<String> {
+    vec![
+        crd(IPAM, "IPAddressClaim", "ipaddressclaims", version, "Namespaced"),
+        crd(IPAM, "IPAddress", "ipaddresses", version, "Namespaced"),
+    ]
+}
+
+pub fn job_kind() -> String {
+    crd("bmc.tinkerbell.org", "Job", "jobs", "v1alpha1", "Namespaced")
+}
+
+pub fn apply(server: &MemoryApiServer, manifests: &[String]) {
+    for manifest in manifests {
+        server.apply_manifest(manifest).unwrap();
+    }
+}
+
+/// A manager at work, until it is dropped.
+pub struct Running {
+    pub manager: Arc<Manager>,
+    pub cancel: CancellationToken,
+    pub task: tokio::task::JoinHandle<anyhow::Result<()>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+pub fn start(server: &MemoryApiServer, settings: Settings) -> Running {
+    let manager = Arc::new(Manager::new(server.client("capt"), settings));
+    let cancel = CancellationToken::new();
+    let task = tokio::spawn({
+        let (manager, cancel) = (manager.clone(), cancel.clone());
+        async move { manager.run(cancel).await }
+    });
+    Running { manager, cancel, task }
+}
+
+/// A manager on a server with the core kinds, at work with all stores filled.
+pub async fn started(server: &MemoryApiServer) -> Running {
+    apply(server, &core_kinds());
+    let running = start(server, Settings::default());
+    timeout(Duration::from_secs(20), running.manager.synced()).await.expect("the stores are not filled");
+    running
+}
+
+/// Waits for something to become true and says how long it took.
+pub async fn until(what: &str, within: Duration, mut check: impl FnMut() -> bool) -> Duration {
+    let began = Instant::now();
+    while !check() {
+        assert!(began.elapsed() < within, "{what}: not within {within:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    began.elapsed()
+}

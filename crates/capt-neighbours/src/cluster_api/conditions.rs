@@ -17,19 +17,41 @@ pub(super) fn update(old: Option<&Value>, wanted: &[Condition<'_>], v1beta2: boo
     let list = wanted.iter().map(|condition| {
         let status = if condition.status { "True" } else { "False" };
         let before = old.iter().find(|c| c.get("type").and_then(Value::as_str) == Some(condition.kind));
-        let says = |key: &str, value: &str| before.and_then(|c| c.get(key)).and_then(Value::as_str) == Some(value);
-        let same_status = says("status", status);
-        changed |= !(same_status && says("reason", condition.reason) && says("message", condition.message));
+        let told = |key: &str| before.and_then(|c| c.get(key)).and_then(Value::as_str).unwrap_or_default();
+        let same_status = told("status") == status;
+        changed |= !same_status || told("reason") != condition.reason || told("message") != condition.message;
         let time = before.filter(|_| same_status).and_then(|c| c.get("lastTransitionTime"));
         let mut json = json!({
             "type": condition.kind, "status": status, "reason": condition.reason, "message": condition.message,
             "lastTransitionTime": time.cloned().unwrap_or_else(|| now.into()),
         });
-        if let (false, false, Some(map)) = (v1beta2, condition.status, json.as_object_mut()) {
-            map.insert("severity".to_owned(), "Info".into());
+        if let (false, Some(map)) = (v1beta2, json.as_object_mut()) {
+            if !condition.status {
+                map.insert("severity".to_owned(), "Info".into());
+            }
+            // The older shape has a message or none, but no empty one.
+            map.retain(|key, value| key != "message" || value != "");
         }
         json
     });
     let list: Vec<Value> = list.collect();
     changed.then(|| list.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_news_is_not_written_twice_in_either_shape() {
+        for v1beta2 in [true, false] {
+            for message in ["", "on hw"] {
+                let wanted = |status| [Condition { kind: "Ready", status, reason: "R", message }];
+                let first = update(None, &wanted(false), v1beta2, "then").unwrap();
+                assert_eq!(update(Some(&first), &wanted(false), v1beta2, "now"), None);
+                let second = update(Some(&first), &wanted(true), v1beta2, "now").unwrap();
+                assert_eq!(second[0]["lastTransitionTime"], "now");
+            }
+        }
+    }
 }

@@ -31,8 +31,12 @@ pub(crate) fn ready_patch(
     let mut condition = json!({
         "type": "Ready", "status": status, "reason": reason, "message": verdict.message, "lastTransitionTime": now,
     });
-    if let (ConditionShape::V1Beta1, Some(_), Some(map)) = (shape, verdict.problem, condition.as_object_mut()) {
-        map.insert("severity".to_owned(), "Error".into());
+    if let (ConditionShape::V1Beta1, Some(map)) = (shape, condition.as_object_mut()) {
+        if verdict.problem.is_some() {
+            map.insert("severity".to_owned(), "Error".into());
+        }
+        // This shape has a message or none, but no empty one.
+        map.retain(|key, value| key != "message" || value != "");
     }
     let same = |old: &Value| ["status", "reason", "message"].iter().all(|key| old.get(*key) == condition.get(*key));
     if claim.status.pointer(place).and_then(|list| list.get(0)).is_some_and(same) {

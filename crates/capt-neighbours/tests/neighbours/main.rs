@@ -1,0 +1,8 @@
+//! The stand-ins on an API server, with time paused.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod bmc;
+mod cluster_api;
+mod ipam;
+mod support;
+mod tinkerbell;

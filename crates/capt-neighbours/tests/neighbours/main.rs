@@ -4,5 +4,6 @@
 mod bmc;
 mod cluster_api;
 mod ipam;
+mod scale;
 mod support;
 mod tinkerbell;

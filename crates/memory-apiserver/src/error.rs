@@ -8,9 +8,7 @@ pub(crate) struct ApiError {
     pub(crate) code: u16,
     pub(crate) reason: &'static str,
     pub(crate) message: String,
-    pub(crate) details: Details,
-    /// Only an expired continue token sets this: the token with which to go on, inconsistently.
-    pub(crate) continue_token: Option<String>,
+    pub(crate) details: Box<Details>,
 }
 
 /// What `status.details` says.
@@ -21,6 +19,9 @@ pub(crate) struct Details {
     pub(crate) kind: String,
     pub(crate) causes: Vec<Cause>,
     pub(crate) retry_after: Option<u32>,
+    /// Only an expired continue token sets this: the token with which to go on, inconsistently. Sent in
+    /// `status.metadata`.
+    pub(crate) continue_token: Option<String>,
 }
 
 /// One entry of `status.details.causes`.
@@ -50,7 +51,7 @@ impl std::fmt::Display for GroupResource<'_> {
 
 impl ApiError {
     pub(crate) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: Details::default(), continue_token: None }
+        Self { code, reason, message: message.into(), details: Box::default() }
     }
 
     fn about(mut self, gr: GroupResource<'_>, name: &str) -> Self {
@@ -167,7 +168,7 @@ impl ApiError {
             details.insert("retryAfterSeconds".to_owned(), json!(seconds));
         }
         let mut metadata = Map::new();
-        if let Some(token) = &self.continue_token {
+        if let Some(token) = &self.details.continue_token {
             metadata.insert("continue".to_owned(), json!(token));
         }
         let mut status = json!({

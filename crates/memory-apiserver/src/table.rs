@@ -124,8 +124,8 @@ fn age(now: Timestamp, then: Timestamp) -> String {
         if rest == 0 { format!("{big}{unit}") } else { format!("{big}{unit}{rest}{small}") }
     };
     match seconds {
-        ..-1 => "<invalid>".to_owned(),
-        ..=0 => "0s".to_owned(),
+        ..=-2 => "<invalid>".to_owned(),
+        -1..=0 => "0s".to_owned(),
         ..120 => format!("{seconds}s"),
         ..600 => two(minutes, "m", seconds % 60, "s"),
         ..10_800 => format!("{minutes}m"),

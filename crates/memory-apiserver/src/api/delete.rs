@@ -100,17 +100,17 @@ impl Call<'_> {
         let now = self.inner.clock.now();
         let now_text = crate::clock::seconds_text(now);
         let mut finalizers: Vec<String> = meta::finalizers(&old.value).map(str::to_owned).collect();
-        if self.inner.config.garbage_collection {
-            if let Some(propagation) = options.propagation {
-                let wanted = match propagation {
-                    Propagation::Background => None,
-                    Propagation::Foreground => Some(FOREGROUND),
-                    Propagation::Orphan => Some(ORPHAN),
-                };
-                finalizers.retain(|f| Some(f.as_str()) == wanted || (f != FOREGROUND && f != ORPHAN));
-                if let Some(wanted) = wanted.filter(|w| !finalizers.iter().any(|f| f == w)) {
-                    finalizers.push(wanted.to_owned());
-                }
+        if self.inner.config.garbage_collection
+            && let Some(propagation) = options.propagation
+        {
+            let wanted = match propagation {
+                Propagation::Background => None,
+                Propagation::Foreground => Some(FOREGROUND),
+                Propagation::Orphan => Some(ORPHAN),
+            };
+            finalizers.retain(|f| Some(f.as_str()) == wanted || (f != FOREGROUND && f != ORPHAN));
+            if let Some(wanted) = wanted.filter(|w| !finalizers.iter().any(|f| f == w)) {
+                finalizers.push(wanted.to_owned());
             }
         }
         let was_terminating = meta::is_terminating(&old.value);

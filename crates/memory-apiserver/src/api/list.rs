@@ -124,7 +124,7 @@ impl Call<'_> {
                      that were created, modified, or deleted between the time the first chunk was returned and now may show \
                      up in the list.",
                 );
-                error.continue_token = Some(Token { rv: 0, after: token.after }.encode());
+                error.details.continue_token = Some(Token { rv: 0, after: token.after }.encode());
                 return Err(error.into());
             }
             (if token.rv == 0 { current } else { token.rv }, Some(token.after))

@@ -87,10 +87,10 @@ pub(super) fn check_update(new: &Value, old: &Value, errors: &mut Vec<FieldError
             errors.push(FieldError::invalid(format!("metadata.{key}"), &value, "field is immutable"));
         }
     }
-    if let Some(metadata) = meta::meta(new) {
-        if meta::meta(old) != Some(metadata) {
-            names::check_mutable_meta(metadata, errors);
-        }
+    if let Some(metadata) = meta::meta(new)
+        && meta::meta(old) != Some(metadata)
+    {
+        names::check_mutable_meta(metadata, errors);
     }
 }
 

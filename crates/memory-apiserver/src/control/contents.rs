@@ -24,10 +24,10 @@ impl Inner {
             _ => return,
         };
         for content in &contents {
-            if let Some((route, object)) = self.stored(content) {
-                if !meta::is_terminating(&object.value) {
-                    self.delete_as(USER, &route, &object, &exactly(&object));
-                }
+            if let Some((route, object)) = self.stored(content)
+                && !meta::is_terminating(&object.value)
+            {
+                self.delete_as(USER, &route, &object, &exactly(&object));
             }
         }
         self.finish_container(&route, &object);
@@ -49,10 +49,10 @@ impl Inner {
     }
 
     fn finish_if_waiting(&self, key: &ObjectKey) {
-        if let Some((route, object)) = self.stored(key) {
-            if meta::is_terminating(&object.value) {
-                self.finish_container(&route, &object);
-            }
+        if let Some((route, object)) = self.stored(key)
+            && meta::is_terminating(&object.value)
+        {
+            self.finish_container(&route, &object);
         }
     }
 

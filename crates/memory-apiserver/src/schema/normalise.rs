@@ -76,10 +76,11 @@ fn walk(value: &mut Value, node: &Node, path: &str, unknown: &mut Vec<String>) {
         Value::Array(list) => {
             let Some(items) = &node.items else { return };
             for (index, item) in list.iter_mut().enumerate() {
-                if item.is_null() && !items.nullable {
-                    if let Some(default) = &items.default {
-                        *item = default.clone();
-                    }
+                if item.is_null()
+                    && !items.nullable
+                    && let Some(default) = &items.default
+                {
+                    *item = default.clone();
                 }
                 if item.is_object() || item.is_array() {
                     walk(item, items, &format!("{path}[{index}]"), unknown);
@@ -127,10 +128,11 @@ fn object(map: &mut Map<String, Value>, node: &Node, path: &str, unknown: &mut V
             continue;
         }
         if let Some(child) = node.child(key) {
-            if value.is_null() && !child.nullable {
-                if let Some(default) = &child.default {
-                    *value = default.clone();
-                }
+            if value.is_null()
+                && !child.nullable
+                && let Some(default) = &child.default
+            {
+                *value = default.clone();
             }
             if value.is_object() || value.is_array() {
                 walk(value, child, &join(path, key), unknown);

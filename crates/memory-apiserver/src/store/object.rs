@@ -59,10 +59,11 @@ impl Object {
         }
         let meta = meta::meta_mut(&mut value);
         meta.insert("resourceVersion".to_owned(), Value::from(self.rv.to_string()));
-        if managed && !self.managers.0.is_empty() {
-            if let Ok(list) = serde_json::to_value(&self.managers) {
-                meta.insert("managedFields".to_owned(), list);
-            }
+        if managed
+            && !self.managers.0.is_empty()
+            && let Ok(list) = serde_json::to_value(&self.managers)
+        {
+            meta.insert("managedFields".to_owned(), list);
         }
         value
     }

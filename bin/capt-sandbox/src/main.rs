@@ -1,2 +1,44 @@
-//! CAPT on an embedded control plane, with live progress and a watchful observer.
-fn main() {}
+//! The sandbox's program: flags in, exit status out.
+
+use std::process::ExitCode;
+
+use capt_sandbox::flags::Flags;
+use capt_sandbox::manifests::BadInput;
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let flags = Flags::parse();
+    start_log();
+    // Two crypto providers could be compiled in by accident; the choice is made here, once.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(capt_sandbox::run::run(flags)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            if error.is::<BadInput>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+/// On standard error, and only where somebody asked for it.
+fn start_log() {
+    if std::env::var_os("RUST_LOG").is_none() {
+        return;
+    }
+    // The client and what it stands on log bodies of requests and answers at finer levels, and secrets are among them.
+    let quiet = ["kube_client=error", "hyper=info", "hyper_util=info", "rustls=info", "tower=info", "h2=info"];
+    let filter = quiet
+        .iter()
+        .filter_map(|directive| directive.parse().ok())
+        .fold(EnvFilter::from_default_env(), EnvFilter::add_directive);
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).init();
+}

@@ -1,0 +1,129 @@
+//! The embedded control plane: the API server in memory with every CRD, the stand-ins, and the manager, each started
+//! and stopped on its own.
+
+use anyhow::Context;
+use capt_kube::{Manager, Settings};
+use capt_neighbours::bmc::PowerStates;
+use capt_neighbours::ipam::{self, Family};
+use capt_neighbours::{Neighbours, Running};
+use kube::Client;
+use memory_apiserver::MemoryApiServer;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::observer::Observer;
+
+/// Who the manager is to the server, and its field manager.
+pub const MANAGER: &str = "capt-manager";
+
+/// The embedded control plane.
+pub struct ControlPlane {
+    server: MemoryApiServer,
+    power: PowerStates,
+    neighbours: Option<Running>,
+    manager: Option<Working>,
+}
+
+/// A manager at work.
+struct Working {
+    cancel: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl ControlPlane {
+    /// A server that knows every kind, and nothing else that runs.
+    ///
+    /// # Errors
+    /// When the server refuses a CRD.
+    pub fn new() -> anyhow::Result<Self> {
+        let server = MemoryApiServer::builder().managed_fields(false).journal(0).build();
+        for crd in capt_api::crds() {
+            let name = crd.metadata.name.clone().unwrap_or_default();
+            let text = serde_json::to_string(&crd).with_context(|| name.clone())?;
+            server.apply_manifest(&text).with_context(|| format!("CRD {name}"))?;
+        }
+        for text in capt_neighbours::crds::crds() {
+            server.apply_manifest(text).context("CRDs of the neighbours")?;
+        }
+        Ok(Self { server, power: PowerStates::default(), neighbours: None, manager: None })
+    }
+
+    /// The server.
+    pub fn server(&self) -> &MemoryApiServer {
+        &self.server
+    }
+
+    /// The power of the servers.
+    pub fn power(&self) -> &PowerStates {
+        &self.power
+    }
+
+    /// A client that is this user.
+    pub fn client(&self, user: &str) -> Client {
+        self.server.client(user)
+    }
+
+    /// An observer of the manager that sees everything from now on.
+    pub fn observe(&self) -> Observer {
+        let observer = Observer::new(MANAGER);
+        observer.attach(&self.server.journal(), &self.power);
+        observer
+    }
+
+    /// Starts the stand-ins. Must be called inside a tokio runtime.
+    pub fn start_neighbours(&mut self) {
+        let server = self.server.clone();
+        self.neighbours = Some(start_neighbours(move |user| server.client(user), &self.power));
+    }
+
+    /// The stand-ins, while they run.
+    pub fn neighbours(&self) -> Option<&Running> {
+        self.neighbours.as_ref()
+    }
+
+    /// Starts the manager. Must be called inside a tokio runtime.
+    pub fn start_manager(&mut self, settings: Settings) {
+        let cancel = CancellationToken::new();
+        let manager = Manager::new(self.server.client(MANAGER), settings);
+        let task = tokio::spawn({
+            let cancel = cancel.clone();
+            async move { manager.run(cancel).await }
+        });
+        self.manager = Some(Working { cancel, task });
+    }
+
+    /// Whether the manager was started and has ended by itself.
+    pub fn manager_has_ended(&self) -> bool {
+        self.manager.as_ref().is_some_and(|manager| manager.task.is_finished())
+    }
+
+    /// Stops the manager, and lets its work under way come to its end.
+    ///
+    /// # Errors
+    /// What the manager ended with.
+    pub async fn stop_manager(&mut self) -> anyhow::Result<()> {
+        let Some(manager) = self.manager.take() else {
+            return Ok(());
+        };
+        manager.cancel.cancel();
+        manager.task.await.context("the manager")?
+    }
+
+    /// Stops everything.
+    ///
+    /// # Errors
+    /// What the manager ended with.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        let ended = self.stop_manager().await;
+        if let Some(neighbours) = self.neighbours.take() {
+            neighbours.stop().await;
+        }
+        ended
+    }
+}
+
+/// Starts the stand-ins on clients of any server, with IPAM providers of both families.
+pub fn start_neighbours(clients: impl Fn(&str) -> Client, power: &PowerStates) -> Running {
+    let providers = [Family::InCluster, Family::Metal3].map(ipam::Options::of);
+    Neighbours::builder(clients).ipam(providers).power(power.clone()).start()
+}

@@ -1,0 +1,23 @@
+//! CAPT on an embedded control plane, with live progress and a watchful observer.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`run`] | the play, from the first object to the last: start here |
+//! | [`theatre`] | where it is played: the embedded control plane, or somebody's own |
+//! | [`control_plane`] | the embedded API server, the stand-ins and the manager, each started on its own |
+//! | [`observer`] | checks the rules at every write |
+//! | [`board`] | how far each machine is |
+//! | [`example`], [`manifests`], [`install`] | what is played, from the built-in example or from files |
+//! | [`flags`], [`screen`] | what the user says, and what the user sees |
+
+pub mod board;
+pub mod control_plane;
+pub mod example;
+pub mod flags;
+pub mod install;
+pub mod manifests;
+pub mod observer;
+mod remote;
+pub mod run;
+pub mod screen;
+pub mod theatre;

@@ -1,0 +1,366 @@
+//! The play, from the first object to the last.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::board::{Address, Board, Leftovers, Row, Stage};
+use crate::example::example;
+use crate::flags::{Flags, Output};
+use crate::install::{Installer, machines_wanted};
+use crate::manifests::{BadInput, Document, read};
+use crate::screen::Screen;
+use crate::theatre::Theatre;
+
+/// Time between two looks at the board.
+const TICK: Duration = Duration::from_millis(20);
+/// How many of those that are stuck a message names.
+const NAMED: usize = 10;
+
+/// How it went, as `--output json` tells it.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// Machines that the objects ask for.
+    pub machines: usize,
+    /// Machines that were provisioned.
+    pub provisioned: usize,
+    /// The addresses they had.
+    pub addresses: Vec<Address>,
+    /// Machines that were released.
+    pub released: usize,
+    /// IPAddresses that were left.
+    pub addresses_in_use_after: usize,
+    /// The manager's writes for each machine, from its first to its last.
+    pub writes_per_machine: f64,
+    /// The manager's writes by phase.
+    pub writes: Writes,
+    /// From the first object to the last.
+    pub seconds: f64,
+    /// How long each phase took.
+    pub phases: Phases,
+    /// How often a rule was broken.
+    pub violations: usize,
+    /// What was broken, in words.
+    pub violation_details: Vec<String>,
+}
+
+/// The manager's writes.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Writes {
+    /// Until all machines were provisioned.
+    pub provision: u64,
+    /// From then on.
+    pub release: u64,
+}
+
+/// Seconds that the phases took.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Phases {
+    /// Putting the objects on the control plane.
+    pub install: f64,
+    /// From there until all machines were provisioned.
+    pub provision: f64,
+    /// From the deletion until nothing was left.
+    pub release: f64,
+}
+
+/// Plays, and returns whether all went well. What went wrong was told then.
+///
+/// # Errors
+/// [`BadInput`], if the input is at fault; any other error if the play could not go on.
+pub async fn run(flags: Flags) -> anyhow::Result<bool> {
+    let documents = if flags.files.is_empty() { example(flags.size(), flags.provider)? } else { read(&flags.files)? };
+    let wanted = machines_wanted(&documents);
+    if wanted == 0 {
+        let files = flags.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>();
+        let files = if files.is_empty() { "this size".to_owned() } else { files.join(", ") };
+        return Err(BadInput::NoMachines { files }.into());
+    }
+    let theatre = Theatre::open(flags.kubeconfig.as_deref()).await?;
+    let interrupted = CancellationToken::new();
+    listen_for_interrupts(interrupted.clone());
+    let mut play = Play {
+        installer: Installer::new(theatre.client()),
+        screen: Screen::new(flags.output, wanted),
+        timeout: flags.timeout(wanted),
+        theatre,
+        flags,
+        documents,
+        wanted,
+        installed: 0,
+        interrupted,
+        begin: Instant::now(),
+        writes: Writes::default(),
+        phases: Phases::default(),
+        addresses: Vec::new(),
+    };
+    let played = play.perform().await;
+    let closed = play.close(played.is_ok()).await;
+    let summary = play.summary();
+    if play.flags.output == Output::Json && !played.as_ref().is_err_and(|error| error.is::<BadInput>()) {
+        let line = serde_json::to_string(&summary).context("the summary")?;
+        writeln!(std::io::stdout().lock(), "{line}").context("standard output")?;
+    }
+    for violation in &summary.violation_details {
+        eprintln!("violation: {violation}");
+    }
+    played?;
+    closed?;
+    if play.flags.output == Output::Text {
+        play.conclude(&summary);
+    }
+    Ok(summary.violations == 0)
+}
+
+/// The first Ctrl-C begins the teardown, the second ends the program.
+fn listen_for_interrupts(interrupted: CancellationToken) {
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            interrupted.cancel();
+        }
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(130);
+        }
+    });
+}
+
+struct Play {
+    theatre: Theatre,
+    installer: Installer,
+    screen: Screen,
+    flags: Flags,
+    documents: Vec<Document>,
+    wanted: usize,
+    /// How many of the documents are on the control plane.
+    installed: usize,
+    timeout: Duration,
+    interrupted: CancellationToken,
+    begin: Instant,
+    writes: Writes,
+    phases: Phases,
+    addresses: Vec<Address>,
+}
+
+impl Play {
+    fn board(&self) -> &Board {
+        self.theatre.board()
+    }
+
+    async fn perform(&mut self) -> anyhow::Result<()> {
+        self.install().await?;
+        self.provision().await?;
+        if self.flags.keep {
+            self.stay().await?;
+        }
+        self.release().await
+    }
+
+    async fn install(&mut self) -> anyhow::Result<()> {
+        let begin = Instant::now();
+        for document in &self.documents {
+            self.installer.create(document).await?;
+            self.installed += 1;
+        }
+        self.phases.install = begin.elapsed().as_secs_f64();
+        let servers = self.documents.iter().filter(|document| document.kind() == "Hardware").count();
+        self.screen.say(&format!("{} machines wanted, {servers} servers", self.wanted));
+        Ok(())
+    }
+
+    async fn provision(&mut self) -> anyhow::Result<()> {
+        let begin = Instant::now();
+        let wanted = self.wanted;
+        let done = self.wait(|board| board.count(Stage::Provisioned) >= wanted).await?;
+        self.phases.provision = begin.elapsed().as_secs_f64();
+        self.writes.provision = self.theatre.observer().writes();
+        self.addresses = self.board().addresses();
+        if !done {
+            bail!("{}", self.stuck_provisioning());
+        }
+        self.screen.table(&self.addresses);
+        Ok(())
+    }
+
+    /// Stays up until Ctrl-C.
+    async fn stay(&mut self) -> anyhow::Result<()> {
+        if let Some(kubeconfig) = self.theatre.serve().await? {
+            // With JSON, standard output belongs to the object at the end.
+            let line = format!("export KUBECONFIG={}", kubeconfig.display());
+            match self.flags.output {
+                Output::Text => self.screen.say(&line),
+                Output::Json => eprintln!("{line}"),
+            }
+        }
+        self.screen.say("Ctrl-C takes everything down");
+        while !self.interrupted.is_cancelled() {
+            self.check()?;
+            self.screen.show(self.theatre.board());
+            tokio::select! {
+                () = tokio::time::sleep(TICK) => {}
+                () = self.interrupted.cancelled() => {}
+            }
+        }
+        // The release that follows can be interrupted by the second Ctrl-C only, which ends the program.
+        self.interrupted = CancellationToken::new();
+        Ok(())
+    }
+
+    async fn release(&mut self) -> anyhow::Result<()> {
+        let begin = Instant::now();
+        for document in self.roots() {
+            self.installer.delete(&document).await?;
+        }
+        self.screen.say("deleted the cluster");
+        let done = self.wait(|board| board.leftovers().is_empty()).await?;
+        self.phases.release = begin.elapsed().as_secs_f64();
+        self.writes.release = self.theatre.observer().writes() - self.writes.provision;
+        if !done {
+            bail!("{}", self.stuck_releasing());
+        }
+        Ok(())
+    }
+
+    /// What a user deletes to take everything down: Clusters, and machines without one.
+    fn roots(&self) -> Vec<Document> {
+        let is_root = |document: &&Document| {
+            matches!(
+                (document.group(), document.kind()),
+                ("cluster.x-k8s.io", "Cluster" | "Machine") | ("infrastructure.cluster.x-k8s.io", "TinkerbellMachine")
+            )
+        };
+        self.documents.iter().take(self.installed).filter(is_root).cloned().collect()
+    }
+
+    /// Shows the board until it is as wanted; false if that takes too long.
+    async fn wait(&mut self, mut done: impl FnMut(&Board) -> bool) -> anyhow::Result<bool> {
+        let begin = Instant::now();
+        let done = loop {
+            self.check()?;
+            if done(self.theatre.board()) {
+                break true;
+            }
+            if begin.elapsed() > self.timeout {
+                break false;
+            }
+            self.screen.show(self.theatre.board());
+            tokio::select! {
+                () = tokio::time::sleep(TICK) => {}
+                () = self.interrupted.cancelled() => bail!("interrupted"),
+            }
+        };
+        self.screen.settle(self.theatre.board());
+        Ok(done)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        if self.theatre.manager_has_ended() {
+            bail!("the manager ended by itself; RUST_LOG=info tells why");
+        }
+        Ok(())
+    }
+
+    fn stuck_provisioning(&self) -> String {
+        let rows = self.board().rows();
+        let stuck: Vec<&Row> = rows.iter().filter(|row| row.stage != Stage::Provisioned).collect();
+        let missing = self.wanted.saturating_sub(rows.len());
+        let mut message = format!(
+            "{} of {} machines are provisioned after {} s",
+            self.board().count(Stage::Provisioned),
+            self.wanted,
+            self.timeout.as_secs()
+        );
+        if missing > 0 {
+            message.push_str(&format!("; {missing} do not exist yet"));
+        }
+        message + &named(&stuck)
+    }
+
+    fn stuck_releasing(&self) -> String {
+        let rows = self.board().rows();
+        let stuck: Vec<&Row> = rows.iter().filter(|row| row.stage != Stage::Released).collect();
+        let left = self.board().leftovers();
+        format!("not everything is released after {} s; left are {left}{}", self.timeout.as_secs(), named(&stuck))
+    }
+
+    /// Removes the rest, stops what runs.
+    async fn close(&mut self, went_well: bool) -> anyhow::Result<()> {
+        if self.theatre.is_remote() {
+            if !went_well {
+                self.screen.say("taking down what was made");
+                for document in self.roots() {
+                    self.installer.delete(&document).await?;
+                }
+                self.interrupted = CancellationToken::new();
+                self.wait(|board| board.leftovers().is_empty()).await?;
+            }
+            for document in self.documents.iter().take(self.installed).rev() {
+                self.installer.delete(document).await?;
+            }
+        }
+        self.theatre.close().await
+    }
+
+    fn summary(&self) -> Summary {
+        let Leftovers { addresses, .. } = self.board().leftovers();
+        let violations = self.theatre.observer().violations();
+        let machines = u32::try_from(self.wanted).unwrap_or(u32::MAX);
+        #[expect(clippy::cast_precision_loss, reason = "counts of writes are far below 2^52")]
+        let writes = (self.writes.provision + self.writes.release) as f64;
+        Summary {
+            machines: self.wanted,
+            provisioned: self.addresses.len(),
+            addresses: self.addresses.clone(),
+            released: self.board().count(Stage::Released),
+            addresses_in_use_after: addresses,
+            writes_per_machine: round(writes / f64::from(machines)),
+            writes: self.writes,
+            seconds: round(self.begin.elapsed().as_secs_f64()),
+            phases: Phases {
+                install: round(self.phases.install),
+                provision: round(self.phases.provision),
+                release: round(self.phases.release),
+            },
+            violations: violations.len(),
+            violation_details: violations.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn conclude(&mut self, summary: &Summary) {
+        let verdict = match summary.violations {
+            0 => "no rule was broken".to_owned(),
+            count => format!("rules were broken {count} times"),
+        };
+        self.screen.say(&format!(
+            "{} of {} machines provisioned, {} released, {} addresses still in use; {} writes per machine, {} s; {verdict}",
+            summary.provisioned,
+            summary.machines,
+            summary.released,
+            summary.addresses_in_use_after,
+            summary.writes_per_machine,
+            summary.seconds,
+        ));
+    }
+}
+
+/// Two digits behind the point.
+fn round(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}
+
+/// The first of those that are stuck, a line each.
+fn named(stuck: &[&Row]) -> String {
+    let mut text = String::new();
+    for row in stuck.iter().take(NAMED) {
+        let hardware =
+            row.hardware.as_ref().map_or("no Hardware".to_owned(), |hardware| format!("Hardware {hardware}"));
+        let why = if row.why.is_empty() { "it says nothing" } else { &row.why };
+        text.push_str(&format!("\n  {}: {}, {hardware}: {why}", row.machine, row.stage));
+    }
+    if stuck.len() > NAMED {
+        text.push_str(&format!("\n  and {} more", stuck.len() - NAMED));
+    }
+    text
+}

@@ -1,0 +1,160 @@
+//! Where it is played: the embedded control plane, or somebody's own.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use capt_neighbours::Running;
+use capt_neighbours::bmc::{Power, PowerStates};
+use kube::Client;
+use memory_apiserver::Serving;
+
+use crate::board::Board;
+use crate::control_plane::{ControlPlane, MANAGER, start_neighbours};
+use crate::install::SANDBOX;
+use crate::observer::{Key, Observer, Write};
+use crate::remote::{self, Following};
+
+/// A place to play, with the board and the observer that watch it.
+pub struct Theatre {
+    board: Board,
+    observer: Observer,
+    place: Place,
+}
+
+enum Place {
+    Embedded { control_plane: ControlPlane, face: Option<Face> },
+    Remote { client: Client, neighbours: Running, following: Following },
+}
+
+/// The HTTP face of the embedded server, and the file that tells how to reach it.
+struct Face {
+    serving: Serving,
+    kubeconfig: PathBuf,
+}
+
+impl Theatre {
+    /// Opens the control plane of a kubeconfig, or without one the embedded one.
+    ///
+    /// # Errors
+    /// When it cannot be reached or set up.
+    pub async fn open(kubeconfig: Option<&Path>) -> anyhow::Result<Self> {
+        let board = Board::default();
+        match kubeconfig {
+            None => Self::embedded(board),
+            Some(file) => Self::remote(board, file).await,
+        }
+    }
+
+    fn embedded(board: Board) -> anyhow::Result<Self> {
+        let mut control_plane = ControlPlane::new()?;
+        let observer = control_plane.observe();
+        control_plane.server().journal().on_write({
+            let board = board.clone();
+            move |record| board.see(&Write::from(record))
+        });
+        show_power(&board, control_plane.power());
+        control_plane.start_neighbours();
+        control_plane.start_manager(capt_kube::Settings::default());
+        Ok(Self { board, observer, place: Place::Embedded { control_plane, face: None } })
+    }
+
+    async fn remote(board: Board, kubeconfig: &Path) -> anyhow::Result<Self> {
+        let config = remote::Config::read(kubeconfig).await?;
+        let client = config.client(SANDBOX)?;
+        remote::install_crds(&client).await?;
+        let observer = Observer::new(MANAGER);
+        let power = PowerStates::default();
+        observer.listen(&power);
+        show_power(&board, &power);
+        let following = remote::follow(&client, {
+            let (board, observer) = (board.clone(), observer.clone());
+            move |write: &Write<'_>| {
+                observer.see(write);
+                board.see(write);
+            }
+        })
+        .await?;
+        let clients = config.clients(&[
+            capt_neighbours::IPAM_PROVIDER,
+            capt_neighbours::TINKERBELL,
+            capt_neighbours::RUFIO,
+            capt_neighbours::CLUSTER_API,
+        ])?;
+        let fallback = client.clone();
+        let neighbours =
+            start_neighbours(move |name| clients.get(name).cloned().unwrap_or_else(|| fallback.clone()), &power);
+        Ok(Self { board, observer, place: Place::Remote { client, neighbours, following } })
+    }
+
+    /// How far the machines are.
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// Who checks the rules.
+    pub fn observer(&self) -> &Observer {
+        &self.observer
+    }
+
+    /// A client of the sandbox itself.
+    pub fn client(&self) -> Client {
+        match &self.place {
+            Place::Embedded { control_plane, .. } => control_plane.client(SANDBOX),
+            Place::Remote { client, .. } => client.clone(),
+        }
+    }
+
+    /// Whether the control plane outlives the sandbox.
+    pub fn is_remote(&self) -> bool {
+        matches!(self.place, Place::Remote { .. })
+    }
+
+    /// Whether our manager has ended by itself.
+    pub fn manager_has_ended(&self) -> bool {
+        matches!(&self.place, Place::Embedded { control_plane, .. } if control_plane.manager_has_ended())
+    }
+
+    /// Opens the embedded server to other programs, and returns the kubeconfig's file. Somebody's own control plane is
+    /// open already.
+    ///
+    /// # Errors
+    /// When no port can be had or the file cannot be written.
+    pub async fn serve(&mut self) -> anyhow::Result<Option<PathBuf>> {
+        let Place::Embedded { control_plane, face } = &mut self.place else {
+            return Ok(None);
+        };
+        let serving = control_plane.server().serve().await.context("cannot listen on loopback")?;
+        let kubeconfig = std::env::temp_dir().join(format!("capt-sandbox-{}.kubeconfig", std::process::id()));
+        std::fs::write(&kubeconfig, serving.kubeconfig("admin"))
+            .with_context(|| format!("cannot write {}", kubeconfig.display()))?;
+        *face = Some(Face { serving, kubeconfig: kubeconfig.clone() });
+        Ok(Some(kubeconfig))
+    }
+
+    /// Stops everything that runs here.
+    ///
+    /// # Errors
+    /// What the manager ended with.
+    pub async fn close(&mut self) -> anyhow::Result<()> {
+        match &mut self.place {
+            Place::Embedded { control_plane, face } => {
+                if let Some(Face { serving, kubeconfig }) = face.take() {
+                    serving.shutdown().await;
+                    // It names a server that is gone; if somebody removed it before us, all the better.
+                    let _ = std::fs::remove_file(kubeconfig);
+                }
+                control_plane.stop().await
+            }
+            Place::Remote { neighbours, following, .. } => {
+                neighbours.stop().await;
+                following.stop();
+                Ok(())
+            }
+        }
+    }
+}
+
+fn show_power(board: &Board, power: &PowerStates) {
+    let board = board.clone();
+    power.on_change(move |change| board.power(Key::new(change.namespace, change.name), change.power == Power::On));
+}

@@ -1,5 +1,6 @@
 //! Writes: one request each, the answer into the store, the failure into its class.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use capt_api::bmc::Job;
@@ -268,20 +269,14 @@ fn is_name(text: &str) -> bool {
 
 #[derive(Deserialize)]
 struct Secret {
-    data: Option<SecretData>,
-}
-
-#[derive(Deserialize)]
-struct SecretData {
-    value: Option<ByteString>,
+    data: Option<BTreeMap<String, ByteString>>,
 }
 
 fn bootstrap_data(text: &str) -> BootstrapSecret {
-    const { assert!(BOOTSTRAP_DATA_KEY.len() == "value".len()) };
     let Ok(secret) = serde_json::from_str::<Secret>(text) else {
         return BootstrapSecret::Empty;
     };
-    let Some(ByteString(bytes)) = secret.data.and_then(|data| data.value) else {
+    let Some(ByteString(bytes)) = secret.data.and_then(|mut data| data.remove(BOOTSTRAP_DATA_KEY)) else {
         return BootstrapSecret::KeyMissing;
     };
     match String::from_utf8(bytes) {

@@ -1,7 +1,6 @@
 //! Which keys are worked on, and when.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -168,14 +167,12 @@ struct Slow {
 }
 
 impl Reconcile for Slow {
-    fn reconcile(&self, _: &ObjectKey) -> impl Future<Output = Outcome> + Send {
-        async {
-            *self.runs.lock() += 1;
-            self.began.notify_one();
-            self.go_on.notified().await;
-            let interest = Interest { address: Some("10.0.0.1".parse().unwrap()), ..Interest::default() };
-            Outcome::Settled { requeue: None, interest }
-        }
+    async fn reconcile(&self, _: &ObjectKey) -> Outcome {
+        *self.runs.lock() += 1;
+        self.began.notify_one();
+        self.go_on.notified().await;
+        let interest = Interest { address: Some("10.0.0.1".parse().unwrap()), ..Interest::default() };
+        Outcome::Settled { requeue: None, interest }
     }
 }
 
@@ -201,13 +198,10 @@ async fn what_happens_between_the_decision_and_its_end_is_not_lost() {
 struct Faulty(Mutex<Vec<String>>);
 
 impl Reconcile for Faulty {
-    fn reconcile(&self, key: &ObjectKey) -> impl Future<Output = Outcome> + Send {
-        let name = key.name.clone();
-        async move {
-            self.0.lock().push(name.clone());
-            assert_ne!(name, "bad", "a fault of ours");
-            Outcome::Settled { requeue: None, interest: Interest::default() }
-        }
+    async fn reconcile(&self, key: &ObjectKey) -> Outcome {
+        self.0.lock().push(key.name.clone());
+        assert_ne!(key.name, "bad", "a fault of ours");
+        Outcome::Settled { requeue: None, interest: Interest::default() }
     }
 }
 

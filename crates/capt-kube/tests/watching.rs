@@ -1,6 +1,8 @@
 //! Watches on a whole API server: kinds come and go, connections break, objects are bad.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use capt_api::infra::PoolReference;
@@ -10,7 +12,7 @@ use capt_reconciler::ports::{PoolView, Presence, Stores};
 use memory_apiserver::{Fault, MemoryApiServer};
 
 mod common;
-use common::server::{IPAM, apply, core_kinds, crd, ipam_kinds, job_kind, start, started, until};
+use common::server::{IPAM, apply, core_kinds, crd, denying, ipam_kinds, job_kind, start, start_with, started, until};
 
 const SOON: Duration = Duration::from_secs(2);
 
@@ -70,12 +72,47 @@ async fn an_optional_kind_that_appears_later_is_found_within_two_seconds() {
 #[tokio::test(start_paused = true)]
 async fn waiting_for_a_kind_is_no_polling() {
     let server = MemoryApiServer::new();
-    let running = started(&server).await;
+    apply(&server, &core_kinds());
+    let questions = Arc::new(AtomicUsize::new(0));
+    let client = denying(&server, {
+        let questions = questions.clone();
+        move |path| {
+            questions.fetch_add(usize::from(path == "/apis/ipam.cluster.x-k8s.io/v1beta2"), SeqCst);
+            false
+        }
+    });
+    let running = start_with(client, Settings::default());
     until("absent", Duration::from_secs(10), || running.manager.ports().ipam() == Presence::Absent).await;
-    let gets = || server.journal().count_requests(Some("capt"), Some("get"), None);
-    let before = gets();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let before = questions.load(SeqCst);
+    assert!(before > 0, "counts the wrong thing");
     tokio::time::sleep(Duration::from_secs(600)).await;
-    assert!(gets() - before <= 9, "{} requests in ten minutes for three kinds", gets() - before);
+    let asked = questions.load(SeqCst) - before;
+    assert!(asked <= 6, "{asked} questions in ten minutes for two kinds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_starts_and_does_not_know_its_kinds_yet_is_not_believed() {
+    let server = MemoryApiServer::new();
+    apply(&server, &core_kinds());
+    server.apply_manifest(&job_kind()).unwrap();
+    let starts = Arc::new(AtomicBool::new(false));
+    let client = denying(&server, {
+        let starts = starts.clone();
+        move |path| starts.load(SeqCst) && path.starts_with("/apis/bmc.tinkerbell.org")
+    });
+    let running = start_with(client, Settings::default());
+    let ports = running.manager.ports();
+    until("ready", SOON, || ports.bmc() == Presence::Ready).await;
+    starts.store(true, SeqCst);
+    server.faults().drop_watches(None);
+    for _ in 0..500 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(ports.bmc(), Presence::Ready, "else servers would be released without a look at their power");
+    }
+    until("in the end it is", Duration::from_secs(60), || ports.bmc() == Presence::Absent).await;
+    starts.store(false, SeqCst);
+    until("back", Duration::from_secs(40), || ports.bmc() == Presence::Ready).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,9 +20,12 @@ use crate::cache::Sink;
 use crate::decode::Guarded;
 use crd::{Crd, CrdWatch};
 
-/// How long the server may seem not to serve a kind whose CustomResourceDefinition is there (or may not be read)
-/// before we believe it: a server that starts or a definition that is just made say so for a moment.
-const DOUBT: Duration = Duration::from_secs(5);
+/// How long the server may deny a kind whose CustomResourceDefinition is there, or which it served before, until we
+/// believe it. A server that starts denies for some seconds, and to believe it would do harm: without the BMC kinds,
+/// servers are released without a look at their power.
+const DOUBT: Duration = Duration::from_secs(60);
+/// The same for a kind that we never saw and whose definition we may not read: there is nothing to go by.
+const DOUBT_UNSEEN: Duration = Duration::from_secs(5);
 
 /// Watches one kind for ever: waits until it is served, keeps its objects, and starts over when it vanishes.
 ///
@@ -38,8 +41,10 @@ pub async fn watch_kind<K, S>(
     S: Sink<K> + ?Sized,
 {
     let mut backoff = Backoff::default();
+    let mut served_before = false;
     loop {
-        let found = await_served(&client, &lookup, || sink.absent()).await;
+        let found = await_served(&client, &lookup, served_before, || sink.absent()).await;
+        served_before = true;
         let Some((version, api)) = versioned(&found) else {
             tokio::time::sleep(backoff.pause()).await;
             continue;
@@ -50,7 +55,7 @@ pub async fn watch_kind<K, S>(
 }
 
 /// Waits until the server serves the kind. Calls `absent` once it is certain that it does not.
-async fn await_served(client: &Client, lookup: &Lookup, absent: impl Fn()) -> Found {
+async fn await_served(client: &Client, lookup: &Lookup, served_before: bool, absent: impl Fn()) -> Found {
     let mut backoff = Backoff::default();
     let mut crd: Option<CrdWatch> = None;
     let mut missing_since: Option<Instant> = None;
@@ -68,6 +73,7 @@ async fn await_served(client: &Client, lookup: &Lookup, absent: impl Fn()) -> Fo
                 let certain = match crd.as_ref().map(CrdWatch::state) {
                     Some(Crd::Missing) => true,
                     Some(Crd::Unknown) | None => false,
+                    Some(Crd::Forbidden) if !served_before => since.elapsed() >= DOUBT_UNSEEN,
                     Some(Crd::There | Crd::Forbidden) => since.elapsed() >= DOUBT,
                 };
                 if certain && !said {

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use capt_kube::{Manager, Settings};
+use http_body_util::{Either, Full};
 use memory_apiserver::MemoryApiServer;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
 /// A CustomResourceDefinition that takes anything.
 pub fn crd(group: &str, kind: &str, plural: &str, version: &str, scope: &str) -> String {
@@ -79,7 +81,28 @@ impl Drop for Running {
 }
 
 pub fn start(server: &MemoryApiServer, settings: Settings) -> Running {
-    let manager = Arc::new(Manager::new(server.client("capt"), settings));
+    start_with(server.client("capt"), settings)
+}
+
+/// The server, but for the requests that `deny` wants answered with a bare 404. It sees the path of each request.
+pub fn denying(server: &MemoryApiServer, deny: impl Fn(&str) -> bool + Clone + Send + 'static) -> kube::Client {
+    let service = server.service("capt");
+    let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+        let denied = deny(request.uri().path());
+        let service = service.clone();
+        async move {
+            if denied {
+                let body = Full::new("404 page not found".into());
+                return Ok(http::Response::builder().status(404).body(Either::Right(body)).unwrap());
+            }
+            Ok::<_, tower::BoxError>(service.oneshot(request).await?.map(Either::Left))
+        }
+    });
+    kube::Client::new(service, "default")
+}
+
+pub fn start_with(client: kube::Client, settings: Settings) -> Running {
+    let manager = Arc::new(Manager::new(client, settings));
     let cancel = CancellationToken::new();
     let task = tokio::spawn({
         let (manager, cancel) = (manager.clone(), cancel.clone());

@@ -9,7 +9,7 @@ use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::{Map, Value, json};
 
-use crate::engine::{Error, Key, Object, controller_reference, kinds};
+use crate::engine::{Error, Key, Object, answer, controller_reference, kinds};
 
 use super::ClusterApi;
 use super::names::{CLONED_FROM_GROUP_KIND, CLONED_FROM_NAME, CLUSTER_NAME, MACHINE_FINALIZER};
@@ -131,8 +131,7 @@ impl ClusterApi {
             ])),
             ..Secret::default()
         };
-        let created = self.secrets(machine).create(&PostParams::default(), &secret).await;
-        match created.map_err(Error::from) {
+        match answer(self.secrets(machine).create(&PostParams::default(), &secret)).await {
             Err(error) if !error.is_conflict() => Err(error),
             _ => Ok(()),
         }
@@ -143,8 +142,8 @@ impl ClusterApi {
         if machine.spec_text("/bootstrap/dataSecretName") != machine.name() {
             return Ok(());
         }
-        let deleted = self.secrets(machine).delete(machine.name(), &DeleteParams::default()).await;
-        match deleted.map_err(Error::from) {
+        let secrets = self.secrets(machine);
+        match answer(secrets.delete(machine.name(), &DeleteParams::default())).await {
             Err(error) if !error.is_not_found() => Err(error),
             _ => Ok(()),
         }

@@ -1,4 +1,10 @@
+use std::future::Future;
+use std::time::Duration;
+
 use super::Kind;
+
+/// How long a request may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a write or a reconcile did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -9,6 +15,9 @@ pub(crate) enum Error {
     /// The server's answer, or none.
     #[error(transparent)]
     Kube(#[from] kube::Error),
+    /// The server did not answer; the request may have taken effect.
+    #[error("no answer within {0:?}")]
+    TimedOut(Duration),
     /// Anything the stand-in itself cannot make sense of.
     #[error("{0}")]
     Other(String),
@@ -35,5 +44,13 @@ impl Error {
     /// Whether it passes as soon as a watch catches up, and is no news.
     pub(crate) fn is_expected(&self) -> bool {
         matches!(self.status_code(), 404 | 409)
+    }
+}
+
+/// The answer to a request, in time.
+pub(crate) async fn answer<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
+    match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Error::TimedOut(REQUEST_TIMEOUT)),
     }
 }

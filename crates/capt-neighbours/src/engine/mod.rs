@@ -10,7 +10,7 @@ mod tasks;
 mod timers;
 
 pub(crate) use clock::Clock;
-pub(crate) use error::Error;
+pub(crate) use error::{Error, answer};
 pub(crate) use kind::{Kind, kinds};
 pub(crate) use object::{Key, Object, controller_reference, is_paused, owner_reference};
 pub(crate) use queue::{Next, Queue, Reconcile, work};

@@ -11,7 +11,7 @@ use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::{Error, Key, Kind, Object, Tasks};
+use super::{Error, Key, Kind, Object, Tasks, answer};
 
 /// How often we ask whether an absent kind is served by now.
 const ABSENT_KIND_RETRY: Duration = Duration::from_secs(1);
@@ -118,22 +118,23 @@ impl Store {
             map.insert("kind".to_owned(), resource.kind.clone().into());
         }
         let object: Object = serde_json::from_value(body).map_err(|e| Error::Other(e.to_string()))?;
-        let created = self.api(object.namespace())?.create(&PostParams::default(), &object).await?;
+        let api = self.api(object.namespace())?;
+        let created = answer(api.create(&PostParams::default(), &object)).await?;
         Ok(self.learn(created, true))
     }
 
     /// Sends a merge patch.
     pub(crate) async fn patch(&self, key: &Key, patch: &Value) -> Result<Arc<Object>, Error> {
-        let api = self.api(&key.namespace)?;
-        let answer = api.patch(&key.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
-        Ok(self.learn(answer, false))
+        let (api, patch) = (self.api(&key.namespace)?, Patch::Merge(patch));
+        let patched = answer(api.patch(&key.name, &PatchParams::default(), &patch)).await?;
+        Ok(self.learn(patched, false))
     }
 
     /// Sends a merge patch of the status subresource.
     pub(crate) async fn patch_status(&self, key: &Key, patch: &Value) -> Result<Arc<Object>, Error> {
-        let api = self.api(&key.namespace)?;
-        let answer = api.patch_status(&key.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
-        Ok(self.learn(answer, false))
+        let (api, patch) = (self.api(&key.namespace)?, Patch::Merge(patch));
+        let patched = answer(api.patch_status(&key.name, &PatchParams::default(), &patch)).await?;
+        Ok(self.learn(patched, false))
     }
 
     /// Replaces the whole object, under its resourceVersion.
@@ -145,14 +146,15 @@ impl Store {
             ..object.clone()
         };
         let api = self.api(object.namespace())?;
-        let answer = api.replace(object.name(), &PostParams::default(), &object).await?;
-        Ok(self.learn(answer, false))
+        let replaced = answer(api.replace(object.name(), &PostParams::default(), &object)).await?;
+        Ok(self.learn(replaced, false))
     }
 
     /// Reads the object from the server, where the store may be behind.
     pub(crate) async fn read(&self, key: &Key) -> Result<Arc<Object>, Error> {
-        let answer = self.api(&key.namespace)?.get(&key.name).await?;
-        Ok(self.learn(answer, false))
+        let api = self.api(&key.namespace)?;
+        let read = answer(api.get(&key.name)).await?;
+        Ok(self.learn(read, false))
     }
 
     /// Deletes exactly this object; one that is gone already is fine.
@@ -161,8 +163,8 @@ impl Store {
             preconditions: Some(Preconditions { uid: object.metadata.uid.clone(), resource_version: None }),
             ..DeleteParams::background()
         };
-        let answer = self.api(object.namespace())?.delete(object.name(), &params).await;
-        match answer.map_err(Error::from) {
+        let api = self.api(object.namespace())?;
+        match answer(api.delete(object.name(), &params)).await {
             // An object that stays (finalizers) comes back as itself, one that went as a Status or as itself.
             Ok(either) => {
                 match either.left() {
@@ -293,6 +295,7 @@ impl Store {
     /// The best version that the server serves; waits until there is one.
     async fn discover(&self) -> ApiResource {
         loop {
+            let mut absent = true;
             for version in self.kind.versions {
                 let group_version = format!("{}/{version}", self.kind.group);
                 match self.client.list_api_group_resources(&group_version).await {
@@ -301,10 +304,16 @@ impl Store {
                     }
                     Ok(_) => {}
                     Err(kube::Error::Api(status)) if status.code == 404 => {}
-                    Err(error) => tracing::debug!(group_version, %error, "discovery failed, will try again"),
+                    Err(error) => {
+                        absent = false;
+                        tracing::debug!(group_version, %error, "discovery failed, will try again");
+                    }
                 }
             }
-            self.synced.send_replace(true);
+            // Only a server that said so has none of them: an empty store must not stand for an unread one.
+            if absent {
+                self.synced.send_replace(true);
+            }
             tokio::time::sleep(ABSENT_KIND_RETRY).await;
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use capt_neighbours::crds::Group;
 use capt_neighbours::ipam::{ConditionShape, Family, IpamProvider, Options};
+use memory_apiserver::Fault;
 use serde_json::{Value, json};
 
 use crate::support::{World, finalizers, is_terminating};
@@ -453,4 +454,41 @@ async fn metal3_can_meddle_with_a_claim_on_another_kind_of_pool_of_the_same_name
     world.until_all("IPAddress", |all| all.len() == 2).await;
     let claim = world.get("IPAddressClaim", "a").await.unwrap();
     assert_eq!(finalizers(&claim).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_answers_conflicts_and_broken_watches_never_give_an_address_twice() {
+    let world = world().await;
+    let provider = start(&world, Options::default());
+    in_cluster_pool(&world, &["10.0.0.10-10.0.0.49"]).await;
+    let faults = world.server.faults();
+    let own = |fault: Fault| fault.user("ipam-provider");
+    faults.inject(own(Fault::timeout_after()).resource("ipaddresses").verb("create").times(5));
+    faults.inject(own(Fault::connection_error_before()).resource("ipaddresses").verb("create").after(8).times(3));
+    faults.inject(own(Fault::conflict()).resource("ipaddressclaims").verb("patch").after(5).times(5));
+    let names: Vec<String> = (0..40).map(|n| format!("claim-{n}")).collect();
+    for (n, name) in names.iter().enumerate() {
+        world.create("IPAddressClaim", name, claim()).await;
+        if n % 10 == 9 {
+            faults.compact();
+            faults.drop_watches(None);
+        }
+    }
+    let mut addresses = BTreeSet::new();
+    for name in &names {
+        addresses.insert(address_of(&world, name).await);
+    }
+    assert_eq!(addresses.len(), names.len(), "the pool is just big enough: none twice, none lost");
+    // A provider that starts anew must know what is in use before it gives anything away.
+    provider.stop().await;
+    start(&world, Options::default());
+    world.delete("IPAddressClaim", "claim-7").await;
+    world.until_gone("IPAddressClaim", "claim-7").await;
+    addresses.clear();
+    world.create("IPAddressClaim", "late", claim()).await;
+    address_of(&world, "late").await;
+    for address in world.list("IPAddress").await {
+        addresses.insert(address["spec"]["address"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(addresses.len(), names.len());
 }

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
 pub struct World {
-    server: MemoryApiServer,
+    pub server: MemoryApiServer,
     client: Client,
     /// Version of Cluster API's kinds.
     contract: &'static str,

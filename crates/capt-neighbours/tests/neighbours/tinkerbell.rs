@@ -7,6 +7,7 @@ use capt_neighbours::bmc::{self, Power, PowerStates, Rufio};
 use capt_neighbours::crds::Group;
 use capt_neighbours::fixtures;
 use capt_neighbours::tinkerbell::{Options, Tinkerbell, WorkflowFault};
+use memory_apiserver::Fault;
 use serde_json::{Value, json};
 
 use crate::support::{NS, World};
@@ -326,4 +327,17 @@ async fn a_finished_sibling_of_the_same_agent_can_block_a_workflow() {
     world.create("Workflow", "next", json!({ "spec": spec })).await;
     world.settle().await;
     assert!(state("PENDING")(&world.get("Workflow", "next").await.unwrap()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_races_for_the_hardware_are_repeated_and_four_in_a_row_are_fatal() {
+    for (races, end) in [(3, "SUCCESS"), (4, "FAILED")] {
+        let world = world(false).await;
+        let race = Fault::conflict().user("tinkerbell").resource("hardware").verb("update");
+        world.server.faults().inject(race.times(races));
+        start(&world, Options::default());
+        create_template(&world).await;
+        create_workflow(&world, json!({ "toggleAllowNetboot": true })).await;
+        world.until("Workflow", "wf", state(end)).await;
+    }
 }

@@ -1,0 +1,151 @@
+//! The built-in kinds.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod common;
+
+use common::*;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{Event, Secret};
+use kube::api::{Api, Patch, PatchParams, PostParams};
+use memory_apiserver::MemoryApiServer;
+use serde_json::json;
+
+const CORE: &str = "/api/v1/namespaces/default";
+
+#[tokio::test]
+async fn namespaces_exist_from_the_start() {
+    let server = MemoryApiServer::new();
+    let (_, list) = get(&server, "/api/v1/namespaces").await;
+    let names: Vec<&str> =
+        list["items"].as_array().unwrap().iter().map(|n| n["metadata"]["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["default", "kube-node-lease", "kube-public", "kube-system"]);
+    assert_eq!(list["items"][0]["metadata"]["labels"]["kubernetes.io/metadata.name"], "default");
+    assert!(list["items"][0].get("kind").is_none(), "a typed list does not repeat the type");
+}
+
+#[tokio::test]
+async fn a_secrets_plain_text_is_folded_into_its_data() {
+    let server = MemoryApiServer::new();
+    let secrets: Api<Secret> = Api::default_namespaced(server.client("user"));
+    let secret = serde_json::from_value(json!({"metadata": {"name": "s"}, "stringData": {"k": "value"}})).unwrap();
+    let created = secrets.create(&PostParams::default(), &secret).await.unwrap();
+    assert_eq!(created.type_.as_deref(), Some("Opaque"));
+    assert_eq!(created.data.unwrap()["k"].0, b"value");
+    assert!(created.string_data.is_none());
+    let (code, _) = merge(&server, &format!("{CORE}/secrets/s"), json!({"type": "other"})).await;
+    assert_eq!(code, 422, "the type is immutable");
+    let (code, status) =
+        post(&server, &format!("{CORE}/secrets"), json!({"metadata": {"name": "t"}, "data": {"k": "%%"}})).await;
+    assert_eq!(code, 422);
+    assert!(!message(&status).contains("%%"), "a secret's content is not repeated");
+}
+
+#[tokio::test]
+async fn an_immutable_config_map_stays() {
+    let server = MemoryApiServer::new();
+    let map = json!({"metadata": {"name": "m"}, "data": {"k": "v"}, "immutable": true});
+    post(&server, &format!("{CORE}/configmaps"), map).await;
+    assert_eq!(merge(&server, &format!("{CORE}/configmaps/m"), json!({"data": {"k": "w"}})).await.0, 422);
+    assert_eq!(
+        merge(&server, &format!("{CORE}/configmaps/m"), json!({"metadata": {"labels": {"a": "b"}}})).await.0,
+        200
+    );
+}
+
+#[tokio::test]
+async fn a_deleted_namespace_empties_before_it_goes() {
+    let server = server();
+    post(&server, "/api/v1/namespaces", json!({"metadata": {"name": "n"}})).await;
+    let things = "/apis/test.example.io/v1/namespaces/n/things";
+    let mut held = body("held", json!({}));
+    held["metadata"]["finalizers"] = json!(["x.io/hold"]);
+    post(&server, things, held).await;
+    post(&server, things, body("free", json!({}))).await;
+    let (code, marked) = delete(&server, "/api/v1/namespaces/n", json!({})).await;
+    assert_eq!((code, &marked["status"]["phase"]), (200, &json!("Terminating")));
+    let (code, status) = post(&server, things, body("late", json!({}))).await;
+    assert_eq!(code, 403);
+    assert!(message(&status).ends_with("unable to create new content in namespace n because it is being terminated"));
+    assert_eq!(status["details"]["causes"][0]["reason"], "NamespaceTerminating");
+    settle().await;
+    assert_eq!(server.list("test.example.io", "things").len(), 1);
+    merge(&server, &format!("{things}/held"), json!({"metadata": {"finalizers": []}})).await;
+    settle().await;
+    assert_eq!(get(&server, "/api/v1/namespaces/n").await.0, 404);
+}
+
+#[tokio::test]
+async fn events_are_one_storage_in_two_groups() {
+    let server = MemoryApiServer::new();
+    let events: Api<Event> = Api::default_namespaced(server.client("user"));
+    let event = serde_json::from_value(json!({
+        "metadata": {"name": "e"}, "involvedObject": {"kind": "Thing", "name": "t", "namespace": "default"},
+        "message": "said", "reason": "Because", "type": "Normal", "reportingComponent": "c", "reportingInstance": "i",
+    }))
+    .unwrap();
+    events.create(&PostParams::default(), &event).await.unwrap();
+    let (_, new) = get(&server, "/apis/events.k8s.io/v1/namespaces/default/events/e").await;
+    assert_eq!(
+        (&new["note"], &new["regarding"]["name"], &new["reportingController"]),
+        (&json!("said"), &json!("t"), &json!("c"))
+    );
+    assert!(new.get("message").is_none());
+    let mut other = new.clone();
+    other["metadata"] = json!({"name": "f"});
+    let (code, made) = post(&server, "/apis/events.k8s.io/v1/namespaces/default/events", other).await;
+    assert_eq!(code, 201, "{made}");
+    assert_eq!(events.get("f").await.unwrap().message.as_deref(), Some("said"));
+    let (_, found) = get(&server, &format!("{CORE}/events?fieldSelector=involvedObject.name%3Dt,type%3DNormal")).await;
+    assert_eq!(found["items"].as_array().unwrap().len(), 2);
+    let (code, _) = post(
+        &server,
+        &format!("{CORE}/events"),
+        json!({"metadata": {"name": "g"}, "involvedObject": {"namespace": "other"}}),
+    )
+    .await;
+    assert_eq!(code, 422);
+}
+
+#[tokio::test]
+async fn a_lease_is_guarded_by_its_version() {
+    let server = MemoryApiServer::new();
+    let leases: Api<Lease> = Api::default_namespaced(server.client("user"));
+    let lease = serde_json::from_value(json!({"metadata": {"name": "l"}, "spec": {"holderIdentity": "a"}})).unwrap();
+    let lease = leases.create(&PostParams::default(), &lease).await.unwrap();
+    let take = |holder: &str| json!({"metadata": {"resourceVersion": lease.metadata.resource_version}, "spec": {"holderIdentity": holder}});
+    leases.patch("l", &PatchParams::default(), &Patch::Merge(take("b"))).await.unwrap();
+    let late = leases.patch("l", &PatchParams::default(), &Patch::Merge(take("c"))).await.unwrap_err();
+    assert!(matches!(late, kube::Error::Api(status) if status.code == 409));
+    assert!(server.journal().records().iter().any(|record| record.is_lease()));
+}
+
+#[tokio::test]
+async fn a_strategic_patch_merges_conditions_by_type() {
+    let server = MemoryApiServer::new();
+    post(&server, "/api/v1/nodes", json!({"metadata": {"name": "n"}})).await;
+    let patch = |kind: &str| json!({"status": {"conditions": [{"type": kind, "status": "True"}]}}).to_string();
+    let strategic = "application/strategic-merge-patch+json";
+    for kind in ["Ready", "Other"] {
+        let (code, _, _) = raw(&server, "PATCH", "/api/v1/nodes/n/status", strategic, "", patch(kind)).await;
+        assert_eq!(code, 200);
+    }
+    let (_, node) = get(&server, "/api/v1/nodes/n").await;
+    assert_eq!(node["status"]["conditions"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn put_creates_what_may_be_created_so() {
+    let server = MemoryApiServer::new();
+    let lease = json!({"metadata": {"name": "l"}, "spec": {"holderIdentity": "a"}});
+    let path = "/apis/coordination.k8s.io/v1/namespaces/default/leases/l";
+    assert_eq!(put(&server, path, lease).await.0, 201);
+    assert_eq!(put(&server, &format!("{CORE}/configmaps/m"), json!({"metadata": {"name": "m"}})).await.0, 404);
+}
+
+#[tokio::test]
+async fn everybody_may_do_everything() {
+    let server = MemoryApiServer::new();
+    let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {}});
+    let (code, answer) = post(&server, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review).await;
+    assert_eq!((code, &answer["status"]["allowed"]), (201, &json!(true)));
+}

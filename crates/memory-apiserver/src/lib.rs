@@ -5,6 +5,8 @@
 //! or over HTTP on loopback, by [`MemoryApiServer::serve`]. Its time is tokio's, so a test can pause it; [`Faults`] make
 //! things go wrong on demand; the [`Journal`] tells who wrote what.
 
+#![doc = include_str!("../README.md")]
+
 mod api;
 mod builtin;
 mod clock;

@@ -149,3 +149,20 @@ async fn everybody_may_do_everything() {
     let (code, answer) = post(&server, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review).await;
     assert_eq!((code, &answer["status"]["allowed"]), (201, &json!(true)));
 }
+
+#[tokio::test]
+async fn the_namespaces_of_the_system_cannot_be_deleted() {
+    let server = MemoryApiServer::new();
+    let (code, status) = delete(&server, "/api/v1/namespaces/default", json!({})).await;
+    assert_eq!(
+        (code, message(&status)),
+        (403, "namespaces \"default\" is forbidden: this namespace may not be deleted")
+    );
+}
+
+#[tokio::test]
+async fn a_body_in_protobuf_is_an_unsupported_media_type() {
+    let server = MemoryApiServer::new();
+    let kind = "application/vnd.kubernetes.protobuf";
+    assert_eq!(raw(&server, "POST", "/api/v1/namespaces", kind, "", "k8s").await.0, 415);
+}

@@ -3,7 +3,7 @@
 use super::update::is_finished;
 use super::{Call, Failure, Outcome, Written};
 use crate::crd;
-use crate::error::{ApiError, FieldError, FieldErrorKind};
+use crate::error::{ApiError, FieldError, FieldErrorKind, GroupResource};
 use crate::kind::Behaviour;
 use crate::meta;
 use crate::store::{Object, Refused, Write};
@@ -12,6 +12,9 @@ use std::sync::Arc;
 
 pub(crate) const ORPHAN: &str = "orphan";
 pub(crate) const FOREGROUND: &str = "foregroundDeletion";
+
+/// Namespaces nobody can delete.
+const ETERNAL: [&str; 3] = ["default", "kube-public", "kube-system"];
 
 /// `DeleteOptions`, from the body or the query.
 #[derive(Debug, Clone, Default)]
@@ -63,6 +66,10 @@ impl DeleteOptions {
 impl Call<'_> {
     /// Deletes one object, or marks it as being deleted while finalizers hold it.
     pub(crate) fn delete(&self, options: &DeleteOptions) -> Result<Written, Failure> {
+        if self.kind().behaviour == Behaviour::Namespace && ETERNAL.contains(&self.name) {
+            let why = "this namespace may not be deleted";
+            return Err(ApiError::forbidden(self.kind().group_resource(), self.name, why).into());
+        }
         loop {
             let old = self.current()?;
             self.check_preconditions(&old, options)?;
@@ -74,13 +81,15 @@ impl Call<'_> {
     }
 
     fn check_preconditions(&self, old: &Object, options: &DeleteOptions) -> Result<(), ApiError> {
+        // These refusals name the kind, not the resource.
+        let subject = GroupResource { group: &self.kind().group, resource: &self.kind().kind };
         let uid = meta::uid(&old.value);
         if let Some(wanted) = options.uid.as_deref().filter(|wanted| *wanted != uid) {
             let why = format!(
                 "the UID in the precondition ({wanted}) does not match the UID in record ({uid}). The object might have \
                  been deleted and then recreated"
             );
-            return Err(ApiError::conflict(self.kind().group_resource(), self.name, &why));
+            return Err(ApiError::conflict(subject, self.name, &why));
         }
         let wanted = options.resource_version.as_deref();
         if let Some(wanted) = wanted.filter(|wanted| *wanted != old.rv.to_string()) {
@@ -89,7 +98,7 @@ impl Call<'_> {
                  The object might have been modified",
                 old.rv
             );
-            return Err(ApiError::conflict(self.kind().group_resource(), self.name, &why));
+            return Err(ApiError::conflict(subject, self.name, &why));
         }
         Ok(())
     }

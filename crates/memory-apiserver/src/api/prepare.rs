@@ -9,6 +9,8 @@ use crate::request::FieldValidation;
 use crate::schema::{normalise, validate};
 use serde_json::Value;
 
+const MISPLACED: &str = "the namespace of the provided object does not match the namespace sent on the request";
+
 /// How strictly the body's identity is compared with the URL, and how unknown fields are reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
@@ -124,17 +126,17 @@ impl Call<'_> {
             Some(wanted) if namespace.is_empty() => {
                 metadata.insert("namespace".to_owned(), Value::from(wanted));
             }
-            Some(wanted) if namespace != wanted => {
-                return Err(ApiError::bad_request(
-                    "the namespace of the provided object does not match the namespace sent on the request",
-                )
+            Some(wanted) if namespace != wanted && source == Source::Body && !self.name.is_empty() => {
+                return Err(ApiError::bad_request(format!(
+                    "the namespace of the object ({namespace}) does not match the namespace on the request ({wanted})"
+                ))
                 .into());
             }
+            Some(wanted) if namespace != wanted => {
+                return Err(ApiError::bad_request(MISPLACED).into());
+            }
             None if !namespace.is_empty() && !self.kind().namespaced => {
-                return Err(ApiError::bad_request(
-                    "the namespace of the provided object does not match the namespace sent on the request",
-                )
-                .into());
+                return Err(ApiError::bad_request(MISPLACED).into());
             }
             _ => {}
         }
@@ -143,10 +145,11 @@ impl Call<'_> {
         }
         let name = text(metadata, "name");
         if name.is_empty() {
-            if source == Source::Body && self.kind().is_custom() {
-                return Err(ApiError::bad_request(
-                    "the name of the object (<unknown>) does not match the name on the URL",
-                )
+            if source == Source::Body {
+                return Err(ApiError::bad_request(format!(
+                    "the name of the object ({} based on URL) was undeterminable: name must be provided",
+                    self.name
+                ))
                 .into());
             }
             metadata.insert("name".to_owned(), Value::from(self.name));

@@ -36,6 +36,16 @@ pub(crate) struct Manager {
     pub(crate) subresource: String,
 }
 
+impl Manager {
+    /// An applier is one manager whatever version it applies at.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.operation == other.operation
+            && self.subresource == other.subresource
+            && (self.operation == Operation::Apply || self.api_version == other.api_version)
+    }
+}
+
 /// One entry of `managedFields`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Entry {
@@ -56,18 +66,18 @@ impl Managers {
     }
 
     pub(crate) fn get(&self, manager: &Manager) -> Option<&FieldSet> {
-        self.0.iter().find(|e| e.manager == *manager).map(|e| &e.fields)
+        self.0.iter().find(|e| e.manager.is(manager)).map(|e| &e.fields)
     }
 
     /// Gives `manager` exactly these fields; its time moves only when they differ from what it had.
     pub(crate) fn set(&mut self, manager: &Manager, fields: FieldSet, time: &str) {
-        let position = self.0.iter().position(|e| e.manager == *manager);
+        let position = self.0.iter().position(|e| e.manager.is(manager));
         match position {
             Some(at) if fields.is_empty() => {
                 self.0.remove(at);
             }
             Some(at) => {
-                if let Some(entry) = self.0.get_mut(at).filter(|e| e.fields != fields) {
+                if let Some(entry) = self.0.get_mut(at).filter(|e| e.fields != fields || e.manager != *manager) {
                     *entry = Arc::new(Entry { manager: manager.clone(), time: time.to_owned(), fields });
                 }
             }
@@ -79,7 +89,7 @@ impl Managers {
     /// Takes `fields` away from every manager but `keeper`.
     pub(crate) fn take_from_others(&mut self, keeper: Option<&Manager>, fields: &FieldSet, subtrees: bool) {
         for entry in &mut self.0 {
-            if keeper == Some(&entry.manager) || !entry.fields.intersects(fields) {
+            if keeper.is_some_and(|keeper| entry.manager.is(keeper)) || !entry.fields.intersects(fields) {
                 continue;
             }
             Arc::make_mut(entry).fields.subtract(fields, subtrees);

@@ -34,7 +34,7 @@ pub(crate) fn apply(
     let conflicts: Vec<(&Entry, Vec<String>)> = managers
         .0
         .iter()
-        .filter(|entry| entry.manager != *manager)
+        .filter(|entry| !entry.manager.is(manager))
         .map(|entry| (entry.as_ref(), entry.fields.common_paths(&changed)))
         .filter(|(_, paths)| !paths.is_empty())
         .collect();
@@ -45,7 +45,7 @@ pub(crate) fn apply(
 
     let before = managers.get(manager).cloned().unwrap_or_default();
     let mut kept = wanted.clone();
-    for entry in managers.0.iter().filter(|entry| entry.manager != *manager) {
+    for entry in managers.0.iter().filter(|entry| !entry.manager.is(manager)) {
         kept.union(&entry.fields);
     }
     remove(&mut object, &before, Some(&kept), Some(schema), true);
@@ -184,9 +184,6 @@ fn describe(entry: &Entry) -> String {
     }
     if entry.manager.operation == Operation::Update {
         text.push_str(&format!(" using {}", entry.manager.api_version));
-        if !entry.time.is_empty() {
-            text.push_str(&format!(" at {}", entry.time));
-        }
     }
     text
 }

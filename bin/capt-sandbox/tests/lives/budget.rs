@@ -1,0 +1,38 @@
+//! The write budget of one machine.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::lab::{Lab, MANAGER};
+
+#[tokio::test(start_paused = true)]
+async fn a_life_with_pool_and_bmc_stays_within_its_write_budget() {
+    let mut lab = Lab::new().await;
+    lab.hardware(1).await;
+    lab.start_manager().await;
+    lab.machine("m").await;
+    lab.until_provisioned("m").await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let provision = lab.machine_writes(MANAGER);
+    assert!(provision <= 11, "{provision} writes to provision: {:?}", lab.write_list(MANAGER));
+    assert_eq!(lab.hardware_writes(MANAGER), 3, "reserve, address, provisioned");
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(lab.machine_writes(MANAGER), provision, "none in idle");
+    lab.delete_machine("m").await;
+    lab.until_released("m").await;
+    let release = lab.machine_writes(MANAGER) - provision;
+    assert!(release <= 10, "{release} writes to release: {:?}", lab.write_list(MANAGER));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_life_without_a_pool_stays_within_its_write_budget_even_when_every_state_lasts() {
+    let mut lab = Lab::slow().await;
+    lab.hardware(1).await;
+    lab.set_ip("hw-000", json!({"address": "192.168.1.5", "netmask": "255.255.255.0"})).await;
+    lab.start_manager().await;
+    lab.machine_with("m", json!({"ipamPoolRef": null})).await;
+    lab.until_provisioned("m").await;
+    let writes = lab.writes_without_events(MANAGER);
+    assert!(writes <= 9, "{writes} writes to provision: {:?}", lab.write_list(MANAGER));
+}

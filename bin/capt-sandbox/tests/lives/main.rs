@@ -1,0 +1,11 @@
+//! Whole lives of machines on the embedded control plane: the manager's own controllers, the stand-ins, and the
+//! observer who checks the rules at every write. Time is paused, so that minutes pass in a moment.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::expect_used, missing_docs)]
+
+mod addresses;
+mod budget;
+mod crashes;
+mod faults;
+mod lab;
+mod races;
+mod trouble;

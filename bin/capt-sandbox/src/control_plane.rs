@@ -11,6 +11,7 @@ use memory_apiserver::MemoryApiServer;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::install::crds;
 use crate::observer::Observer;
 
 /// Who the manager is to the server, and its field manager.
@@ -37,15 +38,16 @@ impl ControlPlane {
     /// When the server refuses a CRD.
     pub fn new() -> anyhow::Result<Self> {
         let server = MemoryApiServer::builder().managed_fields(false).journal(0).build();
-        for crd in capt_api::crds() {
-            let name = crd.metadata.name.clone().unwrap_or_default();
-            let text = serde_json::to_string(&crd).with_context(|| name.clone())?;
-            server.apply_manifest(&text).with_context(|| format!("CRD {name}"))?;
+        for crd in crds()? {
+            let text = serde_json::to_string(&crd.object).with_context(|| crd.describe())?;
+            server.apply_manifest(&text).with_context(|| crd.describe())?;
         }
-        for text in capt_neighbours::crds::crds() {
-            server.apply_manifest(text).context("CRDs of the neighbours")?;
-        }
-        Ok(Self { server, power: PowerStates::default(), neighbours: None, manager: None })
+        Ok(Self::on(server))
+    }
+
+    /// That server, as it is.
+    pub fn on(server: MemoryApiServer) -> Self {
+        Self { server, power: PowerStates::default(), neighbours: None, manager: None }
     }
 
     /// The server.

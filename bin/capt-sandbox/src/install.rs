@@ -9,7 +9,6 @@ use kube::Client;
 use serde_json::{Value, json};
 
 use crate::manifests::{BadInput, Document};
-use crate::observer::text;
 
 /// Name of the sandbox, for field managers and journals.
 pub const SANDBOX: &str = "capt-sandbox";
@@ -71,6 +70,19 @@ impl Installer {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             Err(error) => Err(error).with_context(|| format!("cannot delete {}", document.describe())),
+        }
+    }
+
+    /// Whether an object is there.
+    ///
+    /// # Errors
+    /// When the server does not tell.
+    pub async fn exists(&mut self, document: &Document) -> anyhow::Result<bool> {
+        let path = format!("{}/{}", self.path(document).await?, document.key().name);
+        match self.client.request::<Value>(Request::get(path).body(Vec::new())?).await {
+            Ok(_) => Ok(true),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", document.describe())),
         }
     }
 
@@ -141,11 +153,6 @@ pub fn crds() -> anyhow::Result<Vec<Document>> {
     }
     for text in capt_neighbours::crds::crds() {
         all.extend(crate::manifests::parse("CRDs of the neighbours", text)?);
-    }
-    for crd in &mut all {
-        if text(&crd.object, "/apiVersion").is_empty() {
-            anyhow::bail!("{} has no apiVersion", crd.describe());
-        }
     }
     Ok(all)
 }

@@ -287,20 +287,35 @@ impl Play {
 
     /// Removes the rest, stops what runs.
     async fn close(&mut self, went_well: bool) -> anyhow::Result<()> {
-        if self.theatre.is_remote() {
-            if !went_well {
-                self.screen.say("taking down what was made");
-                for document in self.roots() {
-                    self.installer.delete(&document).await?;
-                }
-                self.interrupted = CancellationToken::new();
-                self.wait(|board| board.leftovers().is_empty()).await?;
+        let cleared = if self.theatre.is_remote() { self.clear(went_well).await } else { Ok(()) };
+        self.theatre.close().await.and(cleared)
+    }
+
+    /// Leaves somebody's own control plane as it was, but for the CRDs.
+    async fn clear(&mut self, went_well: bool) -> anyhow::Result<()> {
+        if !went_well {
+            self.screen.say("taking down what was made");
+            for document in self.roots() {
+                self.installer.delete(&document).await?;
             }
-            for document in self.documents.iter().take(self.installed).rev() {
-                self.installer.delete(document).await?;
+            self.interrupted = CancellationToken::new();
+            self.wait(|board| board.leftovers().is_empty()).await?;
+        }
+        let made: Vec<Document> = self.documents.iter().take(self.installed).rev().cloned().collect();
+        for document in &made {
+            self.installer.delete(document).await?;
+        }
+        let begin = Instant::now();
+        for document in &made {
+            // The stand-ins take their finalizers off.
+            while self.installer.exists(document).await? {
+                if begin.elapsed() > self.timeout {
+                    bail!("{} is deleted and still there", document.describe());
+                }
+                tokio::time::sleep(TICK).await;
             }
         }
-        self.theatre.close().await
+        Ok(())
     }
 
     fn summary(&self) -> Summary {

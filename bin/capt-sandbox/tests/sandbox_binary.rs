@@ -1,0 +1,148 @@
+//! The program itself, as a user runs it: what it says, and with which status it ends.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::net::Ipv4Addr;
+use std::process::{Command, Output, Stdio};
+
+use capt_sandbox::control_plane::ControlPlane;
+use memory_apiserver::MemoryApiServer;
+use serde_json::Value;
+
+fn sandbox() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_capt-sandbox"));
+    command.env_remove("RUST_LOG");
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    sandbox().args(args).output().unwrap()
+}
+
+/// Standard output must be one line, and that one JSON.
+fn summary(output: &Output) -> Value {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(text.lines().count(), 1, "standard output is the summary and nothing else: {text}");
+    serde_json::from_str(text.trim_end()).unwrap()
+}
+
+/// Plays the example, and checks every promise of the summary.
+fn play(args: &[&str], machines: usize) -> Value {
+    let output = run(&[args, &["--output", "json"]].concat());
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+    let summary = summary(&output);
+    for field in ["machines", "provisioned", "released"] {
+        assert_eq!(summary[field], machines, "{field} of {summary}");
+    }
+    assert_eq!(summary["addresses_in_use_after"], 0);
+    assert_eq!(summary["violations"], 0);
+    assert!(summary["seconds"].as_f64().unwrap() > 0.0);
+    let addresses = summary["addresses"].as_array().unwrap();
+    assert_eq!(addresses.len(), machines);
+    for field in ["machine", "hardware", "address"] {
+        let different: BTreeSet<&str> = addresses.iter().map(|address| address[field].as_str().unwrap()).collect();
+        assert_eq!(different.len(), machines, "two machines share one {field}");
+    }
+    for address in addresses {
+        let [a, b, c, d] = address["address"].as_str().unwrap().parse::<Ipv4Addr>().unwrap().octets();
+        assert!([a, b, c] == [10, 0, 0] && (100..=200).contains(&d), "{address} is not of the pool");
+        assert_eq!(address["netmask"], "255.255.255.0");
+        assert_eq!(address["gateway"], "10.0.0.1");
+    }
+    summary
+}
+
+#[test]
+fn the_example_ends_with_every_address_on_its_hardware_and_back_in_the_pool() {
+    let summary = play(&[], 3);
+    // Budget: 11 writes to provision and 10 to release; a little of the cluster's own is spread over three machines.
+    let writes = summary["writes_per_machine"].as_f64().unwrap();
+    assert!((10.0..=22.0).contains(&writes), "{writes} writes per machine");
+}
+
+#[test]
+fn the_example_works_the_same_with_the_provider_of_the_second_family() {
+    play(&["--provider", "metal3"], 3);
+}
+
+#[test]
+fn a_larger_cluster_with_three_control_plane_machines_is_played_too() {
+    play(&["--workers", "27", "--control-plane", "3", "--hardware", "32"], 30);
+}
+
+#[test]
+fn without_a_terminal_there_is_a_plain_line_for_every_stage_and_a_table() {
+    let output = run(&[]);
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(!text.contains('\u{1b}'), "no escape codes without a terminal");
+    for stage in ["provisioned on", "releasing on", "released on"] {
+        assert_eq!(text.lines().filter(|line| line.contains(stage)).count(), 3, "{stage} in {text}");
+    }
+    let table: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("MACHINE")).take(4).collect();
+    assert_eq!(table.len(), 4);
+    assert!(table[1..].iter().all(|line| line.contains("10.0.0.1") && line.contains("255.255.255.0")), "{text}");
+    assert!(text.lines().last().unwrap().contains("no rule was broken"), "{text}");
+}
+
+#[test]
+fn a_machine_that_gets_stuck_is_named_with_its_reason() {
+    let output = run(&["--hardware", "2", "--timeout", "4", "--output", "json"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let error = String::from_utf8(output.stderr.clone()).unwrap();
+    assert!(error.contains("2 of 3 machines"), "{error}");
+    assert!(error.contains("my-cluster-workers-") && error.contains("NoHardwareAvailable"), "{error}");
+    assert!(error.contains("type=worker"), "the message of the condition: {error}");
+    assert_eq!(summary(&output)["provisioned"], 2);
+}
+
+#[test]
+fn kept_it_can_be_reached_until_ctrl_c_takes_everything_down() {
+    let mut child = sandbox().arg("--keep").stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let export = lines.find(|line| line.starts_with("export KUBECONFIG=")).unwrap();
+    let kubeconfig = std::fs::read_to_string(export.trim_start_matches("export KUBECONFIG=")).unwrap();
+    let config: Value = serde_saphyr::from_str(&kubeconfig).unwrap();
+    let server = config["clusters"][0]["cluster"]["server"].as_str().unwrap();
+    assert!(server.starts_with("http://127.0.0.1:"), "{server}");
+    let address = server.trim_start_matches("http://");
+    std::net::TcpStream::connect(address).expect("the server listens");
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    let last = lines.last().unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(last.contains("3 released, 0 addresses still in use"), "{last}");
+    assert!(std::net::TcpStream::connect(address).is_err(), "nobody listens any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebodys_own_control_plane_is_played_on_and_left_clean() {
+    // A bare server, on which only a manager works, started before any of its kinds exists.
+    let mut host = ControlPlane::on(MemoryApiServer::new());
+    host.start_manager(capt_kube::Settings::default());
+    let serving = host.server().serve().await.unwrap();
+    let file = std::env::temp_dir().join(format!("capt-sandbox-test-{}.kubeconfig", std::process::id()));
+    std::fs::write(&file, serving.kubeconfig("operator")).unwrap();
+    let kubeconfig = file.to_str().unwrap().to_owned();
+    let summary = tokio::task::spawn_blocking(move || play(&["--kubeconfig", &kubeconfig], 3)).await.unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let writes = summary["writes_per_machine"].as_f64().unwrap();
+    assert!(writes >= 8.0, "{writes}: the manager's writes are told apart from those of others");
+    for (group, resource) in [
+        ("tinkerbell.org", "hardware"),
+        ("tinkerbell.org", "workflows"),
+        ("cluster.x-k8s.io", "clusters"),
+        ("cluster.x-k8s.io", "machines"),
+        ("infrastructure.cluster.x-k8s.io", "tinkerbellmachinetemplates"),
+        ("ipam.cluster.x-k8s.io", "inclusterippools"),
+        ("bmc.tinkerbell.org", "machines"),
+        ("", "secrets"),
+    ] {
+        let left = host.server().list(group, resource);
+        assert!(left.is_empty(), "{resource}.{group}: {left:#?}");
+    }
+    serving.shutdown().await;
+    host.stop().await.unwrap();
+}

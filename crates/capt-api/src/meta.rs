@@ -101,8 +101,9 @@ pub fn group_of(api_version: &str) -> &str {
     api_version.split_once('/').map_or("", |(group, _)| group)
 }
 
-/// The annotation in which `kubectl apply` keeps the whole object once more.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// Annotations that repeat or inflate the object and that nothing here reads: the object once more, by
+/// `kubectl apply`, and the inventory of a server, up to 64 KiB, by tink-server.
+const LEFT_OUT: [&str; 2] = ["kubectl.kubernetes.io/last-applied-configuration", "tinkerbell.org/agent-attributes"];
 
 /// What we keep of an object's metadata.
 #[derive(Deserialize, Default)]
@@ -162,7 +163,7 @@ fn annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BTre
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut kept = BTreeMap::new();
             while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-                if key == LAST_APPLIED {
+                if LEFT_OUT.contains(&&*key) {
                     map.next_value::<IgnoredAny>()?;
                 } else {
                     kept.insert(key.into_owned(), map.next_value()?);

@@ -1,5 +1,6 @@
 //! Which addresses are in use, and by whom.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -21,8 +22,47 @@ pub enum Role {
 /// number of addresses, however many Hardware there are.
 #[derive(Clone, Debug)]
 pub struct AddressIndex<K> {
-    users: BTreeMap<IpAddr, BTreeSet<(K, Role)>>,
-    owned: BTreeMap<K, BTreeSet<(Role, IpAddr)>>,
+    users: BTreeMap<IpAddr, Users<K>>,
+    /// Few addresses each: one per interface, and its gateway.
+    owned: BTreeMap<K, Vec<(Role, IpAddr)>>,
+}
+
+/// Who uses one address. Nearly every address has one user, so that a set each would mostly hold room for others.
+#[derive(Clone, Debug)]
+enum Users<K> {
+    One((K, Role)),
+    Many(BTreeSet<(K, Role)>),
+}
+
+impl<K: Ord + Clone> Users<K> {
+    fn insert(&mut self, user: (K, Role)) {
+        match self {
+            Self::One(only) if *only == user => {}
+            Self::One(first) => *self = Self::Many(BTreeSet::from([first.clone(), user])),
+            Self::Many(all) => {
+                all.insert(user);
+            }
+        }
+    }
+
+    /// Removes a user; says whether none is left.
+    fn remove(&mut self, user: &(K, Role)) -> bool {
+        match self {
+            Self::One(only) => only == user,
+            Self::Many(all) => {
+                all.remove(user);
+                all.is_empty()
+            }
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &(K, Role)> {
+        let (one, many) = match self {
+            Self::One(only) => (Some(only), None),
+            Self::Many(all) => (None, Some(all)),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
+    }
 }
 
 impl<K> Default for AddressIndex<K> {
@@ -40,18 +80,24 @@ impl<K: Ord + Clone> AddressIndex<K> {
 
     /// Adds one use of an address. Adding it twice is the same as adding it once.
     pub fn insert(&mut self, owner: K, role: Role, addr: IpAddr) {
-        self.users.entry(addr).or_default().insert((owner.clone(), role));
-        self.owned.entry(owner).or_default().insert((role, addr));
+        let user = (owner.clone(), role);
+        match self.users.entry(addr) {
+            Entry::Vacant(entry) => {
+                entry.insert(Users::One(user));
+            }
+            Entry::Occupied(entry) => entry.into_mut().insert(user),
+        }
+        let owned = self.owned.entry(owner).or_default();
+        if !owned.contains(&(role, addr)) {
+            owned.push((role, addr));
+        }
     }
 
     /// Forgets every address of an owner.
     pub fn remove_owner(&mut self, owner: &K) {
         for (role, addr) in self.owned.remove(owner).unwrap_or_default() {
-            if let Some(users) = self.users.get_mut(&addr) {
-                users.remove(&(owner.clone(), role));
-                if users.is_empty() {
-                    self.users.remove(&addr);
-                }
+            if self.users.get_mut(&addr).is_some_and(|users| users.remove(&(owner.clone(), role))) {
+                self.users.remove(&addr);
             }
         }
     }
@@ -70,7 +116,7 @@ impl<K: Ord + Clone> AddressIndex<K> {
         self.users
             .get(&addr)
             .into_iter()
-            .flatten()
+            .flat_map(Users::iter)
             .filter(move |(owner, _)| owner != except)
             .map(|(owner, role)| (owner, *role))
     }

@@ -16,7 +16,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::watcher;
 use kube::{Api, Client};
 use serde_json::Value;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Sender, UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
 use crate::install::{Installer, crds};
@@ -33,6 +33,8 @@ const KINDS: [(&str, &str); 6] = [
 ];
 /// How long an event waits for earlier ones of other kinds.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long the watches may take until they have listed what there is.
+const LISTED: Duration = Duration::from_secs(30);
 /// How long a new CRD may take until it is served.
 const ESTABLISHED: Duration = Duration::from_secs(30);
 
@@ -106,23 +108,39 @@ struct Event {
     object: Option<Value>,
 }
 
-/// Calls `see` with every write that watches tell from now on, in order.
+/// Calls `see` with every write that watches tell, in order; first with every object there is, as if it were created.
+/// Returns when that is done.
 pub(crate) async fn follow(client: &Client, see: impl Fn(&Write<'_>) + Send + 'static) -> anyhow::Result<Following> {
     let token = CancellationToken::new();
     let (sender, receiver) = unbounded_channel();
+    let (listed, mut unlisted) = tokio::sync::mpsc::channel::<()>(1);
     for (group, kind) in KINDS {
         let served = kube::discovery::group(client, group).await.with_context(|| format!("group {group}"))?;
         let (resource, _) =
             served.recommended_kind(kind).with_context(|| format!("{kind} of {group} is not served"))?;
-        let watch = watch(client.clone(), resource, group, sender.clone());
+        let watch = watch(client.clone(), resource, group, sender.clone(), listed.clone());
         tokio::spawn(token.clone().run_until_cancelled_owned(watch));
     }
     let order = tell_in_order(receiver, see);
     tokio::spawn(token.clone().run_until_cancelled_owned(order));
+    // Closed when every watch has listed what there is; that has to be told, too.
+    drop(listed);
+    if tokio::time::timeout(LISTED, unlisted.recv()).await.is_err() {
+        token.cancel();
+        bail!("the control plane does not list what we want to watch");
+    }
+    tokio::time::sleep(PATIENCE * 2).await;
     Ok(Following(token))
 }
 
-async fn watch(client: Client, resource: ApiResource, group: &'static str, sender: UnboundedSender<Event>) {
+async fn watch(
+    client: Client,
+    resource: ApiResource,
+    group: &'static str,
+    sender: UnboundedSender<Event>,
+    listed_once: Sender<()>,
+) {
+    let mut listed_once = Some(listed_once);
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
     let mut known: HashSet<Key> = HashSet::new();
     let mut listed: HashSet<Key> = HashSet::new();
@@ -155,6 +173,7 @@ async fn watch(client: Client, resource: ApiResource, group: &'static str, sende
                     send(&gone, true);
                 }
                 known = std::mem::take(&mut listed);
+                drop(listed_once.take());
             }
             Ok(watcher::Event::Apply(object)) => {
                 let (key, _) = send(&object, false);

@@ -1,6 +1,8 @@
 //! Where it is played: the embedded control plane, or somebody's own.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use capt_neighbours::Running;
@@ -66,14 +68,20 @@ impl Theatre {
         let power = PowerStates::default();
         observer.listen(&power);
         show_power(&board, &power);
+        // What is there already is nothing of ours, and not for us to judge.
+        let has_begun = Arc::new(AtomicBool::new(false));
         let following = remote::follow(&client, {
-            let (board, observer) = (board.clone(), observer.clone());
+            let (board, observer, is_ours) = (board.clone(), observer.clone(), has_begun.clone());
             move |write: &Write<'_>| {
-                observer.see(write);
                 board.see(write);
+                if is_ours.load(Ordering::Relaxed) && !board.is_of_others(write) {
+                    observer.see(write);
+                }
             }
         })
         .await?;
+        board.forget();
+        has_begun.store(true, Ordering::Relaxed);
         let clients = config.clients(&[
             capt_neighbours::IPAM_PROVIDER,
             capt_neighbours::TINKERBELL,

@@ -8,11 +8,7 @@ use crate::lab::{Lab, MANAGER};
 
 #[tokio::test(start_paused = true)]
 async fn a_life_with_pool_and_bmc_stays_within_its_write_budget() {
-    let mut lab = Lab::new().await;
-    lab.hardware(1).await;
-    lab.start_manager().await;
-    lab.machine("m").await;
-    lab.until_provisioned("m").await;
+    let lab = Lab::with_provisioned("m").await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     let provision = lab.machine_writes(MANAGER);
     assert!(provision <= 11, "{provision} writes to provision: {:?}", lab.write_list(MANAGER));

@@ -27,11 +27,7 @@ async fn provision_with_crash(n: usize, stop: Stop) -> bool {
 
 /// Provisions a machine, then deletes it, stopping at write `n` of the release.
 async fn release_with_crash(n: usize, stop: Stop) -> bool {
-    let mut lab = Lab::new().await;
-    lab.hardware(1).await;
-    lab.start_manager().await;
-    lab.machine("m").await;
-    lab.until_provisioned("m").await;
+    let mut lab = Lab::with_provisioned("m").await;
     stop_after(&lab, n, stop);
     lab.delete_machine("m").await;
     let crashed = crash_and_restart(&mut lab).await;

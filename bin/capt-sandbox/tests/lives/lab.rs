@@ -60,6 +60,16 @@ impl Lab {
         Self::with(Options::default()).await
     }
 
+    /// One server, and on it one provisioned machine.
+    pub async fn with_provisioned(machine: &str) -> Self {
+        let mut lab = Self::new().await;
+        lab.hardware(1).await;
+        lab.start_manager().await;
+        lab.machine(machine).await;
+        lab.until_provisioned(machine).await;
+        lab
+    }
+
     /// Every state of a Workflow lasts for many seconds, as on real servers.
     pub async fn slow() -> Self {
         Self::with(Options { workflow_step: Duration::from_secs(20), ..Options::default() }).await

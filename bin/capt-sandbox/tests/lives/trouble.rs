@@ -8,11 +8,7 @@ use crate::lab::{Lab, MANAGER};
 
 #[tokio::test(start_paused = true)]
 async fn a_claim_deleted_by_hand_under_a_running_server_is_told_and_its_hardware_stays_untouched() {
-    let mut lab = Lab::new().await;
-    lab.hardware(1).await;
-    lab.start_manager().await;
-    lab.machine("m").await;
-    lab.until_provisioned("m").await;
+    let mut lab = Lab::with_provisioned("m").await;
     let writes = lab.hardware_writes(MANAGER);
     lab.expect_violations_by_hand();
     lab.delete("ipam.cluster.x-k8s.io", "ipaddressclaims", "default", "m-0").await;
@@ -76,11 +72,7 @@ async fn a_stale_record_of_another_machine_is_replaced_by_the_new_reservation() 
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_power_off_keeps_the_address_until_a_later_job_succeeds() {
-    let mut lab = Lab::new().await;
-    lab.hardware(1).await;
-    lab.start_manager().await;
-    lab.machine("m").await;
-    lab.until_provisioned("m").await;
+    let lab = Lab::with_provisioned("m").await;
     lab.fail_power_off("hw-000", 2);
     lab.delete_machine("m").await;
     lab.until_condition("m", "Deleting", "True", "PowerOffFailed").await;
@@ -92,11 +84,7 @@ async fn a_failed_power_off_keeps_the_address_until_a_later_job_succeeds() {
 
 #[tokio::test(start_paused = true)]
 async fn hardware_deleted_halfway_never_makes_a_machine_undeletable() {
-    let mut lab = Lab::new().await;
-    lab.hardware(1).await;
-    lab.start_manager().await;
-    lab.machine("m").await;
-    lab.until_provisioned("m").await;
+    let mut lab = Lab::with_provisioned("m").await;
     lab.expect_violations_by_hand();
     lab.purge("tinkerbell.org", "hardware", "metal", "hw-000").await;
     lab.until_condition("m", "HardwareReserved", "False", "HardwareNotFound").await;
@@ -107,11 +95,7 @@ async fn hardware_deleted_halfway_never_makes_a_machine_undeletable() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wiped_reservation_of_a_provisioned_machine_is_put_back_exactly() {
-    let mut lab = Lab::new().await;
-    lab.hardware(1).await;
-    lab.start_manager().await;
-    lab.machine("m").await;
-    lab.until_provisioned("m").await;
+    let lab = Lab::with_provisioned("m").await;
     let before = lab.ip_of("hw-000");
     lab.set_ip("hw-000", json!(null)).await;
     lab.until("the address is back", Duration::from_secs(30), |lab| lab.ip_of("hw-000") == before).await;
@@ -205,11 +189,7 @@ async fn a_machine_deleted_while_it_is_being_installed_leaves_nothing_behind() {
 
 #[tokio::test(start_paused = true)]
 async fn a_machine_made_anew_under_the_same_name_takes_nothing_over_from_the_one_before() {
-    let mut lab = Lab::new().await;
-    lab.hardware(1).await;
-    lab.start_manager().await;
-    lab.machine("m").await;
-    lab.until_provisioned("m").await;
+    let lab = Lab::with_provisioned("m").await;
     let first = lab.claim_uid("m-0");
     lab.delete_machine("m").await;
     lab.until_released("m").await;

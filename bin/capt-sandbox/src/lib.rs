@@ -8,7 +8,7 @@
 //! | [`observer`] | checks the rules at every write |
 //! | [`board`] | how far each machine is |
 //! | [`example`], [`manifests`], [`install`] | what is played, from the built-in example or from files |
-//! | [`flags`], [`screen`] | what the user says, and what the user sees |
+//! | [`flags`], [`screen`], [`summary`] | what the user says, and what the user sees |
 
 pub mod board;
 pub mod control_plane;
@@ -20,4 +20,5 @@ pub mod observer;
 mod remote;
 pub mod run;
 pub mod screen;
+pub mod summary;
 pub mod theatre;

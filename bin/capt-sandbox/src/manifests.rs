@@ -165,32 +165,25 @@ pub fn parse(file: &str, content: &str) -> Result<Vec<Document>, BadInput> {
 fn split(content: &str) -> Vec<(usize, String)> {
     let is_marker = |line: &str| line == "---" || line.starts_with("--- ") || line.starts_with("---\t");
     let is_blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
-    let mut documents: Vec<(usize, String)> = Vec::new();
+    let mut documents = Vec::new();
     let mut current = String::new();
-    let mut seen_content = false;
-    let mut number = 1;
     for (n, line) in content.lines().enumerate() {
-        if is_marker(line) {
-            // What stands before the first marker is a document only if there is something in it.
-            if seen_content || !documents.is_empty() {
-                documents.push((number, std::mem::take(&mut current)));
-                number += 1;
-            } else if number == 1 {
-                current.clear();
-                documents.push((0, String::new()));
+        let rest = match line.strip_prefix("---").filter(|_| is_marker(line)) {
+            Some(rest) => {
+                documents.push(std::mem::replace(&mut current, "\n".repeat(n)));
+                rest
             }
-            current = "\n".repeat(n);
-            let rest = line.get(3..).unwrap_or_default();
-            current.push_str(rest);
-        } else {
-            seen_content |= !is_blank(line);
-            current.push_str(line);
-        }
+            None => line,
+        };
+        current.push_str(rest);
         current.push('\n');
     }
-    documents.push((number, current));
-    documents.retain(|(number, _)| *number > 0);
-    documents
+    // What stands before the first marker is a document only if there is something in it.
+    if documents.first().is_some_and(|first| first.lines().all(is_blank)) {
+        documents.remove(0);
+    }
+    documents.push(current);
+    (1..).zip(documents).collect()
 }
 
 #[cfg(test)]

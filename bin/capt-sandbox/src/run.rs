@@ -4,68 +4,22 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::board::{Address, Board, Leftovers, Row, Stage};
+use crate::board::{Address, Board, Row, Stage};
 use crate::example::example;
 use crate::flags::{Flags, Output};
 use crate::install::{Installer, machines_wanted};
 use crate::manifests::{BadInput, Document, read};
 use crate::screen::Screen;
+use crate::summary::{Phases, Summary, Writes, round};
 use crate::theatre::Theatre;
 
 /// Time between two looks at the board.
 const TICK: Duration = Duration::from_millis(20);
 /// How many of those that are stuck a message names.
 const NAMED: usize = 10;
-
-/// How it went, as `--output json` tells it.
-#[derive(Debug, Serialize)]
-pub struct Summary {
-    /// Machines that the objects ask for.
-    pub machines: usize,
-    /// Machines that were provisioned.
-    pub provisioned: usize,
-    /// The addresses they had.
-    pub addresses: Vec<Address>,
-    /// Machines that were released.
-    pub released: usize,
-    /// IPAddresses that were left.
-    pub addresses_in_use_after: usize,
-    /// The manager's writes for each machine, from its first to its last.
-    pub writes_per_machine: f64,
-    /// The manager's writes by phase.
-    pub writes: Writes,
-    /// From the first object to the last.
-    pub seconds: f64,
-    /// How long each phase took.
-    pub phases: Phases,
-    /// How often a rule was broken.
-    pub violations: usize,
-    /// What was broken, in words.
-    pub violation_details: Vec<String>,
-}
-
-/// The manager's writes.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Writes {
-    /// Until all machines were provisioned.
-    pub provision: u64,
-    /// From then on.
-    pub release: u64,
-}
-
-/// Seconds that the phases took.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Phases {
-    /// Putting the objects on the control plane.
-    pub install: f64,
-    /// From there until all machines were provisioned.
-    pub provision: f64,
-    /// From the deletion until nothing was left.
-    pub release: f64,
-}
 
 /// Plays, and returns whether all went well. What went wrong was told then.
 ///
@@ -81,7 +35,7 @@ pub async fn run(flags: Flags) -> anyhow::Result<bool> {
     }
     let theatre = Theatre::open(flags.kubeconfig.as_deref()).await?;
     let interrupted = CancellationToken::new();
-    listen_for_interrupts(interrupted.clone());
+    listen_for_interrupts(interrupted.clone())?;
     let mut play = Play {
         installer: Installer::new(theatre.client()),
         screen: Screen::new(flags.output, wanted),
@@ -115,16 +69,18 @@ pub async fn run(flags: Flags) -> anyhow::Result<bool> {
     Ok(summary.violations == 0)
 }
 
-/// The first Ctrl-C begins the teardown, the second ends the program.
-fn listen_for_interrupts(interrupted: CancellationToken) {
+/// The first Ctrl-C, or SIGTERM, begins the teardown; the second ends the program.
+fn listen_for_interrupts(interrupted: CancellationToken) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            interrupted.cancel();
-        }
-        if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(130);
-        }
+        let mut next = async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
+        next().await;
+        interrupted.cancel();
+        next().await;
+        std::process::exit(130);
     });
+    Ok(())
 }
 
 struct Play {
@@ -319,7 +275,7 @@ impl Play {
     }
 
     fn summary(&self) -> Summary {
-        let Leftovers { addresses, .. } = self.board().leftovers();
+        let addresses_in_use_after = self.board().leftovers().addresses;
         let violations = self.theatre.observer().violations();
         let machines = u32::try_from(self.wanted).unwrap_or(u32::MAX);
         #[expect(clippy::cast_precision_loss, reason = "counts of writes are far below 2^52")]
@@ -329,7 +285,7 @@ impl Play {
             provisioned: self.addresses.len(),
             addresses: self.addresses.clone(),
             released: self.board().count(Stage::Released),
-            addresses_in_use_after: addresses,
+            addresses_in_use_after,
             writes_per_machine: round(writes / f64::from(machines)),
             writes: self.writes,
             seconds: round(self.begin.elapsed().as_secs_f64()),
@@ -358,11 +314,6 @@ impl Play {
             summary.seconds,
         ));
     }
-}
-
-/// Two digits behind the point.
-fn round(number: f64) -> f64 {
-    (number * 100.0).round() / 100.0
 }
 
 /// The first of those that are stuck, a line each.

@@ -1,5 +1,6 @@
 //! Where it is played: the embedded control plane, or somebody's own.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -133,7 +134,7 @@ impl Theatre {
         };
         let serving = control_plane.server().serve().await.context("cannot listen on loopback")?;
         let kubeconfig = std::env::temp_dir().join(format!("capt-sandbox-{}.kubeconfig", std::process::id()));
-        std::fs::write(&kubeconfig, serving.kubeconfig("admin"))
+        write_new(&kubeconfig, &serving.kubeconfig("admin"))
             .with_context(|| format!("cannot write {}", kubeconfig.display()))?;
         *face = Some(Face { serving, kubeconfig: kubeconfig.clone() });
         Ok(Some(kubeconfig))
@@ -160,6 +161,14 @@ impl Theatre {
             }
         }
     }
+}
+
+/// Writes a file of our own: what is in its place, such as a link to another one, is not written through.
+fn write_new(file: &Path, content: &str) -> std::io::Result<()> {
+    // Usually there is none.
+    let _ = std::fs::remove_file(file);
+    let mut file = std::fs::File::options().write(true).create_new(true).open(file)?;
+    file.write_all(content.as_bytes())
 }
 
 fn show_power(board: &Board, power: &PowerStates) {

@@ -146,7 +146,7 @@ impl Observer {
             }
             ("ipam.cluster.x-k8s.io", "ipaddressclaims") => {
                 if let (Some(old), Some(new)) = (write.old, write.new) {
-                    rules::claim::check(world, &write.key(), old, new, &mut report);
+                    rules::claim::check(world, &write.key(), (old, new), by_manager, &mut report);
                 }
                 world.put_claim(&write.key(), write.new);
             }

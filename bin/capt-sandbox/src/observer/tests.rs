@@ -287,6 +287,16 @@ fn terminating_hardware_that_is_reserved_is_found() {
 }
 
 #[test]
+fn a_terminating_claim_that_is_adopted_is_found() {
+    let mut play = Play::new();
+    play.put(MANAGER, "ipaddressclaims", "a-0", json!({"spec": {}}));
+    play.terminate("ipaddressclaims", "a-0");
+    let owner = json!([{"controller": true, "uid": "uid-a"}]);
+    play.put(MANAGER, "ipaddressclaims", "a-0", json!({"metadata": {"ownerReferences": owner}}));
+    assert_eq!(play.rules(), [Rule::WrongObject]);
+}
+
+#[test]
 fn an_address_of_a_terminating_lease_or_claim_is_found() {
     for resource in ["ipaddresses", "ipaddressclaims"] {
         let mut play = Play::new();

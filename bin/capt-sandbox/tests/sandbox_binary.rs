@@ -6,7 +6,8 @@ use std::io::{BufRead, BufReader};
 use std::net::Ipv4Addr;
 use std::process::{Command, Output, Stdio};
 
-use capt_sandbox::control_plane::ControlPlane;
+use capt_sandbox::control_plane::{ControlPlane, MANAGER};
+use kube::config::Kubeconfig;
 use memory_apiserver::MemoryApiServer;
 use serde_json::Value;
 
@@ -115,6 +116,37 @@ fn kept_it_can_be_reached_until_ctrl_c_takes_everything_down() {
     assert!(child.wait().unwrap().success());
     assert!(last.contains("3 released, 0 addresses still in use"), "{last}");
     assert!(std::net::TcpStream::connect(address).is_err(), "nobody listens any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_rule_is_told_with_its_write_and_ends_with_status_one() {
+    let mut child = sandbox().arg("--keep").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let export = lines.find(|line| line.starts_with("export KUBECONFIG=")).unwrap();
+    let kubeconfig = std::fs::read_to_string(export.trim_start_matches("export KUBECONFIG=")).unwrap();
+    // Somebody with the manager's credentials does what the manager never does.
+    let kubeconfig = Kubeconfig::from_yaml(&kubeconfig.replace("admin", MANAGER)).unwrap();
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();
+    let client = kube::Client::try_from(config).unwrap();
+    let path = "/apis/tinkerbell.org/v1alpha1/namespaces/default/hardware/server-001";
+    let hardware: Value = client.request(http::Request::get(path).body(Vec::new()).unwrap()).await.unwrap();
+    let address = &hardware["spec"]["interfaces"][0]["dhcp"]["ip"]["address"];
+    // And back, so that the release finds what it knows.
+    for address in [&Value::from("10.0.0.199"), address] {
+        let pointer = "/spec/interfaces/0/dhcp/ip/address";
+        let patch = serde_json::json!([{"op": "replace", "path": pointer, "value": address}]);
+        let request = http::Request::patch(path).header("content-type", "application/json-patch+json");
+        let _: Value = client.request(request.body(serde_json::to_vec(&patch).unwrap()).unwrap()).await.unwrap();
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let last = lines.last().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{last}\n{error}");
+    assert!(last.contains("rules were broken"), "{last}");
+    for part in ["violation: rule 4", "10.0.0.199", "capt-manager patch hardware default/server-001"] {
+        assert!(error.contains(part), "{part} in {error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

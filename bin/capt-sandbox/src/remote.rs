@@ -35,8 +35,8 @@ const KINDS: [(&str, &str); 6] = [
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How long the watches may take until they have listed what there is.
 const LISTED: Duration = Duration::from_secs(30);
-/// How long a new CRD may take until it is served.
-const ESTABLISHED: Duration = Duration::from_secs(30);
+/// How long new CRDs may take until they are served.
+const SERVED: Duration = Duration::from_secs(30);
 
 /// A kubeconfig.
 pub(crate) struct Config(kube::Config);
@@ -61,7 +61,7 @@ impl Config {
     }
 }
 
-/// Installs the CRDs that are missing, and waits until they are served.
+/// Installs the CRDs that are missing, and waits until all are served.
 pub(crate) async fn install_crds(client: &Client) -> anyhow::Result<()> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     let mut installer = Installer::new(client.clone());
@@ -73,20 +73,27 @@ pub(crate) async fn install_crds(client: &Client) -> anyhow::Result<()> {
     }
     let begin = Instant::now();
     for crd in &documents {
-        while !is_established(&api, &crd.key().name).await? {
-            if begin.elapsed() > ESTABLISHED {
-                bail!("{} is not established after {} s", crd.describe(), ESTABLISHED.as_secs());
+        let there = api.get(&crd.key().name).await.with_context(|| crd.describe())?;
+        for version in there.spec.versions.iter().filter(|version| version.served) {
+            let group_version = format!("{}/{}", there.spec.group, version.name);
+            // A server needs about a second until it serves a new kind.
+            while !is_served(client, &group_version, &there.spec.names.plural).await? {
+                if begin.elapsed() > SERVED {
+                    bail!("{} is not served after {} s", crd.describe(), SERVED.as_secs());
+                }
+                tokio::time::sleep(Duration::from_millis(200)).await;
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
     Ok(())
 }
 
-async fn is_established(api: &Api<CustomResourceDefinition>, name: &str) -> anyhow::Result<bool> {
-    let crd = api.get(name).await.with_context(|| format!("CRD {name}"))?;
-    let conditions = crd.status.and_then(|status| status.conditions).unwrap_or_default();
-    Ok(conditions.iter().any(|condition| condition.type_ == "Established" && condition.status == "True"))
+async fn is_served(client: &Client, group_version: &str, plural: &str) -> anyhow::Result<bool> {
+    match client.list_api_group_resources(group_version).await {
+        Ok(listed) => Ok(listed.resources.iter().any(|resource| resource.name == plural)),
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 429 | 503) => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("cannot find out what {group_version} holds")),
+    }
 }
 
 /// Watches at work.

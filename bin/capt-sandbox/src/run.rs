@@ -33,6 +33,7 @@ pub async fn run(flags: Flags) -> anyhow::Result<bool> {
         let files = if files.is_empty() { "this size".to_owned() } else { files.join(", ") };
         return Err(BadInput::NoMachines { files }.into());
     }
+    let begin = Instant::now();
     let theatre = Theatre::open(flags.kubeconfig.as_deref()).await?;
     let interrupted = CancellationToken::new();
     listen_for_interrupts(interrupted.clone())?;
@@ -46,7 +47,7 @@ pub async fn run(flags: Flags) -> anyhow::Result<bool> {
         wanted,
         installed: 0,
         interrupted,
-        begin: Instant::now(),
+        begin,
         writes: Writes::default(),
         phases: Phases::default(),
         addresses: Vec::new(),

@@ -21,7 +21,7 @@ pub struct Summary {
     pub writes_per_machine: f64,
     /// The manager's writes by phase.
     pub writes: Writes,
-    /// From the first object to the last.
+    /// From the start of the control plane until nothing was left.
     pub seconds: f64,
     /// How long each phase took.
     pub phases: Phases,

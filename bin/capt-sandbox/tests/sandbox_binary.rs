@@ -151,8 +151,9 @@ async fn a_broken_rule_is_told_with_its_write_and_ends_with_status_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn somebodys_own_control_plane_is_played_on_and_left_clean() {
-    // A bare server, on which only a manager works, started before any of its kinds exists.
-    let mut host = ControlPlane::on(MemoryApiServer::new());
+    // A bare server, slow with new kinds, on which only a manager works, started before any of its kinds exists.
+    let server = MemoryApiServer::builder().crd_delay(std::time::Duration::from_secs(1)).build();
+    let mut host = ControlPlane::on(server);
     host.start_manager(capt_kube::Settings::default());
     let serving = host.server().serve().await.unwrap();
     let file = std::env::temp_dir().join(format!("capt-sandbox-test-{}.kubeconfig", std::process::id()));

@@ -61,6 +61,12 @@ pub struct ContractReference {
 }
 
 impl ContractReference {
+    /// Whether this refers to an object of that kind. A group that is missing counts as the right one: where a server
+    /// serves both versions without converting them, the other version's field is pruned.
+    pub fn is_to(&self, group: &str, kind: &str) -> bool {
+        self.kind == kind && (self.group() == group || self.group().is_empty())
+    }
+
     /// The API group, from whichever field holds it.
     pub fn group(&self) -> &str {
         match (&self.api_group, &self.api_version) {
@@ -68,5 +74,27 @@ impl ContractReference {
             (_, Some(version)) => crate::meta::group_of(version),
             _ => "",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reference(text: &str) -> ContractReference {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_reference_is_understood_in_both_versions_and_when_its_group_was_pruned() {
+        for text in [
+            r#"{"apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "TinkerbellMachine"}"#,
+            r#"{"apiVersion": "infrastructure.cluster.x-k8s.io/v1beta1", "kind": "TinkerbellMachine"}"#,
+            r#"{"kind": "TinkerbellMachine"}"#,
+        ] {
+            assert!(reference(text).is_to("infrastructure.cluster.x-k8s.io", "TinkerbellMachine"), "{text}");
+        }
+        let other = reference(r#"{"apiGroup": "example.com", "kind": "TinkerbellMachine"}"#);
+        assert!(!other.is_to("infrastructure.cluster.x-k8s.io", "TinkerbellMachine"), "somebody else's kind");
     }
 }

@@ -36,7 +36,7 @@ pub fn machine_changed(cache: &Cache, change: &Change<Machine>) {
 /// The TinkerbellMachine that a Machine names.
 fn infra_machine(machine: &Machine) -> Option<ObjectKey> {
     let reference = &machine.spec.infrastructure_ref;
-    let ours = reference.group() == INFRASTRUCTURE_GROUP && reference.kind == "TinkerbellMachine";
+    let ours = reference.is_to(INFRASTRUCTURE_GROUP, "TinkerbellMachine");
     (ours && !reference.name.is_empty()).then(|| ObjectKey::new(machine.namespace(), &reference.name))
 }
 
@@ -45,8 +45,7 @@ pub fn cluster_changed(cache: &Cache, change: &Change<Cluster>) {
     let mut infra: BTreeSet<ObjectKey> = BTreeSet::new();
     for cluster in sides(change) {
         if let Some(reference) = &cluster.spec.infrastructure_ref
-            && reference.group() == INFRASTRUCTURE_GROUP
-            && reference.kind == "TinkerbellCluster"
+            && reference.is_to(INFRASTRUCTURE_GROUP, "TinkerbellCluster")
         {
             infra.insert(ObjectKey::new(cluster.namespace(), &reference.name));
         }

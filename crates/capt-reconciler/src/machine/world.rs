@@ -123,7 +123,7 @@ pub fn observe(stores: &impl Stores, key: &ObjectKey, pass: &Pass, settings: &Ar
     let tinkerbell_cluster = cluster
         .as_ref()
         .and_then(|cluster| cluster.spec.infrastructure_ref.as_ref())
-        .filter(|reference| reference.kind == "TinkerbellCluster" && reference.group() == INFRASTRUCTURE_GROUP)
+        .filter(|reference| reference.is_to(INFRASTRUCTURE_GROUP, "TinkerbellCluster"))
         .and_then(|reference| stores.tinkerbell_cluster(&in_namespace(&reference.name)));
 
     let labelled = stores.hardware_of(key);

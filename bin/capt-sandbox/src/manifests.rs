@@ -57,6 +57,14 @@ pub enum BadInput {
         /// The server's words.
         message: String,
     },
+    /// The kubeconfig cannot be used.
+    #[error("kubeconfig {file}: {error}")]
+    Kubeconfig {
+        /// The file.
+        file: String,
+        /// Why.
+        error: kube::config::KubeconfigError,
+    },
     /// There is nothing to play.
     #[error("{files} would make no machine: a Cluster with a KubeadmControlPlane or MachineDeployment is needed")]
     NoMachines {
@@ -213,6 +221,12 @@ mod tests {
             parse("f.yaml", "apiVersion: v1\nkind: X\nmetadata: {name: a}\n---\na: [\n").unwrap_err().to_string();
         assert!(error.starts_with("f.yaml, document 2: not valid YAML"), "{error}");
         assert!(error.contains("line 6") || error.contains("line 5"), "{error}");
+    }
+
+    #[test]
+    fn a_complaint_about_yaml_shows_no_line_of_the_file() {
+        let error = parse("f", "stringData:\n  password: hunter2\n  bad: [\n").unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ use tokio::sync::mpsc::{Sender, UnboundedReceiver, UnboundedSender, unbounded_ch
 use tokio_util::sync::CancellationToken;
 
 use crate::install::{Installer, crds};
+use crate::manifests::BadInput;
 use crate::observer::{Key, Write, text};
 
 /// What the observer and the board look at: group and kind.
@@ -42,11 +43,11 @@ const SERVED: Duration = Duration::from_secs(30);
 pub(crate) struct Config(kube::Config);
 
 impl Config {
-    pub(crate) async fn read(file: &Path) -> anyhow::Result<Self> {
-        let what = || format!("kubeconfig {}", file.display());
-        let kubeconfig = Kubeconfig::read_from(file).with_context(what)?;
+    pub(crate) async fn read(file: &Path) -> Result<Self, BadInput> {
+        let bad = |error| BadInput::Kubeconfig { file: file.display().to_string(), error };
+        let kubeconfig = Kubeconfig::read_from(file).map_err(bad)?;
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-        Ok(Self(config.with_context(what)?))
+        config.map(Self).map_err(bad)
     }
 
     /// A client whose field manager, if a request names none, is `name`.

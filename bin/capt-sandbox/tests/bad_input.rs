@@ -84,3 +84,12 @@ fn a_file_that_would_make_no_machine_is_refused() {
     let content = "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: default}\n";
     has_all(&complaint("idle", Some(content)), &["would make no machine"]);
 }
+
+#[test]
+fn a_kubeconfig_that_is_not_there_is_bad_input_too() {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_capt-sandbox")).args(["--kubeconfig", "no-such-file"]).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    has_all(&error, &["kubeconfig no-such-file", "No such file"]);
+}

@@ -146,8 +146,12 @@ pub fn read(files: &[impl AsRef<Path>]) -> Result<Vec<Document>, BadInput> {
 pub fn parse(file: &str, content: &str) -> Result<Vec<Document>, BadInput> {
     let mut all = Vec::new();
     for (number, part) in split(content) {
-        let broken =
-            |error: serde_saphyr::Error| BadInput::Broken { file: file.to_owned(), number, error: error.to_string() };
+        let broken = |error: serde_saphyr::Error| {
+            // Its first line only; in the others stand lines of the file, where a password may be.
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            BadInput::Broken { file: file.to_owned(), number, error: line.to_owned() }
+        };
         let object: Value = serde_saphyr::from_str(&part).map_err(broken)?;
         let objects = match object {
             Value::Null => continue,

@@ -28,11 +28,6 @@ const NAMED: usize = 10;
 pub async fn run(flags: Flags) -> anyhow::Result<bool> {
     let documents = if flags.files.is_empty() { example(flags.size(), flags.provider)? } else { read(&flags.files)? };
     let wanted = machines_wanted(&documents);
-    if wanted == 0 {
-        let files = flags.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>();
-        let files = if files.is_empty() { "this size".to_owned() } else { files.join(", ") };
-        return Err(BadInput::NoMachines { files }.into());
-    }
     let begin = Instant::now();
     let theatre = Theatre::open(flags.kubeconfig.as_deref()).await?;
     let interrupted = CancellationToken::new();
@@ -122,6 +117,12 @@ impl Play {
             self.installed += 1;
         }
         self.phases.install = begin.elapsed().as_secs_f64();
+        if self.wanted == 0 {
+            // Only now: a document that the server refuses is the better news.
+            let files = self.flags.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>();
+            let files = if files.is_empty() { "this size".to_owned() } else { files.join(", ") };
+            return Err(BadInput::NoMachines { files }.into());
+        }
         let servers = self.documents.iter().filter(|document| document.kind() == "Hardware").count();
         self.screen.say(&format!("{} machines wanted, {servers} servers", self.wanted));
         Ok(())

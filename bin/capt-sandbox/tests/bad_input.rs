@@ -93,3 +93,15 @@ fn a_kubeconfig_that_is_not_there_is_bad_input_too() {
     assert_eq!(output.status.code(), Some(2), "{error}");
     has_all(&error, &["kubeconfig no-such-file", "No such file"]);
 }
+
+#[test]
+fn a_refused_object_is_named_although_the_file_would_make_no_machine_anyway() {
+    let content = "apiVersion: v1\nkind: Nonsense\nmetadata: {name: a}\n";
+    has_all(&complaint("lonely-kind", Some(content)), &["document 1", "Nonsense"]);
+    let content = "apiVersion: infrastructure.cluster.x-k8s.io/v1beta1\nkind: TinkerbellMachineTemplate\nmetadata: {name: t}\n\
+        spec: {template: {spec: {bootOptions: {bootMode: warp}}}}\n";
+    has_all(
+        &complaint("lonely-enum", Some(content)),
+        &["document 1", "TinkerbellMachineTemplate", "spec.template.spec.bootOptions.bootMode"],
+    );
+}

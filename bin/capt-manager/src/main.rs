@@ -1,49 +1,22 @@
 //! The Cluster API infrastructure provider for Tinkerbell: flags, wiring, signals, nothing else.
 
-use std::process::ExitCode;
+mod flags;
 
-use anyhow::Context;
-use capt_kube::{Clients, Manager, Settings};
-use clap::Parser;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use capt_kube::serve::{self, health};
+use capt_kube::{Clients, Manager};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 use tracing_subscriber::EnvFilter;
 
-/// The Cluster API infrastructure provider for Tinkerbell.
-///
-/// It works on the cluster that KUBECONFIG names, else on the one it runs in, else on the one of ~/.kube/config.
-/// RUST_LOG sets the log's filter in detail.
-#[derive(Debug, Parser)]
-#[command(version)]
-struct Flags {
-    /// Look at this namespace only.
-    #[arg(long, env = "NAMESPACE")]
-    namespace: Option<String>,
-
-    /// How many TinkerbellMachines are worked on at once.
-    #[arg(long, env = "TINKERBELLMACHINE_CONCURRENCY", default_value_t = Settings::default().machine_workers)]
-    tinkerbellmachine_concurrency: usize,
-
-    /// How many TinkerbellClusters are worked on at once.
-    #[arg(long, env = "TINKERBELLCLUSTER_CONCURRENCY", default_value_t = Settings::default().cluster_workers)]
-    tinkerbellcluster_concurrency: usize,
-
-    /// How many writes are under way at once.
-    #[arg(long, default_value_t = capt_kube::client::MAX_WRITES)]
-    kube_api_max_inflight: usize,
-
-    /// Address at which machines reach Tinkerbell's metadata service.
-    #[arg(long, env = "TINKERBELL_IP", default_value = "")]
-    tinkerbell_ip: String,
-
-    /// Verbosity of the log: 0 tells what is done, 4 and more also why.
-    #[arg(short, long, env = "V", default_value_t = 0)]
-    v: u8,
-}
+use flags::Flags;
 
 fn main() -> ExitCode {
-    let flags = Flags::parse();
+    let flags = Flags::read();
     start_log(flags.v);
     // Two crypto providers could be compiled in by accident; the choice is made here, once.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
@@ -71,17 +44,27 @@ fn main() -> ExitCode {
 
 async fn run(flags: Flags) -> anyhow::Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), "starting manager");
+    let settings = flags.settings()?;
+    let health = serve::bind(&flags.health_addr).await.context("--health-addr")?;
     let clients = Clients::infer(flags.kube_api_max_inflight.max(1)).await?;
-    let mut settings = Settings {
-        namespace: flags.namespace.filter(|namespace| !namespace.is_empty()),
-        machine_workers: flags.tinkerbellmachine_concurrency,
-        cluster_workers: flags.tinkerbellcluster_concurrency,
-        ..Settings::default()
-    };
-    settings.reconciler.tinkerbell_ip = flags.tinkerbell_ip;
+    let manager = Arc::new(Manager::new(clients, settings));
     let cancel = CancellationToken::new();
     stop_on_signals(cancel.clone())?;
-    Manager::new(clients, settings).run(cancel).await
+    let health = async {
+        match health {
+            Some(listener) => health::serve(listener, checks(manager.clone())).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        ended = manager.run(cancel) => ended,
+        () = health => Err(anyhow!("the health endpoint ended")),
+    }
+}
+
+fn checks(manager: Arc<Manager>) -> health::Checks {
+    let stores = health::Check::new("stores", move || manager.stores_are_filled());
+    health::Checks { ready: vec![stores], ..health::Checks::default() }
 }
 
 /// The first signal asks for a stop, the second one stops.

@@ -1,11 +1,11 @@
 //! The program as an operator runs it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use memory_apiserver::MemoryApiServer;
+use memory_apiserver::{MemoryApiServer, Serving};
 
 fn crd(group: &str, kind: &str, plural: &str, version: &str) -> String {
     format!(
@@ -24,8 +24,9 @@ spec:
     )
 }
 
-fn manager(kubeconfig: &std::path::Path) -> Child {
+fn manager(kubeconfig: &std::path::Path, arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_capt-manager"))
+        .args(arguments)
         .env("KUBECONFIG", kubeconfig)
         .env_remove("RUST_LOG")
         .stdout(Stdio::piped())
@@ -48,35 +49,65 @@ fn ended(child: &mut Child, within: Duration) -> std::process::ExitStatus {
     }
 }
 
+/// A cluster with the kinds that CAPT cannot do without, and a kubeconfig for it.
+struct Cluster {
+    runtime: tokio::runtime::Runtime,
+    server: MemoryApiServer,
+    serving: Option<Serving>,
+    kubeconfig: std::path::PathBuf,
+}
+
+impl Cluster {
+    fn new(name: &str) -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let server = runtime.block_on(async { MemoryApiServer::new() });
+        for (group, kind, plural, version) in [
+            ("infrastructure.cluster.x-k8s.io", "TinkerbellMachine", "tinkerbellmachines", "v1beta1"),
+            ("infrastructure.cluster.x-k8s.io", "TinkerbellCluster", "tinkerbellclusters", "v1beta1"),
+            ("cluster.x-k8s.io", "Machine", "machines", "v1beta2"),
+            ("cluster.x-k8s.io", "Cluster", "clusters", "v1beta2"),
+            ("tinkerbell.org", "Hardware", "hardware", "v1alpha1"),
+            ("tinkerbell.org", "Template", "templates", "v1alpha1"),
+            ("tinkerbell.org", "Workflow", "workflows", "v1alpha1"),
+        ] {
+            server.apply_manifest(&crd(group, kind, plural, version)).unwrap();
+        }
+        let serving = runtime.block_on(server.serve()).unwrap();
+        let directory = std::env::temp_dir().join(format!("capt-manager-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let kubeconfig = directory.join("kubeconfig");
+        std::fs::write(&kubeconfig, serving.kubeconfig("capt")).unwrap();
+        Self { runtime, server, serving: Some(serving), kubeconfig }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(self.kubeconfig.parent().unwrap());
+    }
+}
+
+fn tell(child: &Child, signal: &str) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+}
+
+/// Reads the log until a message.
+fn await_message(child: &mut Child, message: &str) {
+    let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines().map(Result::unwrap);
+    let message = format!("\"message\":\"{message}\"");
+    assert!(lines.any(|line| line.contains(&message)), "no {message}");
+}
+
 #[test]
 fn it_works_on_the_cluster_of_its_kubeconfig_and_stops_when_told() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let server = runtime.block_on(async { MemoryApiServer::new() });
-    for (group, kind, plural, version) in [
-        ("infrastructure.cluster.x-k8s.io", "TinkerbellMachine", "tinkerbellmachines", "v1beta1"),
-        ("infrastructure.cluster.x-k8s.io", "TinkerbellCluster", "tinkerbellclusters", "v1beta1"),
-        ("cluster.x-k8s.io", "Machine", "machines", "v1beta2"),
-        ("cluster.x-k8s.io", "Cluster", "clusters", "v1beta2"),
-        ("tinkerbell.org", "Hardware", "hardware", "v1alpha1"),
-        ("tinkerbell.org", "Template", "templates", "v1alpha1"),
-        ("tinkerbell.org", "Workflow", "workflows", "v1alpha1"),
-    ] {
-        server.apply_manifest(&crd(group, kind, plural, version)).unwrap();
-    }
-    let serving = runtime.block_on(server.serve()).unwrap();
-    let directory = std::env::temp_dir().join(format!("capt-manager-test-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let kubeconfig = directory.join("kubeconfig");
-    std::fs::write(&kubeconfig, serving.kubeconfig("capt")).unwrap();
-
-    let mut child = manager(&kubeconfig);
+    let cluster = Cluster::new("works");
+    let mut child = manager(&cluster.kubeconfig, &["--health-addr=0"]);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let first = lines.next().unwrap();
     assert!(first.contains("\"message\":\"starting manager\"") && first.contains("\"version\""), "{first}");
     assert!(lines.any(|line| line.contains("\"message\":\"ready\"")), "never ready");
-    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    tell(&child, "-TERM");
     assert!(ended(&mut child, Duration::from_secs(12)).success());
-    std::fs::remove_dir_all(&directory).unwrap();
 }
 
 #[test]
@@ -85,10 +116,74 @@ fn it_fails_without_a_cluster_and_does_not_tell_secrets() {
     std::fs::create_dir_all(&directory).unwrap();
     let kubeconfig = directory.join("kubeconfig");
     std::fs::write(&kubeconfig, "apiVersion: v1\nkind: Config\nusers: [{name: u, user: {token: s3cret}}]\n").unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_capt-manager")).env("KUBECONFIG", &kubeconfig).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_capt-manager"))
+        .arg("-health-addr=0")
+        .env("KUBECONFIG", &kubeconfig)
+        .output()
+        .unwrap();
     std::fs::remove_dir_all(&directory).unwrap();
     assert!(!output.status.success());
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(text.contains("no Kubernetes cluster is configured"), "{text}");
     assert!(!text.contains("s3cret"), "{text}");
+}
+
+const ELECT: [&str; 5] = [
+    "-leader-elect",
+    "-leader-election-namespace=default",
+    "-leader-elect-lease-duration=3s",
+    "-leader-elect-renew-deadline=2s",
+    "-leader-elect-retry-period=200ms",
+];
+
+fn holder(cluster: &Cluster) -> String {
+    let lease = cluster.server.get("coordination.k8s.io", "leases", Some("default"), "controller-leader-election-capt");
+    lease.unwrap()["spec"]["holderIdentity"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_leader_that_is_told_to_stop_frees_the_lease_and_one_without_a_server_fails() {
+    let mut cluster = Cluster::new("leads");
+    let arguments: Vec<_> = ELECT.into_iter().chain(["--health-addr=0"]).collect();
+    let mut first = manager(&cluster.kubeconfig, &arguments);
+    await_message(&mut first, "leading");
+    assert!(holder(&cluster).contains('_'));
+    tell(&first, "-TERM");
+    assert!(ended(&mut first, Duration::from_secs(12)).success());
+    assert_eq!(holder(&cluster), "");
+
+    let mut second = manager(&cluster.kubeconfig, &arguments);
+    await_message(&mut second, "leading");
+    let serving = cluster.serving.take().unwrap();
+    cluster.runtime.block_on(serving.shutdown());
+    let status = ended(&mut second, Duration::from_secs(8));
+    assert_eq!(status.code(), Some(1));
+}
+
+#[test]
+fn probes_get_their_answers() {
+    let cluster = Cluster::new("probes");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut child = manager(&cluster.kubeconfig, &[&format!("-health-addr=127.0.0.1:{port}")]);
+    await_message(&mut child, "ready");
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(b"GET /readyz?verbose HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("[+]stores ok\nhealthz check passed\n"), "{answer}");
+}
+
+#[test]
+fn flags_and_environment_that_make_no_sense_end_with_code_2_and_an_impossible_election_with_1() {
+    let run = |argument: &str, variable: (&str, &str)| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_capt-manager"));
+        let output = command.arg(argument).env("KUBECONFIG", "/none").env(variable.0, variable.1).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    assert_eq!(run("-no-such-flag", ("V", "0")).0, Some(2));
+    assert_eq!(run("-v=0", ("LEADER_ELECT", "maybe")).0, Some(2));
+    let (code, text) = run("-health-addr=0", ("LEADER_ELECT", "true"));
+    assert!(code == Some(1) && text.contains("--leader-election-namespace: no namespace is given"), "{text}");
 }

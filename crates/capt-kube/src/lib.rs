@@ -17,6 +17,8 @@
 //! | [`wake`] | whom a change concerns, and who waits for what |
 //! | [`queue`], [`controller`] | which object is worked on when, and by whom |
 //! | [`ports`], [`api`], [`errors`], [`events`], [`clock`] | what the reconcilers need of the world outside |
+//! | [`lease`] | who leads: one replica works, the others stand by |
+//! | [`serve`] | what is answered over HTTP: health |
 //! | [`snapshot`] | what goes on, in numbers |
 
 pub mod api;
@@ -27,10 +29,12 @@ pub mod controller;
 pub mod decode;
 pub mod errors;
 pub mod events;
+pub mod lease;
 pub mod manager;
 pub mod pools;
 pub mod ports;
 pub mod queue;
+pub mod serve;
 pub mod snapshot;
 pub mod store;
 pub mod wake;

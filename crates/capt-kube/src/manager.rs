@@ -1,6 +1,6 @@
 //! The manager: watches, queues and reconcilers, wired.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -13,6 +13,7 @@ use capt_reconciler::machine::MachineReconciler;
 use capt_reconciler::ports::Presence;
 use kube::{Api, Client};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -24,6 +25,7 @@ use crate::clock::TokioClock;
 use crate::controller;
 use crate::decode::Guarded;
 use crate::events::{self, Events, Outbox};
+use crate::lease::{Candidate, Election, Standing};
 use crate::ports::Ports;
 use crate::snapshot::Snapshot;
 use crate::watch::{Found, Lookup, Name, watch_kind};
@@ -42,6 +44,8 @@ pub struct Settings {
     pub machine_workers: usize,
     /// How many clusters are worked on at once.
     pub cluster_workers: usize,
+    /// Work only while leading, so that one of several replicas works; at once without.
+    pub election: Option<Election>,
     /// What the reconcilers want to know.
     pub reconciler: capt_reconciler::Settings,
 }
@@ -52,6 +56,7 @@ impl Default for Settings {
             namespace: None,
             machine_workers: 32,
             cluster_workers: 10,
+            election: None,
             reconciler: capt_reconciler::Settings::default(),
         }
     }
@@ -66,6 +71,7 @@ pub struct Manager {
     events: Events,
     outbox: Mutex<Option<Outbox>>,
     clock: TokioClock,
+    standing: OnceLock<watch::Receiver<Standing>>,
 }
 
 impl Manager {
@@ -77,7 +83,8 @@ impl Manager {
         let clock = TokioClock::new();
         let writer = Writer::new(clients.writes.clone(), cache.clone());
         let ports = Ports::new(cache.clone(), writer, events.clone(), clock);
-        Self { clients, settings, cache, ports, events, outbox: Mutex::new(Some(outbox)), clock }
+        let (outbox, standing) = (Mutex::new(Some(outbox)), OnceLock::new());
+        Self { clients, settings, cache, ports, events, outbox, clock, standing }
     }
 
     /// The ports that the reconcilers work through.
@@ -87,7 +94,24 @@ impl Manager {
 
     /// What goes on, for diagnostics.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::of(&self.cache, self.events.dropped())
+        let standing = self.standing.get().map(|standing| standing.borrow().clone());
+        Snapshot::of(&self.cache, self.events.dropped(), standing.as_ref())
+    }
+
+    /// Whether all objects of the kinds that we cannot do without are in memory.
+    pub fn stores_are_filled(&self) -> bool {
+        let cache = &self.cache;
+        [
+            cache.tinkerbell_machines.state().presence,
+            cache.tinkerbell_clusters.state().presence,
+            cache.machines.state().presence,
+            cache.clusters.state().presence,
+            cache.hardware.state().presence,
+            cache.templates.state().presence,
+            cache.workflows.state().presence,
+        ]
+        .into_iter()
+        .all(|presence| presence == Presence::Ready)
     }
 
     /// Waits until all objects of the kinds that we cannot do without are in memory, and until it is known of the
@@ -111,10 +135,10 @@ impl Manager {
         let _ = tokio::time::timeout(OPTIONAL_KINDS, optional).await;
     }
 
-    /// Runs until cancelled, then lets the work under way come to its end. Can be run once.
+    /// Runs until cancelled, then lets the work under way come to its end and hands the lead back. Can be run once.
     ///
     /// # Errors
-    /// When a part of it dies, or the work under way does not end within [`DRAIN`].
+    /// When a part of it dies, the lead is lost, or the work under way does not end within [`DRAIN`].
     pub async fn run(&self, cancel: CancellationToken) -> anyhow::Result<()> {
         let outbox = self.outbox.lock().take().context("the manager ran already")?;
         let mut watches = JoinSet::new();
@@ -127,7 +151,44 @@ impl Manager {
             _ = watches.join_next() => return Err(anyhow!("a watch ended")),
         }
         info!("ready");
+        match self.settings.election.clone() {
+            None => self.work(&mut watches, &cancel).await.0,
+            Some(election) => self.work_while_leading(election, &mut watches, &cancel).await,
+        }
+    }
 
+    /// Stands by until we lead, with the stores kept up to date and nothing written; then works.
+    async fn work_while_leading(
+        &self,
+        election: Election,
+        watches: &mut JoinSet<()>,
+        cancel: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        // The watches' client has no limit: a renewal waits behind no write.
+        let mut candidate = Candidate::start(self.clients.watches.clone(), election, self.clock)?;
+        let mut standing = candidate.standing();
+        self.standing.get_or_init(|| standing.clone());
+        let stand_by_and_work = async {
+            tokio::select! {
+                _ = standing.wait_for(|standing| standing.leading) => {}
+                () = cancel.cancelled() => return (Ok(()), Drained(true)),
+                _ = watches.join_next() => return (Err(anyhow!("a watch ended")), Drained(true)),
+            }
+            self.work(watches, cancel).await
+        };
+        let (ended, drained) = tokio::select! {
+            biased;
+            // The work is dropped where it stands: there is no time to end it before another replica may begin.
+            lost = candidate.lost() => return Err(lost.into()),
+            ended = stand_by_and_work => ended,
+        };
+        if drained.0 {
+            candidate.release().await;
+        }
+        ended
+    }
+
+    async fn work(&self, watches: &mut JoinSet<()>, cancel: &CancellationToken) -> (anyhow::Result<()>, Drained) {
         let wake = self.cache.wake.clone();
         let machines = Arc::new(MachineReconciler::new(self.ports.clone(), self.settings.reconciler.clone()));
         let clusters = Arc::new(ClusterReconciler::new(self.ports.clone()));
@@ -146,9 +207,13 @@ impl Manager {
         };
         wake.machines.queue.close();
         wake.clusters.queue.close();
-        let drained = tokio::time::timeout(DRAIN, async { while workers.join_next().await.is_some() {} }).await;
-        ended?;
-        drained.map_err(|_| anyhow!("work was still under way after {} s", DRAIN.as_secs()))
+        match tokio::time::timeout(DRAIN, async { while workers.join_next().await.is_some() {} }).await {
+            Ok(()) => (ended, Drained(true)),
+            Err(_) => {
+                let late = || Err(anyhow!("work was still under way after {} s", DRAIN.as_secs()));
+                (ended.and_then(|()| late()), Drained(false))
+            }
+        }
     }
 
     fn start_watches(&self, tasks: &mut JoinSet<()>) -> anyhow::Result<()> {
@@ -194,6 +259,9 @@ impl Manager {
         tasks.spawn(watch_kind::<K, Cache>(client, lookup, self.cache.clone(), api));
     }
 }
+
+/// Whether no work is under way any more. If it is not known, nobody may begin before the Lease expires.
+struct Drained(bool);
 
 /// Kinds with one version only.
 fn one_version<D>() -> Vec<(&'static str, D)> {

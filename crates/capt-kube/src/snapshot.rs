@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::cache::{Cache, Cached, Shelf};
+use crate::lease::Standing;
 use crate::wake::Controller;
 
 /// What goes on.
@@ -15,8 +16,20 @@ pub struct Snapshot {
     pub pools: Vec<(String, usize)>,
     /// The work queues.
     pub queues: Vec<QueueSnapshot>,
+    /// The leader election, once it began.
+    pub lease: Option<LeaseSnapshot>,
     /// Events that were dropped because too many waited.
     pub events_dropped: u64,
+}
+
+/// What we know of the lead.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeaseSnapshot {
+    /// Whether we lead.
+    pub leading: bool,
+    /// Who holds the Lease.
+    pub holder: String,
 }
 
 /// A kind we keep in memory.
@@ -50,7 +63,7 @@ pub struct QueueSnapshot {
 }
 
 impl Snapshot {
-    pub(crate) fn of(cache: &Cache, events_dropped: u64) -> Self {
+    pub(crate) fn of(cache: &Cache, events_dropped: u64, standing: Option<&Standing>) -> Self {
         Self {
             kinds: vec![
                 kind(&cache.tinkerbell_machines),
@@ -69,6 +82,7 @@ impl Snapshot {
                 queue("tinkerbellmachine", &cache.wake.machines),
                 queue("tinkerbellcluster", &cache.wake.clusters),
             ],
+            lease: standing.map(|now| LeaseSnapshot { leading: now.leading, holder: now.holder.clone() }),
             events_dropped,
         }
     }

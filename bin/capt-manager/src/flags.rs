@@ -1,0 +1,204 @@
+//! Flags, as the Go manager takes them: one dash or two, Go's booleans and durations, the last of several wins.
+//!
+//! Each can be set by an environment variable too, named like the flag in upper case with `_` for `-`.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use capt_kube::lease::{Election, POD_NAMESPACE, pod_namespace};
+use capt_kube::{Settings, client};
+use clap::Parser;
+
+/// The Cluster API infrastructure provider for Tinkerbell.
+///
+/// It works on the cluster that KUBECONFIG names, else on the one it runs in, else on the one of ~/.kube/config.
+/// RUST_LOG sets the log's filter in detail.
+#[derive(Debug, Parser)]
+#[command(version, args_override_self = true)]
+pub struct Flags {
+    /// Look at this namespace only.
+    #[arg(long, env = "NAMESPACE")]
+    pub namespace: Option<String>,
+
+    /// How many TinkerbellMachines are worked on at once.
+    #[arg(long, env = "TINKERBELLMACHINE_CONCURRENCY", default_value_t = Settings::default().machine_workers)]
+    pub tinkerbellmachine_concurrency: usize,
+
+    /// How many TinkerbellClusters are worked on at once.
+    #[arg(long, env = "TINKERBELLCLUSTER_CONCURRENCY", default_value_t = Settings::default().cluster_workers)]
+    pub tinkerbellcluster_concurrency: usize,
+
+    /// How many writes are under way at once.
+    #[arg(long, env = "KUBE_API_MAX_INFLIGHT", default_value_t = client::MAX_WRITES)]
+    pub kube_api_max_inflight: usize,
+
+    /// Address at which machines reach Tinkerbell's metadata service.
+    #[arg(long, env = "TINKERBELL_IP", default_value = "")]
+    pub tinkerbell_ip: String,
+
+    /// Work only while leading. Needed when several replicas run.
+    #[arg(long, env = "LEADER_ELECT", default_value = "false", value_parser = boolean, action = clap::ArgAction::Set,
+          num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub leader_elect: bool,
+
+    /// How long the other replicas wait after the leader's last sign of life.
+    #[arg(long, env = "LEADER_ELECT_LEASE_DURATION", default_value = "15s", value_parser = duration)]
+    pub leader_elect_lease_duration: Duration,
+
+    /// How long a leader that cannot renew its lead goes on.
+    #[arg(long, env = "LEADER_ELECT_RENEW_DEADLINE", default_value = "10s", value_parser = duration)]
+    pub leader_elect_renew_deadline: Duration,
+
+    /// Time between two attempts to get or renew the lead.
+    #[arg(long, env = "LEADER_ELECT_RETRY_PERIOD", default_value = "2s", value_parser = duration)]
+    pub leader_elect_retry_period: Duration,
+
+    /// Namespace of the Lease; the pod's own if empty.
+    #[arg(long, env = "LEADER_ELECTION_NAMESPACE", default_value = "")]
+    pub leader_election_namespace: String,
+
+    /// Address of the health endpoint; none if empty or 0.
+    #[arg(long, env = "HEALTH_ADDR", default_value = ":9440")]
+    pub health_addr: String,
+
+    /// Verbosity of the log: 0 tells what is done, 4 and more also why.
+    #[arg(short, long, env = "V", default_value_t = 0)]
+    pub v: u8,
+}
+
+impl Flags {
+    /// The flags of this process. Ends it with code 2 if they make no sense.
+    pub fn read() -> Self {
+        Self::parse_from(two_dashes(std::env::args_os()))
+    }
+
+    /// What the manager wants to know.
+    ///
+    /// # Errors
+    /// When a leader election is wanted that cannot be.
+    pub fn settings(&self) -> anyhow::Result<Settings> {
+        let mut settings = Settings {
+            namespace: Some(self.namespace.clone().unwrap_or_default()).filter(|namespace| !namespace.is_empty()),
+            machine_workers: self.tinkerbellmachine_concurrency,
+            cluster_workers: self.tinkerbellcluster_concurrency,
+            election: self.election()?,
+            ..Settings::default()
+        };
+        settings.reconciler.tinkerbell_ip.clone_from(&self.tinkerbell_ip);
+        Ok(settings)
+    }
+
+    fn election(&self) -> anyhow::Result<Option<Election>> {
+        if !self.leader_elect {
+            return Ok(None);
+        }
+        let namespace = match self.leader_election_namespace.as_str() {
+            "" => pod_namespace(Path::new(POD_NAMESPACE)).context("--leader-election-namespace")?,
+            namespace => namespace.to_owned(),
+        };
+        let election = Election {
+            lease_duration: self.leader_elect_lease_duration,
+            renew_deadline: self.leader_elect_renew_deadline,
+            retry_period: self.leader_elect_retry_period,
+            ..Election::new(namespace)
+        };
+        election.check()?;
+        Ok(Some(election))
+    }
+}
+
+/// Gives long flags with one dash, as Go's flag package takes them, their second one.
+fn two_dashes(arguments: impl IntoIterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    let mut flags = true;
+    arguments.into_iter().map(move |argument| {
+        let Some(text) = argument.to_str() else {
+            return argument;
+        };
+        flags &= text != "--";
+        let name = text.strip_prefix('-').map(|rest| rest.split('=').next().unwrap_or_default());
+        match name {
+            Some(name) if flags && name.len() > 1 && !name.starts_with('-') => format!("-{text}").into(),
+            _ => argument,
+        }
+    })
+}
+
+/// A boolean as Go reads it.
+fn boolean(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("neither true nor false"),
+    }
+}
+
+/// A duration as Go writes it, such as `15s` or `1m30s`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    Duration::try_from(span).map_err(|_| "a duration below zero".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(arguments: &[&str]) -> Result<Flags, clap::Error> {
+        let all = std::iter::once("capt-manager").chain(arguments.iter().copied()).map(OsString::from);
+        Flags::try_parse_from(two_dashes(all))
+    }
+
+    #[test]
+    fn a_flag_of_the_go_manager_is_understood_however_it_is_written() {
+        for (arguments, expected) in [
+            (&["--leader-elect"][..], true),
+            (&["-leader-elect"], true),
+            (&["-leader-elect=true"], true),
+            (&["--leader-elect=T"], true),
+            (&["--leader-elect=false"], false),
+            (&["-leader-elect=0"], false),
+            (&["--leader-elect", "-leader-elect=False"], false),
+            (&["--leader-elect", "-v=4"], true),
+            (&[], false),
+        ] {
+            assert_eq!(flags(arguments).unwrap().leader_elect, expected, "{arguments:?}");
+        }
+        let read =
+            flags(&["-v", "5", "-namespace", "n", "-health-addr=0", "--leader-elect-lease-duration=1m30s"]).unwrap();
+        assert_eq!((read.v, read.namespace.as_deref(), read.health_addr.as_str()), (5, Some("n"), "0"));
+        assert_eq!(read.leader_elect_lease_duration, Duration::from_secs(90));
+    }
+
+    #[test]
+    fn nonsense_ends_with_code_2() {
+        for arguments in [
+            &["--no-such-flag"][..],
+            &["-no-such-flag=1"],
+            &["-v4"],
+            &["--leader-elect=maybe"],
+            &["--leader-elect-retry-period=5"],
+            &["--leader-elect-retry-period=-5s"],
+            &["word"],
+        ] {
+            assert_eq!(flags(arguments).unwrap_err().exit_code(), 2, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn durations_are_those_of_go() {
+        for (text, millis) in [("15s", 15_000), ("1m30s", 90_000), ("300ms", 300), ("1.5h", 5_400_000), ("0s", 0)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_election_that_cannot_be_is_refused_before_the_start() {
+        let of = |arguments: &[&str]| flags(arguments).unwrap().settings();
+        assert!(of(&[]).unwrap().election.is_none());
+        let here = "--leader-election-namespace=capt-system";
+        assert_eq!(of(&["--leader-elect", here]).unwrap().election.unwrap().namespace, "capt-system");
+        let error = of(&["--leader-elect", here, "--leader-elect-renew-deadline=20s"]).unwrap_err();
+        assert!(error.to_string().contains("must exceed the renew deadline"), "{error}");
+    }
+}

@@ -161,15 +161,21 @@ fn columns(behaviour: Behaviour) -> Vec<Column> {
 }
 
 fn event_columns() -> Vec<Column> {
-    let seen = JsonPath::parse(".lastTimestamp").map_or(Cell::Computed(nothing), Cell::Age);
+    let age = |path: &str| JsonPath::parse(path).map_or(Cell::Computed(nothing), Cell::Age);
+    let (seen, first) = (age(".lastTimestamp"), age(".firstTimestamp"));
     let path = |name: &str, path: &str| column(name, JsonPath::parse(path).map_or(Cell::Computed(nothing), Cell::Path));
+    let wide = |column: Column| Column { priority: 1, ..column };
     vec![
         column("Last Seen", seen),
         path("Type", ".type"),
         path("Reason", ".reason"),
         column("Object", Cell::Computed(event_object)),
+        wide(path("Subobject", ".involvedObject.fieldPath")),
+        wide(path("Source", ".source.component")),
         path("Message", ".message"),
-        Column { priority: 1, ..name_column() },
+        wide(column("First Seen", first)),
+        wide(path("Count", ".count")),
+        wide(name_column()),
     ]
 }
 

@@ -141,6 +141,7 @@ fn is(value: &Value, key: &str) -> bool {
 
 fn compile_version(group: &str, kind: &str, version: &Value, path: &str, errors: &mut Vec<FieldError>) -> Served {
     let mut served = Served::new(group, meta::text(version, "name"), kind);
+    served.custom = true;
     served.status = version.pointer("/subresources/status").is_some_and(Value::is_object);
     match version.pointer("/schema/openAPIV3Schema") {
         Some(source) => match Node::compile(source, &format!("{path}.schema.openAPIV3Schema")) {
@@ -151,8 +152,7 @@ fn compile_version(group: &str, kind: &str, version: &Value, path: &str, errors:
             Err(mut found) => errors.append(&mut found),
         },
         None => {
-            let detail = "schemas are required";
-            errors.push(FieldError::required(format!("{path}.schema.openAPIV3Schema"), detail));
+            errors.push(FieldError::required(format!("{path}.schema.openAPIV3Schema"), ""));
         }
     }
     if is(version, "deprecated") {

@@ -8,7 +8,14 @@ use serde_json::{Map, Value, json};
 /// The version the server claims to be.
 const VERSION: (&str, &str) = ("1", "35");
 
-const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+/// In the order the server has them.
+fn verbs(served: &Served) -> [&'static str; 8] {
+    if served.custom {
+        ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
+    } else {
+        ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+    }
+}
 
 /// The answer to a discovery request, or `None` if the path is none. `aggregated`: the client takes the whole of
 /// discovery in one document.
@@ -106,7 +113,7 @@ fn resources(registry: &Registry, group: &str, version: &str) -> Option<Value> {
     for (kind, served) in routes(registry, group, version) {
         let mut resource = json!({
             "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind,
-            "verbs": VERBS, "storageVersionHash": "",
+            "verbs": verbs(served), "storageVersionHash": "",
         });
         let map = meta::object_mut(&mut resource);
         if !kind.short_names.is_empty() {
@@ -176,7 +183,7 @@ fn aggregate_version(registry: &Registry, group: &str, version: &str) -> Value {
                 .collect();
             let mut resource = json!({
                 "resource": kind.plural, "responseKind": response, "singularResource": kind.singular,
-                "scope": if kind.namespaced { "Namespaced" } else { "Cluster" }, "verbs": VERBS,
+                "scope": if kind.namespaced { "Namespaced" } else { "Cluster" }, "verbs": verbs(served),
             });
             let map = meta::object_mut(&mut resource);
             for (key, list) in [("shortNames", &kind.short_names), ("categories", &kind.categories)] {

@@ -65,9 +65,24 @@ impl ApiError {
         Self::new(404, "NotFound", format!("{gr} \"{name}\" not found")).about(gr, name)
     }
 
-    /// The path names no resource this server knows.
+    /// The path names nothing that a group of the server's own serves.
     pub(crate) fn no_such_path() -> Self {
         Self::new(404, "NotFound", "the server could not find the requested resource")
+    }
+
+    /// The path names nothing at all: the one answer that is no `Status`.
+    pub(crate) fn no_page() -> Self {
+        Self::new(404, "", "404 page not found\n")
+    }
+
+    /// Whether the answer is plain text.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.code == 404 && self.reason.is_empty()
+    }
+
+    pub(crate) fn verb_not_supported(verb: &str, gr: GroupResource<'_>) -> Self {
+        Self::new(405, "MethodNotAllowed", format!("{verb} is not supported on resources of kind \"{gr}\""))
+            .about(gr, "")
     }
 
     pub(crate) fn already_exists(gr: GroupResource<'_>, name: &str) -> Self {
@@ -179,7 +194,9 @@ impl ApiError {
             if !self.reason.is_empty() {
                 map.insert("reason".to_owned(), json!(self.reason));
             }
-            if !details.is_empty() || self.reason == "NotFound" {
+            // These say that there is nothing to say.
+            let says_so = self.reason == "NotFound" || (details.is_empty() && matches!(self.code, 405 | 422));
+            if !details.is_empty() || says_so {
                 map.insert("details".to_owned(), Value::Object(details));
             }
         }

@@ -35,6 +35,8 @@ pub(crate) struct Served {
     pub(crate) schema: Arc<Node>,
     /// The schema as the CRD has it, for `/openapi`.
     pub(crate) schema_source: Option<Arc<Value>>,
+    /// Defined by a CRD.
+    pub(crate) custom: bool,
     pub(crate) status: bool,
     pub(crate) columns: Vec<Column>,
     /// Fields besides metadata that a field selector may name.
@@ -125,6 +127,7 @@ impl Served {
             api_version,
             schema: Arc::new(Node::anything()),
             schema_source: None,
+            custom: false,
             status: false,
             columns: Vec::new(),
             selectable: Vec::new(),

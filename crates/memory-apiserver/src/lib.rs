@@ -28,6 +28,7 @@ mod names;
 mod openapi;
 mod patch;
 mod request;
+mod routing;
 mod schema;
 mod selectors;
 mod server;

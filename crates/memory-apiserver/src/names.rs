@@ -61,7 +61,9 @@ pub(crate) fn check_meta(meta: &Map<String, Value>, behaviour: Behaviour, errors
         errors.push(FieldError::required("metadata.name", "name or generateName is required"));
     } else {
         let label = matches!(behaviour, Behaviour::Namespace | Behaviour::Service);
-        if label && !is_dns_label(name) {
+        if label && name.contains('.') {
+            errors.push(FieldError::invalid("metadata.name", &json!(name), "must not contain dots"));
+        } else if label && !is_dns_label(name) {
             errors.push(FieldError::invalid("metadata.name", &json!(name), LABEL));
         } else if !label && name.len() > 253 {
             errors.push(FieldError::invalid("metadata.name", &json!(name), "must be no more than 253 bytes"));
@@ -97,6 +99,12 @@ pub(crate) fn check_mutable_meta(meta: &Map<String, Value>, errors: &mut Vec<Fie
             errors.push(FieldError::invalid("metadata.finalizers", finalizer, QUALIFIED));
         }
     }
+    let both = ["orphan", "foregroundDeletion"].iter().all(|name| list("finalizers").any(|f| f == name));
+    if both {
+        let all = meta.get("finalizers").unwrap_or(&Value::Null);
+        let detail = "finalizer orphan and foregroundDeletion cannot be both set";
+        errors.push(FieldError::invalid("metadata.finalizers", all, detail));
+    }
     let mut controller: Option<String> = None;
     for owner in list("ownerReferences") {
         let text = |key: &str| crate::meta::text(owner, key);
@@ -125,6 +133,20 @@ pub(crate) fn check_mutable_meta(meta: &Map<String, Value>, errors: &mut Vec<Fie
     }
 }
 
+/// What the server warns of, though it accepts it: finalizers in nobody's domain.
+pub(crate) fn finalizer_warnings(new: &Value, old: Option<&Value>, warnings: &mut Vec<String>) {
+    let known = ["orphan", "foregroundDeletion", "kubernetes"];
+    for finalizer in crate::meta::finalizers(new) {
+        let had = old.is_some_and(|old| crate::meta::has_finalizer(old, finalizer));
+        if !had && !finalizer.contains('/') && !known.contains(&finalizer) {
+            warnings.push(format!(
+                "metadata.finalizers: {finalizer:?}: prefer a domain-qualified finalizer name to avoid accidental conflicts \
+                 with other finalizer writers"
+            ));
+        }
+    }
+}
+
 /// A wrong JSON type inside `metadata`, in the words of the server's decoder.
 pub(crate) fn wrong_meta_type(meta: &Map<String, Value>) -> Option<String> {
     let complaint = |value: &Value, field: &str, wanted: &str| {
@@ -135,7 +157,7 @@ pub(crate) fn wrong_meta_type(meta: &Map<String, Value>) -> Option<String> {
             Value::Object(_) => "object",
             _ => "string",
         };
-        format!("json: cannot unmarshal {actual} into Go struct field ObjectMeta.metadata.{field} of type {wanted}")
+        format!("json: cannot unmarshal {actual} into Go struct field ObjectMeta.{field} of type {wanted}")
     };
     for (key, value) in meta {
         let fits = match key.as_str() {

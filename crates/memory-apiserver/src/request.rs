@@ -1,6 +1,7 @@
 //! From a URL to what is asked.
 
-use crate::error::ApiError;
+use crate::error::{ApiError, FieldError, FieldErrorKind};
+use serde_json::{Value, json};
 
 /// The parts of a resource URL.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -84,7 +85,12 @@ pub(crate) enum FieldValidation {
 }
 
 impl Params {
-    pub(crate) fn parse(query: &str) -> Result<Self, ApiError> {
+    /// Reads a query; `options` is the kind of the options it stands for (`CreateOptions`), for messages.
+    pub(crate) fn parse(query: &str, options: &str) -> Result<Self, ApiError> {
+        let unsupported = |field: &str, value: Value, detail: &str| {
+            let error = FieldError::with_value(FieldErrorKind::NotSupported, field, &value, detail);
+            ApiError::invalid("meta.k8s.io", options, "", &[error])
+        };
         let mut params = Self::default();
         for pair in query.split('&').filter(|p| !p.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -93,27 +99,18 @@ impl Params {
             match percent_decode(key).as_str() {
                 "labelSelector" => params.label_selector = value,
                 "fieldSelector" => params.field_selector = value,
-                "limit" => params.limit = number("limit", &value)?,
+                "limit" => params.limit = number(&value)?,
                 "continue" => params.continue_token = value,
                 "resourceVersion" => params.resource_version = value,
                 "resourceVersionMatch" => params.resource_version_match = value,
                 "watch" => params.watch = flag(),
                 "allowWatchBookmarks" => params.allow_bookmarks = flag(),
                 "sendInitialEvents" => params.send_initial_events = Some(flag()),
-                "timeoutSeconds" => params.timeout_seconds = Some(number("timeoutSeconds", &value)?),
+                "timeoutSeconds" => params.timeout_seconds = Some(number(&value)?),
                 "dryRun" => {
                     if value != "All" {
-                        return Err(ApiError::invalid(
-                            "meta.k8s.io",
-                            "WriteOptions",
-                            "",
-                            &[crate::error::FieldError::with_value(
-                                crate::error::FieldErrorKind::NotSupported,
-                                "dryRun",
-                                &serde_json::json!([value]),
-                                "supported values: \"All\"",
-                            )],
-                        ));
+                        let detail = "supported values: \"All\"";
+                        return Err(unsupported("dryRun", json!([value]), detail));
                     }
                     params.dry_run = true;
                 }
@@ -122,7 +119,11 @@ impl Params {
                     params.field_validation = match value.as_str() {
                         "Ignore" => FieldValidation::Ignore,
                         "Strict" => FieldValidation::Strict,
-                        _ => FieldValidation::Warn,
+                        "" | "Warn" => FieldValidation::Warn,
+                        other => {
+                            let detail = r#"supported values: "", "Ignore", "Strict", "Warn""#;
+                            return Err(unsupported("fieldValidation", other.into(), detail));
+                        }
                     }
                 }
                 "force" => params.force = Some(flag()),
@@ -135,11 +136,15 @@ impl Params {
     }
 }
 
-fn number(name: &str, text: &str) -> Result<u64, ApiError> {
+/// A negative number is no limit.
+fn number(text: &str) -> Result<u64, ApiError> {
     if text.is_empty() {
         return Ok(0);
     }
-    text.parse().map_err(|_| ApiError::bad_request(format!("invalid query parameter {name}: {text:?} is no number")))
+    match text.parse::<i64>() {
+        Ok(number) => Ok(u64::try_from(number).unwrap_or(0)),
+        Err(_) => Err(ApiError::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))),
+    }
 }
 
 fn percent_decode(text: &str) -> String {

@@ -106,6 +106,11 @@ fn parse_fields(text: &str, served: &Served, namespaced: bool) -> Result<Vec<Fie
             "metadata.namespace" if namespaced => Field::Namespace,
             other => match served.selectable.iter().find(|(known, _)| known == other) {
                 Some((_, path)) => Field::Path(path.clone()),
+                None if !served.custom && served.selectable.is_empty() => {
+                    return Err(ApiError::bad_request(format!(
+                        "{other:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+                    )));
+                }
                 None => return Err(ApiError::bad_request(format!("field label not supported: {other}"))),
             },
         };

@@ -7,13 +7,16 @@ use crate::api::{Call, Failure, Outcome, Written};
 use crate::error::ApiError;
 use crate::faults::{Action, Stopped, Target};
 use crate::json;
+use crate::kind::Kind;
 use crate::patch::PatchType;
 use crate::request::{Params, ResourcePath};
+use crate::routing;
+use crate::store::Object;
 use crate::view::View;
 use crate::{discovery, openapi};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, header};
+use http::{HeaderMap, Request, Response, header};
 use serde_json::{Value, json};
 use std::future::Future;
 use std::pin::Pin;
@@ -104,6 +107,10 @@ fn json_document(code: u16, value: &Value) -> Response<ResponseBody> {
 }
 
 fn refused(error: &ApiError) -> Response<ResponseBody> {
+    if error.is_plain() {
+        let body = Content::Full(Some(Bytes::from(error.message.clone())));
+        return respond(error.code, body, "text/plain; charset=utf-8");
+    }
     let mut response = json_document(error.code, &error.to_value());
     if let Some(seconds) = error.details.retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
@@ -137,12 +144,13 @@ impl Inner {
         let Some(path) = ResourcePath::parse(parts.uri.path()) else {
             return Ok(self.other(parts));
         };
-        let params = match Params::parse(parts.uri.query().unwrap_or_default()) {
-            Ok(params) => params,
+        let query = parts.uri.query().unwrap_or_default();
+        let applies = header(&parts.headers, &header::CONTENT_TYPE).starts_with("application/apply-patch");
+        let parsed = Params::parse(query, routing::options_kind(&parts.method))
+            .and_then(|params| Ok((routing::verb(&parts.method, &path, &params, applies)?, params)));
+        let (verb, params) = match parsed {
+            Ok(parsed) => parsed,
             Err(error) => return Ok(refused(&error)),
-        };
-        let Some(verb) = verb(parts, &path, &params) else {
-            return Ok(refused(&ApiError::method_not_allowed()));
         };
         self.requests.count(user, verb, &path.group, &path.resource, &path.subresource);
         let target = Target {
@@ -198,7 +206,7 @@ impl Inner {
         if let Some(value) = openapi::answer(path, &registry) {
             return json_document(200, &value);
         }
-        refused(&ApiError::no_such_path())
+        refused(&ApiError::no_page())
     }
 
     fn resource(
@@ -214,20 +222,7 @@ impl Inner {
             return Ok(json_document(201, &answer));
         }
         let registry = self.registry();
-        let route = registry.find(&path.group, &path.version, &path.resource).ok_or_else(ApiError::no_such_path)?;
-        let served = route.kind.version(route.version).ok_or_else(ApiError::no_such_path)?;
-        let known = match path.subresource.as_str() {
-            "" => true,
-            "status" => served.status,
-            "finalize" => route.kind.behaviour == crate::kind::Behaviour::Namespace,
-            _ => false,
-        };
-        if !known || (path.namespace.is_some() && !route.kind.namespaced) {
-            return Err(ApiError::no_such_path().into());
-        }
-        if route.kind.namespaced && path.namespace.is_none() && !matches!(verb, "list" | "watch") {
-            return Err(ApiError::method_not_allowed().into());
-        }
+        let (route, served) = routing::resolve(&registry, path, verb)?;
         let mut params = params;
         // Watching one object by its URL.
         if let (true, Some(name)) = (verb == "watch", &path.name) {
@@ -270,11 +265,11 @@ impl Inner {
         let content_type = header(&parts.headers, &header::CONTENT_TYPE);
         let written = match verb {
             "create" => {
-                let parsed = parse_body(body, content_type)?;
+                let parsed = call.read(body, content_type)?;
                 call.create(parsed.value, parsed.duplicates)?
             }
             "update" => {
-                let parsed = parse_body(body, content_type)?;
+                let parsed = call.read(body, content_type)?;
                 call.replace(&parsed.value, &parsed.duplicates)?
             }
             "patch" | "apply" => {
@@ -286,11 +281,13 @@ impl Inner {
                     ))
                     .into());
                 };
-                let parsed = parse_body(body, if kind == PatchType::Apply { "application/yaml" } else { "" })?;
+                let media = if kind == PatchType::Apply { "application/yaml" } else { "" };
+                let parsed = parse_body(body, media)
+                    .map_err(|why| ApiError::bad_request(format!("error decoding patch: {why}")))?;
                 call.patch(kind, &parsed.value, &parsed.duplicates)?
             }
             _ => {
-                let options = if body.is_empty() { json!({}) } else { parse_body(body, content_type)?.value };
+                let options = if body.is_empty() { json!({}) } else { call.read(body, content_type)?.value };
                 let policy = call.params.propagation_policy.as_deref();
                 let options = DeleteOptions::parse(&options, policy, call.params.dry_run)?;
                 if verb == "deletecollection" {
@@ -312,10 +309,7 @@ impl Inner {
                 written.code,
                 &json!({
                     "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-                    "details": {
-                        "name": object.name(), "group": kind.group, "kind": kind.plural,
-                        "uid": crate::meta::uid(&object.value),
-                    },
+                    "details": deleted_details(kind, object),
                 }),
             ),
             Outcome::Object(object) | Outcome::Deleted(object) => {
@@ -327,6 +321,14 @@ impl Inner {
         }
         Ok(response)
     }
+}
+
+fn deleted_details(kind: &Kind, object: &Object) -> Value {
+    let mut details = json!({"name": object.name(), "kind": kind.plural, "uid": crate::meta::uid(&object.value)});
+    if !kind.group.is_empty() {
+        crate::meta::object_mut(&mut details).insert("group".to_owned(), json!(kind.group));
+    }
+    details
 }
 
 /// Deletes everything selected and answers with what it was.
@@ -352,38 +354,30 @@ fn warn(response: &mut Response<ResponseBody>, warning: &str) {
     }
 }
 
-fn verb(parts: &Parts, path: &ResourcePath, params: &Params) -> Option<&'static str> {
-    let apply = || header(&parts.headers, &header::CONTENT_TYPE).starts_with("application/apply-patch");
-    match (&parts.method, path.name.is_some()) {
-        (&Method::GET, _) if params.watch || path.watch => Some("watch"),
-        (&Method::GET, true) => Some("get"),
-        (&Method::GET, false) => Some("list"),
-        (&Method::POST, false) => Some("create"),
-        (&Method::PUT, true) => Some("update"),
-        (&Method::PATCH, true) => Some(if apply() { "apply" } else { "patch" }),
-        (&Method::DELETE, true) => Some("delete"),
-        (&Method::DELETE, false) => Some("deletecollection"),
-        _ => None,
-    }
-}
-
 /// Reads JSON, or YAML where the content type says so.
-fn parse_body(body: &Bytes, content_type: &str) -> Result<json::Parsed, ApiError> {
-    if content_type.contains("protobuf") || content_type.contains("cbor") {
-        return Err(ApiError::unsupported_media_type(
-            "the body of the request was in an unknown format - accepted media types include: application/json, \
-             application/yaml",
-        ));
-    }
+fn parse_body(body: &Bytes, content_type: &str) -> Result<json::Parsed, String> {
     let parsed = json::parse(body).map_err(|error| error.to_string());
     let yaml = content_type.contains("yaml");
-    let parsed = match parsed {
+    match parsed {
         Err(_) if yaml => serde_saphyr::from_slice::<Value>(body)
             .map(|value| json::Parsed { value, duplicates: Vec::new() })
             .map_err(|error| error.to_string()),
         other => other,
-    };
-    parsed.map_err(|why| ApiError::bad_request(format!("couldn't get version/kind; json parse error: {why}")))
+    }
+}
+
+impl Call<'_> {
+    /// Reads the body of a write.
+    fn read(&self, body: &Bytes, content_type: &str) -> Result<json::Parsed, ApiError> {
+        if content_type.contains("protobuf") || content_type.contains("cbor") {
+            return Err(ApiError::unsupported_media_type(
+                "the body of the request was in an unknown format - accepted media types include: application/json, \
+                 application/yaml",
+            ));
+        }
+        parse_body(body, content_type)
+            .map_err(|why| self.unrecognized(&format!("couldn't get version/kind; json parse error: {why}")))
+    }
 }
 
 /// Everybody may do everything here.

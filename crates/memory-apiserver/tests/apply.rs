@@ -182,3 +182,28 @@ async fn an_apply_must_say_who_applies_and_for_which_object() {
     stale["metadata"]["resourceVersion"] = json!("1");
     assert_eq!(apply(&server, &path(), "y", false, stale).await.0, 409);
 }
+
+#[tokio::test]
+async fn a_configuration_that_the_schema_does_not_know_is_refused_before_anything_else() {
+    let server = server();
+    for (spec, why) in [
+        (json!({"bad": 1}), ".spec.bad: field not declared in schema"),
+        (json!({"size": "x"}), ".spec.size: expected numeric (int or float), got string"),
+        (json!({"items": [{"name": "a"}, {"name": "a"}]}), ".spec.items: duplicate entries for key [name=\"a\"]"),
+    ] {
+        let (code, status) = apply(&server, &path(), "one", false, config(spec)).await;
+        let expected = format!("failed to create typed patch object (/a; test.example.io/v1, Kind=Thing): {why}");
+        assert_eq!((code, message(&status)), (500, expected.as_str()));
+    }
+}
+
+#[tokio::test]
+async fn elements_of_two_managers_stand_in_the_later_ones_order() {
+    let server = server();
+    let items = |names: &[&str]| json!({"items": names.iter().map(|n| json!({"name": n})).collect::<Vec<_>>()});
+    apply(&server, &path(), "one", false, config(items(&["b", "a"]))).await;
+    let (_, object) = apply(&server, &path(), "two", false, config(items(&["c", "a"]))).await;
+    let names: Vec<&str> =
+        object["spec"]["items"].as_array().unwrap().iter().map(|i| i["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["b", "c", "a"]);
+}

@@ -40,8 +40,9 @@ async fn what_is_missing_or_there_already_is_said_in_the_servers_words() {
     let elsewhere = "/apis/test.example.io/v1/namespaces/nowhere/things";
     let (code, status) = post(&server, elsewhere, body("a", json!({}))).await;
     assert_eq!((code, message(&status)), (404, "namespaces \"nowhere\" not found"));
-    let (code, status) = get(&server, "/apis/no.such.group/v1/things").await;
+    let (code, status) = get(&server, "/api/v1/nothing").await;
     assert_eq!((code, message(&status)), (404, "the server could not find the requested resource"));
+    assert_eq!(get(&server, "/apis/no.such.group/v1/things").await, (404, json!("404 page not found\n")));
 }
 
 #[tokio::test]

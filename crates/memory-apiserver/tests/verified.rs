@@ -149,8 +149,7 @@ async fn a_list_from_the_future_times_out() {
 async fn a_new_kind_can_be_missing_for_a_while() {
     let server = MemoryApiServer::builder().crd_delay(Duration::from_secs(1)).build();
     server.apply_manifest(THINGS).unwrap();
-    let (code, status) = get(&server, THINGS_PATH).await;
-    assert_eq!((code, message(&status)), (404, "the server could not find the requested resource"));
+    assert_eq!(get(&server, THINGS_PATH).await, (404, json!("404 page not found\n")));
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(get(&server, THINGS_PATH).await.0, 200);
 }
@@ -165,4 +164,26 @@ async fn a_new_kind_can_be_too_busy_for_a_while() {
         (429, "TooManyRequests", &"1".parse::<http::HeaderValue>().unwrap())
     );
     assert_eq!(get(&server, THINGS_PATH).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_status_cannot_be_deleted_and_deleting_it_deletes_nothing() {
+    let server = server();
+    let (path, _) = with_a(&server).await;
+    let (code, status) = delete(&server, &format!("{path}/status"), json!({})).await;
+    let expected = "delete is not supported on resources of kind \"things.test.example.io\"";
+    assert_eq!((code, message(&status)), (405, expected));
+    assert_eq!(get(&server, &path).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_json_patch_that_replaces_an_absent_member_adds_it() {
+    let server = server();
+    let (path, _) = with_a(&server).await;
+    let (code, object) =
+        json_patch(&server, &path, json!([{"op": "replace", "path": "/spec/text", "value": "new"}])).await;
+    assert_eq!((code, &object["spec"]["text"]), (200, &json!("new")));
+    let (code, _) =
+        json_patch(&server, &path, json!([{"op": "replace", "path": "/spec/pair/server", "value": "x"}])).await;
+    assert_eq!(code, 422, "but not below an absent one");
 }

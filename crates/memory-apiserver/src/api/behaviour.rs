@@ -10,9 +10,6 @@ use serde_json::{Map, Value, json};
 pub(super) fn on_create(object: &mut Value, behaviour: Behaviour, now: &str) {
     match behaviour {
         Behaviour::Namespace => {
-            let name = meta::name(object).to_owned();
-            let labels = meta::map_at(meta::meta_mut(object), "labels");
-            labels.insert("kubernetes.io/metadata.name".to_owned(), Value::from(name));
             let map = meta::object_mut(object);
             map.insert("spec".to_owned(), json!({"finalizers": ["kubernetes"]}));
             map.insert("status".to_owned(), json!({"phase": "Active"}));
@@ -44,6 +41,11 @@ pub(super) fn normalise(object: &mut Value, behaviour: Behaviour) {
             }
         }
         Behaviour::Definition => crd::default(object),
+        Behaviour::Namespace => {
+            let name = meta::name(object).to_owned();
+            let labels = meta::map_at(meta::meta_mut(object), "labels");
+            labels.insert("kubernetes.io/metadata.name".to_owned(), Value::from(name));
+        }
         _ => {}
     }
     if behaviour != Behaviour::Custom {
@@ -69,10 +71,13 @@ pub(super) fn check(new: &Value, old: Option<&Value>, behaviour: Behaviour, erro
             if old.is_some_and(|old| meta::text(old, "type") != meta::text(new, "type")) {
                 errors.push(FieldError::invalid("type", &json!(meta::text(new, "type")), "field is immutable"));
             }
-            check_base64(new, errors);
+            check_keys(new, &["data"], errors);
             check_immutable(new, old, &["data"], errors);
         }
-        Behaviour::ConfigMap => check_immutable(new, old, &["data", "binaryData"], errors),
+        Behaviour::ConfigMap => {
+            check_keys(new, &["data", "binaryData"], errors);
+            check_immutable(new, old, &["data", "binaryData"], errors);
+        }
         Behaviour::Lease => {
             if let Some(seconds) =
                 new.pointer("/spec/leaseDurationSeconds").filter(|s| s.as_i64().is_some_and(|n| n <= 0))
@@ -93,12 +98,16 @@ pub(super) fn check(new: &Value, old: Option<&Value>, behaviour: Behaviour, erro
     }
 }
 
-fn check_base64(secret: &Value, errors: &mut Vec<FieldError>) {
-    use base64::Engine;
-    for (key, value) in secret.get("data").and_then(Value::as_object).into_iter().flatten() {
-        let fits = value.as_str().is_some_and(|text| base64::engine::general_purpose::STANDARD.decode(text).is_ok());
-        if !fits {
-            errors.push(FieldError::invalid(format!("data[{key}]"), &json!("<not shown>"), "illegal base64 data"));
+const CONFIG_KEY: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or \
+    'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
+
+fn check_keys(object: &Value, members: &[&str], errors: &mut Vec<FieldError>) {
+    for member in members {
+        for key in object.get(*member).and_then(Value::as_object).into_iter().flatten().map(|(key, _)| key) {
+            let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+            if key.is_empty() || !key.bytes().all(fits) {
+                errors.push(FieldError::invalid(format!("{member}[{key}]"), &json!(key), CONFIG_KEY));
+            }
         }
     }
 }

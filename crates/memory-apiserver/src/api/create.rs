@@ -29,7 +29,7 @@ impl Call<'_> {
         &self,
         mut value: Value,
         managers: Option<Managers>,
-        warnings: Vec<String>,
+        mut warnings: Vec<String>,
     ) -> Result<Written, Failure> {
         let kind = self.kind();
         let now = self.inner.clock.now();
@@ -39,6 +39,9 @@ impl Call<'_> {
         }
         meta_rules::on_create(&mut value, &now_text, kind.has_generation());
         behaviour::normalise(&mut value, kind.behaviour);
+        // What the server adds belongs to nobody.
+        let tracked = managers.is_none() && self.inner.config.managed_fields;
+        let changes = tracked.then(|| fields::changes(&json!({}), &value, &self.served.schema));
         behaviour::on_create(&mut value, kind.behaviour, &now_text);
 
         let name = meta::name(&value).to_owned();
@@ -53,11 +56,11 @@ impl Call<'_> {
             return Err(self.invalid(&name, &errors).into());
         }
 
+        names::finalizer_warnings(&value, None, &mut warnings);
         let managers = managers.unwrap_or_else(|| {
             let mut managers = Managers::default();
-            if self.inner.config.managed_fields {
-                let changes = fields::changes(&json!({}), &value, &self.served.schema);
-                managers.record_update(&self.manager(Operation::Update), &changes, &now_text);
+            if let Some(changes) = &changes {
+                managers.record_update(&self.manager(Operation::Update), changes, &now_text);
             }
             managers
         });

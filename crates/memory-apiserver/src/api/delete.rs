@@ -48,7 +48,7 @@ impl DeleteOptions {
                     FieldErrorKind::NotSupported,
                     "propagationPolicy",
                     &json!(other),
-                    r#"supported values: "Background", "Foreground", "Orphan""#,
+                    r#"supported values: "Foreground", "Background", "Orphan", "nil""#,
                 );
                 return Err(ApiError::invalid("meta.k8s.io", "DeleteOptions", "", &[error]));
             }
@@ -132,9 +132,12 @@ impl Call<'_> {
             let generation = meta::generation(&new);
             let metadata = meta::meta_mut(&mut new);
             metadata.insert("deletionTimestamp".to_owned(), json!(now_text));
-            metadata.insert("deletionGracePeriodSeconds".to_owned(), json!(0));
-            if generation > 0 {
-                metadata.insert("generation".to_owned(), json!(generation + 1));
+            // Namespaces and CRDs mark themselves, without grace period or generation.
+            if !matches!(kind.behaviour, Behaviour::Namespace | Behaviour::Definition) {
+                metadata.insert("deletionGracePeriodSeconds".to_owned(), json!(0));
+                if generation > 0 {
+                    metadata.insert("generation".to_owned(), json!(generation + 1));
+                }
             }
             match kind.behaviour {
                 Behaviour::Namespace => {

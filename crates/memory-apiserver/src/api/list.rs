@@ -95,7 +95,10 @@ impl Call<'_> {
 
     fn page(&self, selector: &Selector) -> Result<Page, Failure> {
         let params = self.params;
-        let asked = parse_version(&params.resource_version)?;
+        let asked = parse_version(&params.resource_version).map_err(|mut error| {
+            error.message.insert_str(0, "invalid resource version: ");
+            error
+        })?;
         let state = self.inner.state.lock();
         let resource = state.resources.get(&self.route.id).ok_or_else(ApiError::no_such_path)?;
         let current = state.rv;
@@ -114,8 +117,11 @@ impl Call<'_> {
             }
             (at.unwrap_or(current), None)
         } else {
-            let token = Token::decode(&params.continue_token)
-                .ok_or_else(|| ApiError::bad_request("continue key is not valid: encoded start key is not valid"))?;
+            let token = Token::decode(&params.continue_token).ok_or_else(|| {
+                ApiError::bad_request(
+                    "invalid continue token: continue key is not valid: encoded start key is not valid",
+                )
+            })?;
             if token.rv != 0 && token.rv < floor {
                 let mut error = ApiError::expired(
                     "The provided continue parameter is too old to display a consistent list result. You can start a new \
@@ -169,7 +175,8 @@ impl Call<'_> {
         };
         let mut metadata = json!({"resourceVersion": rv});
         if let Some(map) = metadata.as_object_mut() {
-            if !page.continue_token.is_empty() {
+            // A list of custom resources always has the member.
+            if !page.continue_token.is_empty() || (kind.is_custom() && view == View::Full) {
                 map.insert("continue".to_owned(), json!(page.continue_token));
             }
             if let Some(remaining) = page.remaining {
@@ -211,7 +218,7 @@ impl Call<'_> {
         let mut errors = Vec::new();
         let forbidden = |field: &str, detail: &str| FieldError::forbidden(field, detail);
         if !rule.is_empty() {
-            if version.is_empty() && !(watch && params.send_initial_events.is_some()) {
+            if version.is_empty() && !watch {
                 errors.push(forbidden(
                     "resourceVersionMatch",
                     "resourceVersionMatch is forbidden unless resourceVersion is provided",
@@ -224,7 +231,7 @@ impl Call<'_> {
                 ));
             }
             if !matches!(rule, "Exact" | "NotOlderThan") {
-                let detail = r#"supported values: "Exact", "NotOlderThan""#;
+                let detail = r#"supported values: "Exact", "NotOlderThan", """#;
                 let kind = FieldErrorKind::NotSupported;
                 errors.push(FieldError::with_value(kind, "resourceVersionMatch", &json!(rule), detail));
             }

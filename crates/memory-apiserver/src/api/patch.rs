@@ -7,6 +7,7 @@ use crate::error::{ApiError, FieldError};
 use crate::fields::{self, Entry, Managers, Operation};
 use crate::meta;
 use crate::patch::{self, PatchType};
+use crate::schema::typed;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -66,12 +67,10 @@ impl Call<'_> {
                 self.check_namespace()?;
                 let asked_uid = meta::uid(&config);
                 if !asked_uid.is_empty() {
-                    return Err(ApiError::conflict(
-                        self.kind().group_resource(),
-                        self.name,
-                        "uid mismatch: the provided object specified uid, and no existing object was found",
-                    )
-                    .into());
+                    let why = format!(
+                        "uid mismatch: the provided object specified uid {asked_uid}, and no existing object was found"
+                    );
+                    return Err(ApiError::conflict(self.kind().group_resource(), self.name, &why).into());
                 }
                 let mut value = config.clone();
                 if self.kind().is_custom() {
@@ -95,7 +94,10 @@ impl Call<'_> {
                     // Nobody knows who set what is there: whoever applies shares it with a nameless past.
                     let mut past = self.manager(Operation::Update);
                     past.name = "before-first-apply".to_owned();
-                    let fields = fields::members_of(&live, &self.served.schema);
+                    let mut fields = fields::changes(&json!({}), &live, &self.served.schema).set;
+                    if self.served.status && self.subresource.is_empty() {
+                        fields.children.remove("f:status");
+                    }
                     managers.0.push(Arc::new(Entry { manager: past, time: now.clone(), fields }));
                 }
                 let force = self.params.force == Some(true);
@@ -121,7 +123,10 @@ impl Call<'_> {
     ) -> Result<Value, Failure> {
         let mut shaped = config.clone();
         // Only to report: defaults do not belong to the configuration.
-        self.prepare(shaped.clone(), duplicates, Source::Apply, warnings)?;
+        self.prepare(config, duplicates, Source::Apply, warnings)?;
+        if self.kind().is_custom() {
+            self.check_typed(&shaped)?;
+        }
         let map = meta::object_mut(&mut shaped);
         map.insert("apiVersion".to_owned(), Value::from(self.served.api_version.as_str()));
         map.insert("kind".to_owned(), Value::from(self.kind().kind.as_str()));
@@ -139,9 +144,22 @@ impl Call<'_> {
         }
         metadata.shift_remove("creationTimestamp");
         metadata.shift_remove("managedFields");
-        if self.kind().is_custom() {
-            crate::schema::normalise::prune(&mut shaped, &self.served.schema);
-        }
         Ok(shaped)
+    }
+
+    /// A configuration is taken apart by the schema's types before anything else is looked at: what they do not know is an
+    /// error of its own kind.
+    fn check_typed(&self, config: &Value) -> Result<(), ApiError> {
+        let mut complaints = Vec::new();
+        typed::check(config, &self.served.schema, &mut complaints);
+        let why = match complaints.as_slice() {
+            [] => return Ok(()),
+            [one] => one.clone(),
+            many => format!("errors:\n  {}", many.join("\n  ")),
+        };
+        let (namespace, name) = (meta::namespace(config), meta::name(config));
+        let (version, kind) = (&self.served.api_version, &self.kind().kind);
+        let what = format!("failed to create typed patch object ({namespace}/{name}; {version}, Kind={kind}): {why}");
+        Err(ApiError::new(500, "", what))
     }
 }

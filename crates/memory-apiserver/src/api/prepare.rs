@@ -1,6 +1,6 @@
 //! From a client's body to an object the server can store: identity, shape, field validation.
 
-use super::{Call, Failure};
+use super::{Call, Failure, typed};
 use crate::convert;
 use crate::error::{ApiError, FieldError};
 use crate::meta;
@@ -32,7 +32,7 @@ impl Call<'_> {
         source: Source,
         warnings: &mut Vec<String>,
     ) -> Result<Value, Failure> {
-        self.check_type(&value)?;
+        self.check_type(&value, source)?;
         if let Some(complaint) = meta::meta(&value).and_then(names::wrong_meta_type) {
             return Err(self.undecodable(&complaint).into());
         }
@@ -45,6 +45,11 @@ impl Call<'_> {
         normalise::normalise_meta(meta::meta_mut(&mut value), "metadata", &mut pruned);
         if self.kind().is_custom() {
             normalise::normalise(&mut value, &self.served.schema, &mut pruned);
+        } else {
+            typed::prune(&mut value, self.kind().behaviour, &mut pruned);
+            if let Some(complaint) = typed::undecodable(&value, self.kind().behaviour) {
+                return Err(self.undecodable(&complaint).into());
+            }
         }
         pruned.sort();
         unknown.extend(pruned.into_iter().map(|path| format!("unknown field {path:?}")));
@@ -75,23 +80,27 @@ impl Call<'_> {
         ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}"))
     }
 
-    fn check_type(&self, value: &Value) -> Result<(), Failure> {
+    fn check_type(&self, value: &Value, source: Source) -> Result<(), Failure> {
         let kind = self.kind();
         if !value.is_object() {
-            return Err(
-                ApiError::bad_request("couldn't get version/kind; json parse error: the body is no object").into()
-            );
+            let why = "couldn't get version/kind; json parse error: json: cannot unmarshal this into an object";
+            return Err(self.unrecognized(why).into());
         }
         let (api_version, name) = (meta::text(value, "apiVersion"), meta::text(value, "kind"));
-        if kind.is_custom() {
-            for (found, key) in [(name, "Kind"), (api_version, "apiVersion")] {
-                if found.is_empty() {
-                    return Err(ApiError::bad_request(format!("Object '{key}' is missing in '{value}'")).into());
-                }
+        if kind.is_custom() && name.is_empty() {
+            return Err(match source {
+                Source::Apply => ApiError::bad_request("invalid object type: /, Kind="),
+                _ => self.unrecognized(&format!("Object 'Kind' is missing in '{value}'")),
             }
+            .into());
         }
         let expected = &self.served.api_version;
-        if !api_version.is_empty() && api_version != expected {
+        if api_version != expected && (kind.is_custom() || !api_version.is_empty()) {
+            if source == Source::Patch {
+                let detail = format!("must be {expected}");
+                let error = FieldError::invalid("apiVersion", &Value::from(api_version), detail);
+                return Err(self.invalid(self.name, &[error]).into());
+            }
             return Err(ApiError::bad_request(format!(
                 "the API version in the data ({api_version}) does not match the expected API version ({expected})"
             ))
@@ -100,15 +109,21 @@ impl Call<'_> {
         if !name.is_empty() && *name != kind.kind {
             if kind.is_custom() {
                 let error = FieldError::invalid("kind", &Value::from(name), format!("must be {}", kind.kind));
-                return Err(ApiError::invalid(&kind.group, &kind.kind, meta::name(value), &[error]).into());
+                return Err(ApiError::invalid(&kind.group, name, meta::name(value), &[error]).into());
             }
             return Err(ApiError::bad_request(format!(
-                "{name} in version {:?} cannot be handled as a {}: no kind {name:?} is registered for version {expected:?}",
+                "{name} in version {:?} cannot be handled as a {}: unknown conversion",
                 self.served.version, kind.kind
             ))
             .into());
         }
         Ok(())
+    }
+
+    /// The answer to a body of which not even the type can be read.
+    pub(crate) fn unrecognized(&self, why: &str) -> ApiError {
+        let kind = &self.kind().kind;
+        ApiError::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {why}"))
     }
 
     /// Compares name and namespace with the URL, and fills in what the body leaves out.
@@ -126,12 +141,6 @@ impl Call<'_> {
             Some(wanted) if namespace.is_empty() => {
                 metadata.insert("namespace".to_owned(), Value::from(wanted));
             }
-            Some(wanted) if namespace != wanted && source == Source::Body && !self.name.is_empty() => {
-                return Err(ApiError::bad_request(format!(
-                    "the namespace of the object ({namespace}) does not match the namespace on the request ({wanted})"
-                ))
-                .into());
-            }
             Some(wanted) if namespace != wanted => {
                 return Err(ApiError::bad_request(MISPLACED).into());
             }
@@ -140,7 +149,7 @@ impl Call<'_> {
             }
             _ => {}
         }
-        if self.name.is_empty() || source == Source::Patch {
+        if self.name.is_empty() {
             return Ok(());
         }
         let name = text(metadata, "name");
@@ -166,7 +175,7 @@ impl Call<'_> {
     /// Complaints of the schema about `new`, with what an update left alone forgiven.
     pub(super) fn check_schema(&self, new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
         if self.kind().is_custom() {
-            errors.append(&mut validate::validate(new, old, &self.served.schema));
+            validate::validate(new, old, &self.served.schema, errors);
         }
     }
 

@@ -7,6 +7,7 @@ use crate::error::{ApiError, FieldError};
 use crate::fields::{self, Managers, Operation};
 use crate::kind::{Behaviour, Kind};
 use crate::meta;
+use crate::names;
 use crate::store::{Object, Refused, Write};
 use serde_json::Value;
 use std::sync::Arc;
@@ -93,6 +94,7 @@ impl Call<'_> {
             if !errors.is_empty() {
                 return Err(self.invalid(self.name, &errors).into());
             }
+            names::finalizer_warnings(&new, Some(&old.value), &mut warnings);
             let tracked = self.inner.config.managed_fields || !managers.0.is_empty();
             if source != Source::Apply && tracked {
                 let changes = fields::changes(&old.value, &new, &self.served.schema);

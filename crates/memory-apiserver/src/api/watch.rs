@@ -56,7 +56,8 @@ impl Call<'_> {
     pub(crate) fn watch(&self, view: View, inner: &Arc<Inner>) -> Result<Watch, Failure> {
         self.check_list_options(true)?;
         let selector = self.selector()?;
-        let asked = parse_version(&self.params.resource_version)?;
+        let asked =
+            parse_version(&self.params.resource_version).map_err(|error| ApiError::new(500, "", error.message))?;
         let initial_list = self.params.send_initial_events == Some(true);
         let mut state = self.inner.state.lock();
         if let Some(stopped) = state.stops.of(self.user) {

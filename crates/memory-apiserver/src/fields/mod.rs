@@ -4,7 +4,7 @@ mod diff;
 mod set;
 
 pub(crate) use diff::{Changes, changes, child_schema, identity, members_of};
-pub(crate) use set::FieldSet;
+pub(crate) use set::{FieldSet, edge_text};
 
 use crate::meta;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};

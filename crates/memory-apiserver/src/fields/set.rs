@@ -91,16 +91,16 @@ impl FieldSet {
     }
 
     fn collect_common(&self, other: &FieldSet, path: &mut String, paths: &mut Vec<String>) {
-        if self.member && other.member {
-            paths.push(path.clone());
+        let both = || self.children.iter().filter_map(|(edge, ours)| Some((edge, ours, other.children.get(edge)?)));
+        // All members of this level come before what is below them.
+        for (edge, ..) in both().filter(|(_, ours, theirs)| ours.member && theirs.member) {
+            paths.push(format!("{path}{}", edge_text(edge)));
         }
-        for (edge, child) in &self.children {
-            if let Some(theirs) = other.children.get(edge) {
-                let length = path.len();
-                path.push_str(&edge_text(edge));
-                child.collect_common(theirs, path, paths);
-                path.truncate(length);
-            }
+        for (edge, ours, theirs) in both() {
+            let length = path.len();
+            path.push_str(&edge_text(edge));
+            ours.collect_common(theirs, path, paths);
+            path.truncate(length);
         }
     }
 
@@ -137,7 +137,7 @@ impl Serialize for FieldSet {
 }
 
 /// One step of a path as conflict messages print it.
-fn edge_text(edge: &str) -> String {
+pub(crate) fn edge_text(edge: &str) -> String {
     match edge.split_once(':') {
         Some(("f", name)) => format!(".{name}"),
         Some(("v", value)) => format!("[={value}]"),

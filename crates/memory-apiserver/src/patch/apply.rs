@@ -4,6 +4,7 @@ use crate::error::{ApiError, Cause};
 use crate::fields::{self, Entry, FieldSet, Manager, Managers, Operation};
 use crate::schema::{ListType, Node};
 use serde_json::Value;
+use std::collections::VecDeque;
 
 /// An object after apply, and who owns what in it.
 #[derive(Debug)]
@@ -75,35 +76,33 @@ fn merge(target: &mut Value, config: &Value, node: Option<&Node>, top: bool) {
     }
 }
 
-/// Elements of the configuration replace or join those known by the same key. Where both have all elements, the
-/// configuration's order holds.
+/// Elements known by the same key merge, new ones join. Elements of both lists stand in the configuration's order, those
+/// of one list only stay before the common one they preceded.
 fn merge_list(target: &mut Vec<Value>, config: &[Value], node: &Node) {
     let edge = |item: &Value| fields::identity(item, &node.list);
-    let mut merged: Vec<Value> = Vec::with_capacity(target.len().max(config.len()));
-    let mut wanted: Vec<(Option<Box<str>>, &Value)> = config.iter().map(|item| (edge(item), item)).collect();
-    let config_has_all = target.iter().all(|item| wanted.iter().any(|(e, _)| *e == edge(item)));
-    if config_has_all {
-        for (e, item) in wanted {
-            let mut element = target.iter().find(|t| edge(t) == e).cloned().unwrap_or(Value::Null);
-            if element.is_null() {
-                element = item.clone();
-            } else {
-                merge(&mut element, item, node.items.as_deref(), false);
+    let live: Vec<Value> = std::mem::take(target);
+    let mut ours: VecDeque<&Value> = live.iter().collect();
+    let mut wanted: VecDeque<&Value> = config.iter().collect();
+    let mut merged: Vec<Option<Box<str>>> = Vec::new();
+    loop {
+        if let Some(item) = ours.front() {
+            let e = edge(item);
+            let only_ours = !config.iter().any(|c| edge(c) == e);
+            if only_ours || merged.contains(&e) {
+                if only_ours {
+                    target.push((*item).clone());
+                }
+                ours.pop_front();
+                continue;
             }
-            merged.push(element);
         }
-    } else {
-        for mut element in target.drain(..) {
-            let e = edge(&element);
-            if let Some(at) = wanted.iter().position(|(w, _)| *w == e) {
-                let (_, item) = wanted.remove(at);
-                merge(&mut element, item, node.items.as_deref(), false);
-            }
-            merged.push(element);
-        }
-        merged.extend(wanted.into_iter().map(|(_, item)| item.clone()));
+        let Some(item) = wanted.pop_front() else { break };
+        let e = edge(item);
+        let mut element = live.iter().find(|l| edge(l) == e).unwrap_or(item).clone();
+        merge(&mut element, item, node.items.as_deref(), false);
+        target.push(element);
+        merged.push(e);
     }
-    *target = merged;
 }
 
 /// Removes what is in `before` and owned by nobody any more (`kept` is what somebody owns). Containers emptied by that

@@ -1,12 +1,27 @@
-//! JSON patch (RFC 6902).
+//! JSON patch (RFC 6902), with the leniency of the server's library: `replace` of an absent member adds it.
 
 use crate::error::ApiError;
+use json_patch::{AddOperation, PatchOperation};
 use serde_json::Value;
 
-/// A failed `test` and a missing path give the same answer, as on a real server.
+/// Whatever cannot be applied (a failed `test`, a missing path, an unknown operation) gets the same answer, as on a real
+/// server.
 pub(super) fn patch(object: &mut Value, patch: &Value) -> Result<(), ApiError> {
-    let operations: json_patch::Patch = serde_json::from_value(patch.clone())
-        .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
-    // The server's library lets `add` at a missing parent fail and `remove` of an absent key fail; so does this one.
-    json_patch::patch(object, &operations).map_err(|_| ApiError::unprocessable())
+    let operations: json_patch::Patch = serde_json::from_value(patch.clone()).map_err(|_| ApiError::unprocessable())?;
+    for operation in operations.0 {
+        let operation = match operation {
+            PatchOperation::Replace(replace) if adds_member(object, replace.path.as_str()) => {
+                PatchOperation::Add(AddOperation { path: replace.path, value: replace.value })
+            }
+            other => other,
+        };
+        json_patch::patch(object, &[operation]).map_err(|_| ApiError::unprocessable())?;
+    }
+    Ok(())
+}
+
+/// The path leads to a member that an existing object lacks.
+fn adds_member(object: &Value, path: &str) -> bool {
+    let parent = path.rsplit_once('/').and_then(|(parent, _)| object.pointer(parent));
+    parent.is_some_and(Value::is_object) && object.pointer(path).is_none()
 }

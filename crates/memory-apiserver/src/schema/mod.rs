@@ -5,6 +5,7 @@ mod format;
 pub(crate) mod listtype;
 pub(crate) mod normalise;
 mod parse;
+pub(crate) mod typed;
 pub(crate) mod validate;
 
 use ahash::AHashMap;
@@ -150,6 +151,9 @@ pub(crate) static META: LazyLock<Node> = LazyLock::new(|| {
     node.properties.insert("labels".to_owned(), text_map());
     node.properties.insert("annotations".to_owned(), text_map());
     node.properties.insert("finalizers".to_owned(), list(ListType::Set));
-    node.properties.insert("ownerReferences".to_owned(), list(by_uid));
+    let reference =
+        Node { types: vec![Type::Object], atomic_map: true, additional: Additional::Any, ..Node::default() };
+    let references = Node { items: Some(Box::new(reference)), ..list(by_uid) };
+    node.properties.insert("ownerReferences".to_owned(), references);
     node
 });

@@ -44,32 +44,6 @@ pub(crate) fn normalise_meta(meta: &mut Map<String, Value>, path: &str, unknown:
     });
 }
 
-/// Drops unknown fields only: for what is no whole object, and must not gain defaults.
-pub(crate) fn prune(value: &mut Value, schema: &Node) {
-    match value {
-        Value::Object(map) => {
-            let kept_by_embedding = |key: &str| schema.embedded && matches!(key, "apiVersion" | "kind" | "metadata");
-            map.retain(|key, _| {
-                kept_by_embedding(key)
-                    || schema.child(key).is_some()
-                    || schema.preserve_unknown
-                    || matches!(schema.additional, Additional::Any)
-            });
-            for (key, value) in map.iter_mut().filter(|(key, _)| !kept_by_embedding(key)) {
-                if let Some(child) = schema.child(key) {
-                    prune(value, child);
-                }
-            }
-        }
-        Value::Array(list) => {
-            if let Some(items) = &schema.items {
-                list.iter_mut().for_each(|item| prune(item, items));
-            }
-        }
-        _ => {}
-    }
-}
-
 fn walk(value: &mut Value, node: &Node, path: &str, unknown: &mut Vec<String>) {
     match value {
         Value::Object(map) => object(map, node, path, unknown),

@@ -7,11 +7,10 @@ use crate::error::{FieldError, FieldErrorKind};
 use serde_json::{Map, Value, json};
 
 /// Validates `object` against its schema: values, then unique lists, then CEL rules. `old` is the object before an
-/// update.
-pub(crate) fn validate(object: &Value, old: Option<&Value>, schema: &Node) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    value(object, old, schema, "", &mut errors);
-    listtype::check(object, old, schema, &mut errors);
+/// update; `errors` already holds what is wrong with metadata.
+pub(crate) fn validate(object: &Value, old: Option<&Value>, schema: &Node, errors: &mut Vec<FieldError>) {
+    value(object, old, schema, "", errors);
+    listtype::check(object, old, schema, errors);
     if schema.rules_below {
         if errors.iter().any(FieldError::blocks_rules) {
             errors.push(FieldError {
@@ -23,10 +22,9 @@ pub(crate) fn validate(object: &Value, old: Option<&Value>, schema: &Node) -> Ve
                     .to_owned(),
             });
         } else {
-            cel::check(object, old, schema, "", &mut errors);
+            cel::check(object, old, schema, "", errors);
         }
     }
-    errors
 }
 
 fn value(new: &Value, old: Option<&Value>, node: &Node, path: &str, errors: &mut Vec<FieldError>) {
@@ -36,7 +34,11 @@ fn value(new: &Value, old: Option<&Value>, node: &Node, path: &str, errors: &mut
     if !type_fits(new, node) {
         let wanted: Vec<&str> = node.types.iter().map(|t| t.name()).collect();
         errors.push(wrong_type(path, &wanted.join(","), Type::of(new).name()));
-        return;
+    }
+    if node.embedded && !path.is_empty() && new.is_object() {
+        for key in ["apiVersion", "kind"].iter().filter(|key| new.get(**key).is_none()) {
+            errors.push(FieldError::required(join(path, key), ""));
+        }
     }
     if let Some(limits) = &node.limits {
         check_limits(new, limits, path, errors);

@@ -106,7 +106,10 @@ impl Serialize for Meta<'_> {
             }
             map.serialize_entry(key, value)?;
         }
-        map.serialize_entry("resourceVersion", &self.rv.to_string())?;
+        // An object that is not stored, the answer to a dry run, has none.
+        if self.rv > 0 {
+            map.serialize_entry("resourceVersion", &self.rv.to_string())?;
+        }
         if !self.managers.0.is_empty() {
             map.serialize_entry("managedFields", self.managers)?;
         }

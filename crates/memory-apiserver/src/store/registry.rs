@@ -58,6 +58,12 @@ impl Registry {
         routes.find(|r| r.kind.kind == kind)
     }
 
+    /// Whether the group version is one of built-in kinds.
+    pub(crate) fn is_own(&self, group: &str, version: &str) -> bool {
+        let routes = self.groups.get(group).and_then(|versions| versions.get(version));
+        routes.is_some_and(|routes| routes.values().any(|route| !route.kind.is_custom()))
+    }
+
     pub(crate) fn has_group_version(&self, group: &str, version: &str) -> bool {
         self.groups.get(group).is_some_and(|versions| versions.contains_key(version))
     }

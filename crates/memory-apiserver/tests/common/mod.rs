@@ -104,6 +104,8 @@ spec:
     served: true
     storage: false
     subresources: {status: {}}
+    selectableFields:
+    - jsonPath: .spec.mode
     schema: *schema
 "#;
 

@@ -2,6 +2,7 @@
 //!
 //! Start with [`machine::decide`]: the life of a machine, top to bottom.
 
+pub mod admission;
 pub mod cluster;
 pub mod conditions;
 pub mod effect;

@@ -156,7 +156,7 @@ fn columns(behaviour: Behaviour) -> Vec<Column> {
         Behaviour::Event => return event_columns(),
         _ => {}
     }
-    columns.push(age_column());
+    columns.push(Column { kind: "string".to_owned(), ..age_column() });
     columns
 }
 

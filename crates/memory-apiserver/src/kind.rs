@@ -125,7 +125,7 @@ impl Served {
             version: version.to_owned(),
             prefix: format!("{{\"apiVersion\":{},\"kind\":{}", Value::from(api_version.as_str()), Value::from(kind)),
             api_version,
-            schema: Arc::new(Node::anything()),
+            schema: Arc::new(Node::of_built_in()),
             schema_source: None,
             custom: false,
             status: false,

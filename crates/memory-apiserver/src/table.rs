@@ -70,14 +70,12 @@ pub(crate) fn table(
         let cells: Vec<Value> = served.columns.iter().map(|column| cell(column, &value, now)).collect();
         out.extend_from_slice(format!(r#"{{"cells":{}"#, Value::Array(cells)).as_bytes());
         let shown = match include {
-            Include::Nothing => None,
-            Include::Metadata => Some(partial(object)),
-            Include::Object => Some(object.json(kind, version)),
+            Include::Nothing => Bytes::from_static(b"null"),
+            Include::Metadata => partial(object),
+            Include::Object => object.json(kind, version),
         };
-        if let Some(shown) = shown {
-            out.extend_from_slice(br#","object":"#);
-            out.extend_from_slice(&shown);
-        }
+        out.extend_from_slice(br#","object":"#);
+        out.extend_from_slice(&shown);
         out.push(b'}');
     }
     out.extend_from_slice(b"]}");

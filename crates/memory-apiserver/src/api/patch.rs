@@ -123,10 +123,11 @@ impl Call<'_> {
     ) -> Result<Value, Failure> {
         let mut shaped = config.clone();
         // Only to report: defaults do not belong to the configuration.
-        self.prepare(config, duplicates, Source::Apply, warnings)?;
-        if self.kind().is_custom() {
-            self.check_typed(&shaped)?;
+        let declared = !meta::text(&config, "kind").is_empty();
+        if declared && self.kind().is_custom() {
+            self.check_typed(&config)?;
         }
+        self.prepare(config, duplicates, Source::Apply, warnings)?;
         let map = meta::object_mut(&mut shaped);
         map.insert("apiVersion".to_owned(), Value::from(self.served.api_version.as_str()));
         map.insert("kind".to_owned(), Value::from(self.kind().kind.as_str()));

@@ -89,6 +89,10 @@ impl Call<'_> {
         if changed {
             let mut errors = Vec::new();
             meta_rules::check_update(&new, &old.value, &mut errors);
+            if kind.is_custom() {
+                // A real server checks the metadata of custom resources twice, and lists each cause twice.
+                errors.extend(errors.clone());
+            }
             self.check_schema(&new, Some(&old.value), &mut errors);
             behaviour::check(&new, Some(&old.value), kind.behaviour, &mut errors);
             if !errors.is_empty() {

@@ -75,7 +75,7 @@ fn members(value: &Value, node: Option<&Node>, top: bool, meta: bool) -> FieldSe
 
 /// All paths of a value that was not there before, containers included.
 fn everything(value: &Value, node: Option<&Node>) -> FieldSet {
-    let mut set = FieldSet::leaf();
+    let mut set = FieldSet { member: !node.is_some_and(|n| n.structure), ..FieldSet::default() };
     match value {
         Value::Object(map) if !node.is_some_and(|n| n.atomic_map) => {
             for (key, child) in map {

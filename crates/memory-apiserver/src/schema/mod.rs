@@ -27,6 +27,8 @@ pub(crate) struct Node {
     pub(crate) list: ListType,
     /// `x-kubernetes-map-type: atomic`.
     pub(crate) atomic_map: bool,
+    /// A struct of a built-in kind: always there, so nobody owns that it is.
+    pub(crate) structure: bool,
     pub(crate) limits: Option<Box<Limits>>,
     rules: Vec<cel::Rule>,
     /// Some rule exists here or below, so that walking down is worth it.
@@ -100,6 +102,18 @@ impl Node {
     /// A schema that accepts and keeps everything: built-in kinds, and CRDs without a schema.
     pub(crate) fn anything() -> Self {
         Self { preserve_unknown: true, additional: Additional::Any, ..Self::default() }
+    }
+
+    /// What field ownership has to know of built-in kinds: their structs, and references that are owned as a whole.
+    pub(crate) fn of_built_in() -> Self {
+        let part = |structure: bool| Self { structure, atomic_map: !structure, ..Self::anything() };
+        let mut node = Self::anything();
+        for (name, structure) in
+            [("spec", true), ("status", true), ("source", true), ("involvedObject", false), ("regarding", false)]
+        {
+            node.properties.insert(name.to_owned(), part(structure));
+        }
+        node
     }
 
     /// The schema of a member of an object.

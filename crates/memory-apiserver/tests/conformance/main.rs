@@ -1,0 +1,86 @@
+//! The same requests on memory-apiserver and on a real kube-apiserver, the same answers.
+//!
+//! `cases/*.yaml` hold the requests, `recorded/*.json` what kube-apiserver 1.35.4 answered, `differences.yaml` where
+//! memory-apiserver may differ and why. By default the suite compares memory-apiserver with the recordings. With
+//! `CONFORMANCE_KUBECONFIG=FILE` it compares that server instead (and allows no difference); with `CONFORMANCE_RECORD=1`
+//! as well it writes the recordings. `CONFORMANCE_WITHOUT_CONTROLLERS=1` leaves out what needs a
+//! kube-controller-manager; `CONFORMANCE_ONLY=text` runs the cases whose `topic/name` contains the text.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod case;
+mod compare;
+mod normalise;
+mod run;
+mod target;
+
+use case::Topic;
+use compare::Differences;
+use futures::StreamExt;
+use serde_json::{Map, Value};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use target::Target;
+
+/// Cases run at the same time; each has its own namespace.
+const PARALLEL: usize = 12;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance")
+}
+
+fn wanted(topic: &Topic, case: &str) -> bool {
+    let only = std::env::var("CONFORMANCE_ONLY").unwrap_or_default();
+    format!("{}/{case}", topic.name).contains(&only)
+        && !(topic.needs_controllers() && std::env::var_os("CONFORMANCE_WITHOUT_CONTROLLERS").is_some())
+}
+
+fn recording(topic: &Topic) -> PathBuf {
+    folder().join("recorded").join(format!("{}.json", topic.name))
+}
+
+fn recorded(topic: &Topic) -> Map<String, Value> {
+    std::fs::read_to_string(recording(topic)).map(|text| serde_json::from_str(&text).unwrap()).unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_server_answers_as_kube_apiserver_does() {
+    let target = Target::from_environment().await;
+    let record = target.is_real() && std::env::var_os("CONFORMANCE_RECORD").is_some();
+    let mut differences = Differences::read(&folder().join("differences.yaml"));
+    let (mut report, mut different, mut count) = (String::new(), 0, 0);
+    for topic in Topic::all(&folder().join("cases")) {
+        let cases = topic.cases.iter().filter(|case| wanted(&topic, &case.name));
+        let transcripts: Vec<(String, Value)> = futures::stream::iter(cases)
+            .map(|case| async { (case.name.clone(), run::run(&target, case).await) })
+            .buffered(PARALLEL)
+            .collect()
+            .await;
+        let mut expected = recorded(&topic);
+        count += transcripts.len();
+        if record {
+            expected.retain(|name, _| topic.cases.iter().any(|case| case.name == *name));
+            expected.extend(transcripts);
+            expected.sort_keys();
+            std::fs::write(recording(&topic), serde_json::to_string_pretty(&expected).unwrap() + "\n").unwrap();
+            continue;
+        }
+        for (name, transcript) in transcripts {
+            let place = format!("{}/{name}", topic.name);
+            let found = compare::differences(&place, expected.get(&name).unwrap_or(&Value::Null), &transcript);
+            let left: Vec<_> = found.into_iter().filter(|d| target.is_real() || !differences.allow(&d.place)).collect();
+            different += usize::from(!left.is_empty());
+            for difference in left {
+                writeln!(report, "{difference}").unwrap();
+            }
+        }
+    }
+    target.clean_up().await;
+    if !target.is_real() && std::env::var_os("CONFORMANCE_ONLY").is_none() {
+        for unused in differences.unused() {
+            writeln!(report, "differences.yaml: {unused} is no difference any more").unwrap();
+        }
+    }
+    println!("{count} cases, {different} of them answered differently");
+    assert!(report.is_empty(), "{different} of {count} cases differ:\n{report}");
+    assert!(count >= 150 || std::env::var_os("CONFORMANCE_ONLY").is_some(), "only {count} cases ran");
+}

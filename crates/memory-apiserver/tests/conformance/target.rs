@@ -1,0 +1,127 @@
+//! The server under test: memory-apiserver, or a real one.
+
+use http::Request;
+use kube::Client;
+use kube::client::Body;
+use memory_apiserver::MemoryApiServer;
+use serde_json::Value;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+const DEFINITIONS: &str = include_str!("definitions.yaml");
+const DEFINITIONS_PATH: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+
+pub struct Target {
+    pub client: Client,
+    real: bool,
+    run: String,
+    cases: AtomicUsize,
+}
+
+impl Target {
+    pub async fn from_environment() -> Self {
+        let (client, real) = match std::env::var("CONFORMANCE_KUBECONFIG") {
+            Ok(file) => {
+                let kubeconfig = kube::config::Kubeconfig::read_from(file).unwrap();
+                let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();
+                (Client::try_from(config).unwrap(), true)
+            }
+            Err(_) => {
+                let server = MemoryApiServer::new();
+                let client = server.client("conformance");
+                // A server that has run for a while no longer has its first resource versions.
+                server.faults().compact();
+                (client, false)
+            }
+        };
+        let run = uuid::Uuid::new_v4().simple().to_string()[..6].to_owned();
+        let target = Self { client, real, run, cases: AtomicUsize::new(0) };
+        target.install().await;
+        target
+    }
+
+    pub fn is_real(&self) -> bool {
+        self.real
+    }
+
+    /// A word no other case of any run has.
+    pub fn unique(&self) -> String {
+        format!("{}{:03}", self.run, self.cases.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub async fn send(&self, method: &str, path: &str, body: &str) -> u16 {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", "application/json")
+            .body(Body::from(body.as_bytes().to_vec()))
+            .unwrap();
+        self.client.send(request).await.unwrap().status().as_u16()
+    }
+
+    async fn install(&self) {
+        let documents: Vec<Value> = serde_saphyr::from_multiple(DEFINITIONS).unwrap();
+        for document in &documents {
+            let code = self.send("POST", DEFINITIONS_PATH, &document.to_string()).await;
+            assert!(code == 201 || code == 409, "{code}: {document}");
+        }
+        for document in &documents {
+            for version in document["spec"]["versions"].as_array().unwrap() {
+                let names = &document["spec"]["names"];
+                let path = format!(
+                    "/apis/conformance.example.com/{}/{}?limit=1",
+                    version["name"].as_str().unwrap(),
+                    names["plural"].as_str().unwrap()
+                );
+                for _ in 0..200 {
+                    if self.send("GET", &path, "").await == 200 {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+        if self.real {
+            // Watch caches and OpenAPI follow a moment later.
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        }
+    }
+
+    /// A definition goes only when all its objects can go.
+    async fn remove_finalizers(&self) {
+        for plural in ["widgets", "gadgets"] {
+            let path = format!("/apis/conformance.example.com/v1/{plural}");
+            let request = Request::get(path).body(Vec::new()).unwrap();
+            let Ok(list) = self.client.request::<Value>(request).await else { continue };
+            for item in list["items"].as_array().unwrap() {
+                let (name, namespace) = (&item["metadata"]["name"], &item["metadata"]["namespace"]);
+                let scope = namespace.as_str().map(|n| format!("namespaces/{n}/")).unwrap_or_default();
+                let path = format!("/apis/conformance.example.com/v1/{scope}{plural}/{}", name.as_str().unwrap());
+                let request = Request::patch(path)
+                    .header("content-type", "application/merge-patch+json")
+                    .body(br#"{"metadata":{"finalizers":null}}"#.to_vec())
+                    .unwrap();
+                self.client.request::<Value>(request).await.ok();
+            }
+        }
+    }
+
+    /// Removes what the suite made for all cases; each case removes its own.
+    pub async fn clean_up(&self) {
+        if self.real {
+            self.remove_finalizers().await;
+            let documents: Vec<Value> = serde_saphyr::from_multiple(DEFINITIONS).unwrap();
+            for document in documents {
+                let name = document["metadata"]["name"].as_str().unwrap();
+                let path = format!("{DEFINITIONS_PATH}/{name}");
+                self.send("DELETE", &path, "").await;
+                for _ in 0..100 {
+                    if self.send("GET", &path, "").await == 404 {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}

@@ -27,7 +27,9 @@ impl Normaliser {
             // Times the cases write themselves lie before 2025 and stay.
             time: regex("20(2[5-9]|[3-9][0-9])-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z"),
             micro_time: regex("20(2[5-9]|[3-9][0-9])-[0-9]{2}-[0-9]{2}T[0-9:]{8}\\.[0-9]{6}Z"),
-            mentioned: regex("(?:record|precondition) \\(([0-9]+)\\)|current: ([0-9]+)|version: [0-9]+ \\(([0-9]+)\\)"),
+            mentioned: regex(
+                "resourceVersion\\\\*\":\\\\*\"([0-9]+)|(?:record|precondition) \\(([0-9]+)\\)|current: ([0-9]+)|version: [0-9]+ \\(([0-9]+)\\)",
+            ),
         }
     }
 

@@ -33,6 +33,8 @@ async fn fifty_machines_for_forty_hardware_all_get_there_when_ten_more_appear() 
     let waiting = lab.with_condition("HardwareReserved", "False", "NoHardwareAvailable");
     assert_eq!(waiting.len(), 10, "the right reason within ten seconds");
     lab.hardware_range(40..50).await;
+    let reads = lab.server.journal().count_requests(Some(MANAGER), Some("get"), Some("secrets"));
+    assert!(reads <= 110, "{reads} looks at bootstrap data for 40 machines that got Hardware");
     let begin = tokio::time::Instant::now();
     lab.until("all hold Hardware", Duration::from_secs(120), |lab| lab.reserved_hardware() == 50).await;
     assert!(begin.elapsed() <= Duration::from_secs(2), "they went on after {:?}", begin.elapsed());

@@ -1,6 +1,6 @@
 //! The driver: observe, decide, apply, until the step is a wait or the end; then report, once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::decide::decide;
 use super::lease::{self, Lease};
 use super::release;
 use super::report::{news, report};
+use super::select::Candidate;
 use super::step::{Concern, Step, Wait};
 use super::world::{Pass, World, observe};
 use crate::conditions::say_the_same;
@@ -24,8 +25,9 @@ use crate::outcome::{Interest, Outcome};
 use crate::ports::{Api, Clock, Event, Stores, WriteError};
 use crate::settings::Settings;
 
-/// Steps in one pass. A whole life takes about ten; more than this is a fault of ours, and must not spin.
-const MAX_STEPS: usize = 64;
+/// Steps in one pass. A whole life takes about ten, and a crowd of machines may pass over each other's Hardware; more
+/// than this is a fault of ours, and must not spin.
+const MAX_STEPS: usize = 256;
 /// Conflicts in one pass before the machine goes back into the queue.
 const MAX_CONFLICTS: usize = 8;
 /// Pause after that.
@@ -38,6 +40,20 @@ pub struct MachineReconciler<P> {
     ports: P,
     settings: Arc<Settings>,
     waits: Mutex<HashMap<ObjectKey, Since>>,
+    spoken_for: Mutex<HashSet<ObjectKey>>,
+}
+
+/// A machine's word that it is about to reserve a Hardware, good until dropped. It spares all others that wait for
+/// the same Hardware a look at their bootstrap data.
+struct Heading<'a> {
+    all: &'a Mutex<HashSet<ObjectKey>>,
+    hardware: ObjectKey,
+}
+
+impl Drop for Heading<'_> {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.hardware);
+    }
 }
 
 /// Since when a machine waits for what.
@@ -49,7 +65,7 @@ struct Since {
 impl<P: Stores + Api + Clock> MachineReconciler<P> {
     /// A reconciler that works through these ports.
     pub fn new(ports: P, settings: Settings) -> Self {
-        Self { ports, settings: Arc::new(settings), waits: Mutex::new(HashMap::new()) }
+        Self { ports, settings: Arc::new(settings), waits: Mutex::default(), spoken_for: Mutex::default() }
     }
 
     /// Forgets what it remembers of a machine that is gone.
@@ -60,6 +76,7 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
     /// Takes one machine as far as it gets.
     pub async fn reconcile(&self, key: &ObjectKey) -> Outcome {
         let mut pass = Pass::default();
+        let mut headings = Vec::new();
         let mut conflicts = 0;
         for _ in 0..MAX_STEPS {
             let now = self.ports.now();
@@ -68,6 +85,15 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
                 return settled(None, Interest::default());
             };
             let step = decide(&world, now);
+            if let (Step::ReadBootstrapData(_), Candidate::Found(hardware)) = (&step, &world.candidate) {
+                match self.head_for(hardware.key()) {
+                    Some(heading) => headings.push(heading),
+                    None => {
+                        pass.avoid.insert(hardware.key());
+                        continue;
+                    }
+                }
+            }
             let result = match &step {
                 Step::Do(write) => self.apply(&world, write, &mut pass).await,
                 Step::ReadBootstrapData(secret) => match self.ports.bootstrap_secret(secret).await {
@@ -101,6 +127,12 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
         }
         warn!(machine = %key, "does not come to rest");
         settled(Some(REFUSED_PAUSE), Interest::default())
+    }
+
+    /// Says that the caller is about to reserve this Hardware, unless another one said so before.
+    fn head_for(&self, hardware: ObjectKey) -> Option<Heading<'_>> {
+        let mut all = self.spoken_for.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(hardware.clone()).then(|| Heading { all: &self.spoken_for, hardware })
     }
 
     async fn apply(&self, world: &World, write: &Write, pass: &mut Pass) -> Result<(), WriteError> {

@@ -25,6 +25,9 @@ use crate::ports::BootstrapSecret;
 /// The bootstrap Secret is not watched; while it is missing we look again this often.
 const SECRET_RETRY: Duration = Duration::from_secs(2);
 
+/// While other machines are about to reserve the last free Hardware we look again this often.
+const CONTENDED_RETRY: Duration = Duration::from_secs(1);
+
 /// The next step of this stage, or nothing when it is done.
 pub fn step(world: &World) -> Option<Step> {
     match &world.hardware {
@@ -94,7 +97,10 @@ fn take(world: &World) -> Step {
                         "" => "no hardware available".to_owned(),
                         labels => format!("no hardware available with labels {labels}"),
                     };
-                    Wait::problem(Concern::Hardware, reasons::NO_HARDWARE_AVAILABLE, message).woken_by(interest).into()
+                    let wait =
+                        Wait::problem(Concern::Hardware, reasons::NO_HARDWARE_AVAILABLE, message).woken_by(interest);
+                    // The machine that is about to take what we left to it may yet fail to; no event would tell us.
+                    if world.pass.avoid.is_empty() { wait.into() } else { wait.again_after(CONTENDED_RETRY).into() }
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! Choosing Hardware: any of the required terms, most preferred weight, then namespace and name.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -32,7 +33,9 @@ pub enum Candidate {
 
 /// Looks for the Hardware to reserve. Unfit Hardware is passed over: one bad object must not stop a machine that has
 /// others to choose from.
-pub fn candidate(stores: &impl Stores, machine: &TinkerbellMachine) -> Candidate {
+///
+/// Hardware in `avoid` is left to the machines that are about to reserve it.
+pub fn candidate(stores: &impl Stores, machine: &TinkerbellMachine, avoid: &BTreeSet<ObjectKey>) -> Candidate {
     let affinity = machine.spec.hardware_affinity.clone().unwrap_or_default();
     let (required, preferred) = match selectors(&affinity) {
         Ok(selectors) => selectors,
@@ -42,6 +45,9 @@ pub fn candidate(stores: &impl Stores, machine: &TinkerbellMachine) -> Candidate
     let mut unfit: Option<(ObjectKey, String)> = None;
     for selector in &required {
         stores.visit_free_hardware(selector, &mut |hardware| {
+            if !avoid.is_empty() && avoid.contains(&hardware.key()) {
+                return ControlFlow::Continue(());
+            }
             if let Some(lack) = fitness::lack(hardware, machine) {
                 let key = hardware.key();
                 if unfit.as_ref().is_none_or(|(first, _)| key < *first) {

@@ -1,5 +1,6 @@
 //! Everything one machine's decision needs, already read. Nothing in it is a client.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use capt_api::bmc::Job;
@@ -21,6 +22,8 @@ use crate::settings::Settings;
 pub struct Pass {
     /// The bootstrap Secret, once it was read.
     pub bootstrap: Option<BootstrapSecret>,
+    /// Free Hardware that another machine is just about to reserve.
+    pub avoid: BTreeSet<ObjectKey>,
     /// How many power-off Jobs of this machine failed, once one was removed to be made again.
     pub failed_power_offs: Option<u32>,
 }
@@ -180,7 +183,7 @@ pub fn observe(stores: &impl Stores, key: &ObjectKey, pass: &Pass, settings: &Ar
         world.address_users = stores.address_users(address, &hardware.key());
     }
     if world.hardware.is_none() && world.machine.spec.hardware_name.is_empty() && !world.machine.is_terminating() {
-        world.candidate = select::candidate(stores, &world.machine);
+        world.candidate = select::candidate(stores, &world.machine, &pass.avoid);
     }
     Some(world)
 }

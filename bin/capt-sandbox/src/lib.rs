@@ -8,6 +8,7 @@
 //! | [`observer`] | checks the rules at every write |
 //! | [`board`] | how far each machine is |
 //! | [`example`], [`manifests`], [`install`] | what is played, from the built-in example or from files |
+//! | [`watchdog`] | ends a program that hangs |
 //! | [`flags`], [`screen`], [`summary`] | what the user says, and what the user sees |
 
 pub mod board;
@@ -22,3 +23,4 @@ pub mod run;
 pub mod screen;
 pub mod summary;
 pub mod theatre;
+pub mod watchdog;

@@ -1,6 +1,7 @@
 //! The sandbox's program: flags in, exit status out.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use capt_sandbox::flags::Flags;
 use capt_sandbox::manifests::BadInput;
@@ -23,7 +24,15 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(capt_sandbox::run::run(flags)) {
+    let played = runtime.block_on(async {
+        // A busy machine delays signs of life by a few seconds at most.
+        capt_sandbox::watchdog::watch(Duration::from_secs(1), Duration::from_secs(60), || {
+            eprintln!("error: the program itself hangs; please report this");
+            std::process::exit(1);
+        });
+        capt_sandbox::run::run(flags).await
+    });
+    match played {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

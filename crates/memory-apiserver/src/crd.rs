@@ -111,6 +111,17 @@ pub(crate) fn compile(crd: &Value, delay: Duration) -> Result<Kind, Vec<FieldErr
     if !errors.is_empty() {
         return Err(errors);
     }
+    let newest = newest_version(crd);
+    for (version, served) in versions(crd).filter(|v| is(v, "served")).zip(&mut served) {
+        if is(version, "deprecated") {
+            let warning = version.get("deprecationWarning").and_then(Value::as_str).map(str::to_owned);
+            served.deprecation = Some(warning.unwrap_or_else(|| {
+                let instead =
+                    newest.map(|v| format!("; use {} {kind}", meta::api_version(group, v))).unwrap_or_default();
+                format!("{} {kind} is deprecated{instead}", served.api_version)
+            }));
+        }
+    }
     let texts = |key: &str| -> Vec<String> {
         let list = names.get(key).and_then(Value::as_array).into_iter().flatten();
         list.filter_map(Value::as_str).map(str::to_owned).collect()
@@ -135,6 +146,12 @@ fn versions(crd: &Value) -> impl Iterator<Item = &Value> {
     crd.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten()
 }
 
+/// The version a deprecation warning recommends.
+fn newest_version(crd: &Value) -> Option<&str> {
+    let current = versions(crd).filter(|v| is(v, "served") && !is(v, "deprecated"));
+    current.map(|v| meta::text(v, "name")).max_by_key(|name| crate::discovery::priority(name))
+}
+
 fn is(value: &Value, key: &str) -> bool {
     value.get(key).and_then(Value::as_bool) == Some(true)
 }
@@ -154,11 +171,6 @@ fn compile_version(group: &str, kind: &str, version: &Value, path: &str, errors:
         None => {
             errors.push(FieldError::required(format!("{path}.schema.openAPIV3Schema"), ""));
         }
-    }
-    if is(version, "deprecated") {
-        let warning = version.get("deprecationWarning").and_then(Value::as_str);
-        served.deprecation =
-            Some(warning.map_or_else(|| format!("{} {kind} is deprecated", served.api_version), str::to_owned));
     }
     served.columns = columns(version, path, errors);
     let fields = version.get("selectableFields").and_then(Value::as_array).into_iter().flatten();
@@ -188,7 +200,10 @@ fn columns(version: &Value, path: &str, errors: &mut Vec<FieldError>) -> Vec<Col
                 name: meta::text(column, "name").to_owned(),
                 kind: meta::text(column, "type").to_owned(),
                 format: meta::text(column, "format").to_owned(),
-                description: meta::text(column, "description").to_owned(),
+                description: match meta::text(column, "description") {
+                    "" => format!("Custom resource definition column (in JSONPath format): {source}"),
+                    given => given.to_owned(),
+                },
                 priority: column.get("priority").and_then(Value::as_i64).unwrap_or(0),
                 cell: if meta::text(column, "type") == "date" { Cell::Age(parsed) } else { Cell::Path(parsed) },
             }),

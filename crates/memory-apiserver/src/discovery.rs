@@ -79,7 +79,7 @@ pub(crate) fn groups(registry: &Registry) -> Vec<(String, Vec<String>)> {
 }
 
 /// Stable before beta before alpha, then by number.
-fn priority(version: &str) -> (u8, u64, u64) {
+pub(crate) fn priority(version: &str) -> (u8, u64, u64) {
     let Some(rest) = version.strip_prefix('v') else { return (0, 0, 0) };
     let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (major, tail) = rest.split_at(digits);

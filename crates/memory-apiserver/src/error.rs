@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+/// What a server says it reads and writes. Protobuf it does not, in truth.
+pub(crate) const MEDIA_TYPES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+
 /// A request the server refuses.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ApiError {
@@ -116,6 +119,10 @@ impl ApiError {
 
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+    }
+
+    pub(crate) fn not_acceptable() -> Self {
+        Self::new(406, "NotAcceptable", format!("only the following media types are accepted: {MEDIA_TYPES}"))
     }
 
     pub(crate) fn unsupported_media_type(message: impl Into<String>) -> Self {

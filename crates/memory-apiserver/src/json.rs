@@ -70,6 +70,10 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_f64<E>(self, v: f64) -> Result<Value, E> {
+        // As Go writes it: a whole number has no fraction. Beyond 2^53 a float is no longer exact.
+        if v.fract() == 0.0 && v.abs() < 9_007_199_254_740_992.0 {
+            return Ok(Value::from(v as i64));
+        }
         Ok(Value::from(v))
     }
 

@@ -42,16 +42,29 @@ fn is_name_part(text: &str) -> bool {
     bytes.len() <= 63 && edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(|b| inner(*b))
 }
 
-/// `[prefix/]name`, as label keys and finalizers are written.
-pub(crate) fn is_qualified_name(text: &str) -> bool {
-    match text.split_once('/') {
-        Some((prefix, name)) => is_subdomain(prefix) && is_name_part(name),
-        None => is_name_part(text),
+/// What is wrong with a `[prefix/]name`, as label keys and finalizers are written.
+pub(crate) fn qualified_name_complaint(text: &str) -> Option<String> {
+    let name = match text.split_once('/') {
+        Some(("", _)) => return Some("prefix part must be non-empty".to_owned()),
+        Some((prefix, _)) if !is_subdomain(prefix) => return Some(format!("prefix part {SUBDOMAIN}")),
+        Some((_, name)) => name,
+        None => text,
+    };
+    if name.is_empty() {
+        return Some("name part must be non-empty".to_owned());
     }
+    if name.len() > 63 {
+        return Some("name part must be no more than 63 bytes".to_owned());
+    }
+    (!is_name_part(name)).then(|| QUALIFIED.to_owned())
 }
 
-pub(crate) fn is_label_value(text: &str) -> bool {
-    text.is_empty() || is_name_part(text)
+/// What is wrong with the value of a label.
+pub(crate) fn label_value_complaint(text: &str) -> Option<&'static str> {
+    if text.len() > 63 {
+        return Some("must be no more than 63 bytes");
+    }
+    (!text.is_empty() && !is_name_part(text)).then_some(LABEL_VALUE)
 }
 
 /// Complaints about `metadata` of an object to be created.
@@ -78,25 +91,22 @@ pub(crate) fn check_meta(meta: &Map<String, Value>, behaviour: Behaviour, errors
 pub(crate) fn check_mutable_meta(meta: &Map<String, Value>, errors: &mut Vec<FieldError>) {
     let map = |key: &str| meta.get(key).and_then(Value::as_object).into_iter().flatten();
     for (key, value) in map("labels") {
-        if !is_qualified_name(key) {
-            errors.push(FieldError::invalid("metadata.labels", &json!(key), QUALIFIED));
+        if let Some(why) = qualified_name_complaint(key) {
+            errors.push(FieldError::invalid("metadata.labels", &json!(key), why));
         }
-        let text = value.as_str().unwrap_or_default();
-        if text.len() > 63 {
-            errors.push(FieldError::invalid("metadata.labels", value, "must be no more than 63 bytes"));
-        } else if !is_label_value(text) {
-            errors.push(FieldError::invalid("metadata.labels", value, LABEL_VALUE));
+        if let Some(why) = label_value_complaint(value.as_str().unwrap_or_default()) {
+            errors.push(FieldError::invalid("metadata.labels", value, why));
         }
     }
     for (key, _) in map("annotations") {
-        if !is_qualified_name(&key.to_lowercase()) {
-            errors.push(FieldError::invalid("metadata.annotations", &json!(key), QUALIFIED));
+        if let Some(why) = qualified_name_complaint(&key.to_lowercase()) {
+            errors.push(FieldError::invalid("metadata.annotations", &json!(key), why));
         }
     }
     let list = |key: &str| meta.get(key).and_then(Value::as_array).into_iter().flatten();
     for finalizer in list("finalizers") {
-        if !is_qualified_name(finalizer.as_str().unwrap_or_default()) {
-            errors.push(FieldError::invalid("metadata.finalizers", finalizer, QUALIFIED));
+        if let Some(why) = qualified_name_complaint(finalizer.as_str().unwrap_or_default()) {
+            errors.push(FieldError::invalid("metadata.finalizers", finalizer, why));
         }
     }
     let both = ["orphan", "foregroundDeletion"].iter().all(|name| list("finalizers").any(|f| f == name));

@@ -29,7 +29,7 @@ pub(crate) fn verb(
         (&Method::GET, true) => Ok("get"),
         (&Method::GET, false) if params.watch || path.watch => Ok("watch"),
         (&Method::GET, false) => Ok("list"),
-        (&Method::POST, false) => Ok("create"),
+        (&Method::POST, _) => Ok("create"),
         (&Method::PUT, true) => Ok("update"),
         (&Method::PATCH, true) => Ok(if applies { "apply" } else { "patch" }),
         (&Method::PUT | &Method::PATCH, false) => Err(ApiError::bad_request("name must be provided")),

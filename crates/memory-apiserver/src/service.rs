@@ -4,7 +4,7 @@ use crate::Inner;
 use crate::api::delete::DeleteOptions;
 use crate::api::watch::Watch;
 use crate::api::{Call, Failure, Outcome, Written};
-use crate::error::ApiError;
+use crate::error::{ApiError, MEDIA_TYPES};
 use crate::faults::{Action, Stopped, Target};
 use crate::json;
 use crate::kind::Kind;
@@ -241,7 +241,8 @@ impl Inner {
             params: &params,
             agent: if agent.is_empty() { "unknown" } else { agent },
         };
-        let view = View::negotiate(header(&parts.headers, &header::ACCEPT), &params.include_object);
+        let view = View::negotiate(header(&parts.headers, &header::ACCEPT), &params.include_object)
+            .ok_or_else(ApiError::not_acceptable)?;
         let mut response = match verb {
             "get" => document(200, call.get(view)?),
             "list" => document(200, call.list(view)?),
@@ -313,7 +314,7 @@ impl Inner {
                 }),
             ),
             Outcome::Object(object) | Outcome::Deleted(object) => {
-                document(written.code, view.object(object, kind, version, self.clock.now()))
+                document(written.code, view.object(object, kind, version, true, self.clock.now()))
             }
         };
         for warning in written.warnings.iter().chain(&call.served.deprecation) {
@@ -369,11 +370,10 @@ fn parse_body(body: &Bytes, content_type: &str) -> Result<json::Parsed, String> 
 impl Call<'_> {
     /// Reads the body of a write.
     fn read(&self, body: &Bytes, content_type: &str) -> Result<json::Parsed, ApiError> {
-        if content_type.contains("protobuf") || content_type.contains("cbor") {
-            return Err(ApiError::unsupported_media_type(
-                "the body of the request was in an unknown format - accepted media types include: application/json, \
-                 application/yaml",
-            ));
+        if !content_type.is_empty() && !content_type.contains("json") && !content_type.contains("yaml") {
+            return Err(ApiError::unsupported_media_type(format!(
+                "the body of the request was in an unknown format - accepted media types include: {MEDIA_TYPES}"
+            )));
         }
         parse_body(body, content_type)
             .map_err(|why| self.unrecognized(&format!("couldn't get version/kind; json parse error: {why}")))

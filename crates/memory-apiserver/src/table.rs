@@ -34,7 +34,7 @@ pub(crate) fn age_column() -> Column {
     }
 }
 
-/// A `Table` of these objects.
+/// A `Table` of these objects; only with `headed` it says what its columns are.
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn table(
     objects: &mut dyn Iterator<Item = &Object>,
@@ -44,6 +44,7 @@ pub(crate) fn table(
     kind: &Kind,
     version: usize,
     include: Include,
+    headed: bool,
     now: Timestamp,
 ) -> Bytes {
     let Some(served) = kind.version(version) else { return Bytes::new() };
@@ -56,7 +57,7 @@ pub(crate) fn table(
             map.insert("remainingItemCount".to_owned(), json!(remaining));
         }
     }
-    let definitions: Vec<Value> = served.columns.iter().map(definition).collect();
+    let definitions: Vec<Value> = served.columns.iter().filter(|_| headed).map(definition).collect();
     let mut out = format!(
         r#"{{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":{metadata},"columnDefinitions":{},"rows":["#,
         Value::Array(definitions)

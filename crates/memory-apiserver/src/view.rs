@@ -23,8 +23,11 @@ pub(crate) enum Include {
 }
 
 impl View {
-    /// The first form in `accept` that the server knows.
-    pub(crate) fn negotiate(accept: &str, include_object: &str) -> Self {
+    /// The first form in `accept` that the server knows; `None` if it knows none.
+    pub(crate) fn negotiate(accept: &str, include_object: &str) -> Option<Self> {
+        if accept.trim().is_empty() {
+            return Some(Self::Full);
+        }
         for media in accept.split(',') {
             let mut parts = media.split(';').map(str::trim);
             let kind = parts.next().unwrap_or_default();
@@ -41,29 +44,39 @@ impl View {
                 continue;
             }
             match form {
-                "" => return Self::Full,
-                "PartialObjectMetadata" | "PartialObjectMetadataList" => return Self::Partial,
+                "" => return Some(Self::Full),
+                "PartialObjectMetadata" | "PartialObjectMetadataList" => return Some(Self::Partial),
                 "Table" => {
-                    return Self::Table(match include_object {
+                    return Some(Self::Table(match include_object {
                         "None" => Include::Nothing,
                         "Object" => Include::Object,
                         _ => Include::Metadata,
-                    });
+                    }));
                 }
                 _ => {}
             }
         }
-        Self::Full
+        None
     }
 
-    /// One object.
-    pub(crate) fn object(self, object: &Object, kind: &Kind, version: usize, now: Timestamp) -> Bytes {
+    /// One object; a table is `headed` when it says what its columns are.
+    pub(crate) fn object(self, object: &Object, kind: &Kind, version: usize, headed: bool, now: Timestamp) -> Bytes {
         match self {
             Self::Full => object.json(kind, version),
             Self::Partial => partial(object),
             Self::Table(include) => {
                 let rows = [object];
-                table::table(&mut rows.into_iter(), &object.rv.to_string(), "", None, kind, version, include, now)
+                table::table(
+                    &mut rows.into_iter(),
+                    &object.rv.to_string(),
+                    "",
+                    None,
+                    kind,
+                    version,
+                    include,
+                    headed,
+                    now,
+                )
             }
         }
     }

@@ -172,7 +172,7 @@ async fn an_apply_must_say_who_applies_and_for_which_object() {
     let (code, _, status) = raw(&server, "PATCH", &path(), kind, "", config(json!({})).to_string()).await;
     assert_eq!(code, 422);
     assert!(message(&status).contains("fieldManager: Required value: is required for apply patch"), "{status}");
-    let yaml = "apiVersion: test.example.io/v1\nkind: Thing\nspec: {size: 4}\n";
+    let yaml = "apiVersion: test.example.io/v1\nkind: Thing\nmetadata: {name: a}\nspec: {size: 4}\n";
     let (code, _, object) = raw(&server, "PATCH", &format!("{}?fieldManager=y", path()), kind, "", yaml).await;
     assert_eq!((code, &object["spec"]["size"]), (201, &json!(4)), "{object}");
     let mut managed = config(json!({}));

@@ -125,8 +125,10 @@ async fn status_and_the_rest_are_written_apart() {
 async fn what_the_server_keeps_cannot_be_rewritten() {
     let server = server();
     let (_, created) = post(&server, THINGS_PATH, body("a", json!({"size": 1}))).await;
-    let patch = json!({"metadata": {"creationTimestamp": "2001-01-01T00:00:00Z", "generation": 77,
-        "deletionTimestamp": "2001-01-01T00:00:00Z"}, "spec": {"size": 2}});
+    let marked = json!({"metadata": {"deletionTimestamp": "2001-01-01T00:00:00Z"}});
+    assert_eq!(merge(&server, &format!("{THINGS_PATH}/a"), marked).await.0, 422);
+    let patch =
+        json!({"metadata": {"creationTimestamp": "2001-01-01T00:00:00Z", "generation": 77}, "spec": {"size": 2}});
     let (code, changed) = merge(&server, &format!("{THINGS_PATH}/a"), patch).await;
     assert_eq!(code, 200);
     assert_eq!(changed["metadata"]["creationTimestamp"], created["metadata"]["creationTimestamp"]);

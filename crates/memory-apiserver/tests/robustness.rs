@@ -64,8 +64,14 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-fn answered(code: u16) -> bool {
-    (200..300).contains(&code) || (400..500).contains(&code)
+fn answered(answer: &(u16, Value)) -> bool {
+    let (code, body) = answer;
+    // The two refusals that a real server words as errors of its own.
+    let own = |start: &str| *code == 500 && message(body).starts_with(start);
+    (200..300).contains(code)
+        || (400..500).contains(code)
+        || own("failed to create typed patch object")
+        || own("strconv.ParseUint")
 }
 
 proptest! {
@@ -80,24 +86,23 @@ proptest! {
             let mut object = body("a", spec.clone());
             object["status"] = status.clone();
             let created = post(&server, THINGS_PATH, object.clone()).await;
-            assert!(answered(created.0), "{created:?}");
+            assert!(answered(&created), "{created:?}");
             let path = format!("{THINGS_PATH}/base");
             for part in [json!({"spec": spec}), json!({"metadata": meta}), spec.clone()] {
                 let answer = merge(&server, &path, part.clone()).await;
-                assert!(answered(answer.0), "{answer:?}");
+                assert!(answered(&answer), "{answer:?}");
                 let answer = json_patch(&server, &path, json!([{"op": "add", "path": "/spec", "value": part}])).await;
-                assert!(answered(answer.0), "{answer:?}");
+                assert!(answered(&answer), "{answer:?}");
             }
             let answer = merge(&server, &format!("{path}/status"), json!({"status": status})).await;
-            assert!(answered(answer.0), "{answer:?}");
+            assert!(answered(&answer), "{answer:?}");
             let mut config = body("base", spec.clone());
             config["metadata"] = meta.clone();
             for manager in ["one", "two"] {
                 let answer = apply(&server, &path, manager, true, config.clone()).await;
-                let untyped = answer.0 == 500 && message(&answer.1).starts_with("failed to create typed patch object");
-                assert!(answered(answer.0) || untyped, "{answer:?}");
+                assert!(answered(&answer), "{answer:?}");
             }
-            assert!(answered(post(&server, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", spec).await.0));
+            assert!(answered(&post(&server, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", spec).await));
             assert_eq!(get(&server, THINGS_PATH).await.0, 200);
         });
     }
@@ -111,8 +116,8 @@ proptest! {
                 let url = format!("{path}?{query}");
                 if url.parse::<http::Uri>().is_ok() && !query.contains("watch") {
                     for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
-                        let (code, _, _) = raw(&server, method, &url, "application/json", "", "{}").await;
-                        assert!(answered(code) || code == 504, "{method} {url}: {code}");
+                        let (code, _, body) = raw(&server, method, &url, "application/json", "", "{}").await;
+                        assert!(answered(&(code, body)) || code == 504, "{method} {url}: {code}");
                     }
                 }
             }

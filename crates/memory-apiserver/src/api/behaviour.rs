@@ -52,6 +52,17 @@ pub(super) fn normalise(object: &mut Value, behaviour: Behaviour) {
         // A typed server stores no nulls.
         meta::object_mut(object).retain(|_, value| !value.is_null());
     }
+    if behaviour == Behaviour::Event {
+        // These are always there, if only to say that they are not.
+        let map = meta::object_mut(object);
+        for key in ["eventTime", "firstTimestamp", "lastTimestamp"] {
+            map.entry(key).or_insert(Value::Null);
+        }
+        for key in ["reportingComponent", "reportingInstance"] {
+            map.entry(key).or_insert_with(|| json!(""));
+        }
+        map.entry("source").or_insert_with(|| json!({}));
+    }
 }
 
 fn fold_string_data(secret: &mut Map<String, Value>) {

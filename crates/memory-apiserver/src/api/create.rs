@@ -38,10 +38,17 @@ impl Call<'_> {
             meta::object_mut(&mut value).shift_remove("status");
         }
         meta_rules::on_create(&mut value, &now_text, kind.has_generation());
-        behaviour::normalise(&mut value, kind.behaviour);
         // What the server adds belongs to nobody.
         let tracked = managers.is_none() && self.inner.config.managed_fields;
+        let fill = |value: &mut Value| behaviour::normalise(value, kind.behaviour);
+        if kind.behaviour != Behaviour::Event {
+            fill(&mut value);
+        }
         let changes = tracked.then(|| fields::changes(&json!({}), &value, &self.served.schema));
+        if kind.behaviour == Behaviour::Event {
+            fill(&mut value);
+        }
+        names::finalizer_warnings(&value, None, &mut warnings);
         behaviour::on_create(&mut value, kind.behaviour, &now_text);
 
         let name = meta::name(&value).to_owned();
@@ -56,7 +63,6 @@ impl Call<'_> {
             return Err(self.invalid(&name, &errors).into());
         }
 
-        names::finalizer_warnings(&value, None, &mut warnings);
         let managers = managers.unwrap_or_else(|| {
             let mut managers = Managers::default();
             if let Some(changes) = &changes {
@@ -65,16 +71,23 @@ impl Call<'_> {
             managers
         });
         let key = key_of(self.namespace, &name);
-        let exists = || ApiError::already_exists(kind.group_resource(), &name);
+        let exists = || {
+            let mut error = ApiError::already_exists(kind.group_resource(), &name);
+            let current = self.inner.state.lock().get(self.route.id, &key).cloned();
+            if current.is_some_and(|current| meta::is_terminating(&current.value)) {
+                error.message.insert_str(0, "object is being deleted: ");
+            }
+            error
+        };
         if self.params.dry_run {
-            if self.inner.state.lock().get(self.route.id, &key).is_some() {
+            let taken = self.inner.state.lock().get(self.route.id, &key).is_some();
+            if taken {
                 return Err(exists().into());
             }
             let object = Object::new(Arc::new(value), 0, managers);
             return Ok(Written { code: 201, object: Outcome::Object(object), warnings, answer_lost: None });
         }
-        let mut state = self.inner.state.lock();
-        let committed = state.commit(Write {
+        let committed = self.inner.state.lock().commit(Write {
             user: self.user,
             verb: self.verb,
             resource: self.route.id,
@@ -91,10 +104,10 @@ impl Call<'_> {
             other => self.refusal(&other),
         })?;
         if let Some(definition) = definition {
+            let mut state = self.inner.state.lock();
             state.add_resource(definition);
             self.inner.rebuild_registry(&state);
         }
-        drop(state);
         Ok(Written {
             code: 201,
             object: Outcome::Object(committed.object),

@@ -38,6 +38,17 @@ impl DeleteOptions {
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         let orphan = body.get("orphanDependents").and_then(Value::as_bool);
         let policy = text(body.get("propagationPolicy")).or_else(|| query_policy.map(str::to_owned));
+        let invalid = |error: FieldError| ApiError::invalid("meta.k8s.io", "DeleteOptions", "", &[error]);
+        let kind = body.get("kind").and_then(Value::as_str).unwrap_or("DeleteOptions");
+        if kind != "DeleteOptions" {
+            let version = meta::text(body, "apiVersion");
+            let message = format!("no kind {kind:?} is registered for version {version:?}");
+            return Err(ApiError::bad_request(message));
+        }
+        if let (Some(policy), Some(_)) = (&policy, orphan) {
+            let detail = "orphanDependents and deletionPropagation cannot be both set";
+            return Err(invalid(FieldError::invalid("propagationPolicy", &json!(policy), detail)));
+        }
         let propagation = match (policy.as_deref(), orphan) {
             (None, None) => None,
             (Some("Background"), _) | (None, Some(false)) => Some(Propagation::Background),
@@ -50,7 +61,7 @@ impl DeleteOptions {
                     &json!(other),
                     r#"supported values: "Foreground", "Background", "Orphan", "nil""#,
                 );
-                return Err(ApiError::invalid("meta.k8s.io", "DeleteOptions", "", &[error]));
+                return Err(invalid(error));
             }
         };
         let all = body.get("dryRun").and_then(Value::as_array).is_some_and(|list| list.contains(&json!("All")));

@@ -55,14 +55,16 @@ pub(crate) fn parse_version(text: &str) -> Result<Option<u64>, ApiError> {
 impl Call<'_> {
     /// GET of one object.
     pub(crate) fn get(&self, view: View) -> Result<Bytes, Failure> {
-        if let Some(rv) = parse_version(&self.params.resource_version)? {
+        let asked =
+            parse_version(&self.params.resource_version).map_err(|error| ApiError::new(500, "", error.message))?;
+        if let Some(rv) = asked {
             let current = self.inner.state.lock().rv;
             if rv > current {
                 return Err(ApiError::too_large_resource_version(rv, current).into());
             }
         }
         let object = self.current()?;
-        Ok(view.object(&object, self.kind(), self.route.version, self.inner.clock.now()))
+        Ok(view.object(&object, self.kind(), self.route.version, true, self.inner.clock.now()))
     }
 
     /// GET of a collection.
@@ -167,7 +169,17 @@ impl Call<'_> {
         if let View::Table(include) = view {
             let now = self.inner.clock.now();
             let mut rows = page.objects.iter().map(Arc::as_ref);
-            return table::table(&mut rows, &rv, &page.continue_token, page.remaining, kind, version, include, now);
+            return table::table(
+                &mut rows,
+                &rv,
+                &page.continue_token,
+                page.remaining,
+                kind,
+                version,
+                include,
+                true,
+                now,
+            );
         }
         let (list_kind, api_version) = match view {
             View::Partial => ("PartialObjectMetadataList", "meta.k8s.io/v1"),

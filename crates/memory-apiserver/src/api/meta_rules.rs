@@ -44,6 +44,8 @@ fn generated_name(base: &str) -> String {
 pub(super) fn keep(new: &mut Value, old: &Value, unconditional: bool) {
     let before = meta::meta(old);
     let metadata = meta::meta_mut(new);
+    // Deletion has its own verb: an attempt to set its mark is left for the check to find.
+    let marked = metadata.get("deletionTimestamp").filter(|t| !t.is_null()).cloned();
     let mut copy = |key: &str| match before.and_then(|m| m.get(key)) {
         Some(value) => {
             metadata.insert(key.to_owned(), value.clone());
@@ -54,6 +56,9 @@ pub(super) fn keep(new: &mut Value, old: &Value, unconditional: bool) {
     };
     KEPT.iter().for_each(|key| copy(key));
     metadata.shift_remove("managedFields");
+    if let Some(marked) = marked {
+        metadata.insert("deletionTimestamp".to_owned(), marked);
+    }
     let empty = |metadata: &serde_json::Map<String, Value>, key: &str| {
         metadata.get(key).and_then(Value::as_str).unwrap_or_default().is_empty()
     };
@@ -81,7 +86,7 @@ pub(super) fn check_update(new: &Value, old: &Value, errors: &mut Vec<FieldError
             ));
         }
     }
-    for key in ["name", "namespace", "uid"] {
+    for key in ["name", "namespace", "uid", "deletionTimestamp"] {
         if meta::meta_text(new, key) != meta::meta_text(old, key) {
             let value = json!(meta::meta_text(new, key));
             errors.push(FieldError::invalid(format!("metadata.{key}"), &value, "field is immutable"));
@@ -102,6 +107,10 @@ impl Call<'_> {
         if given.is_empty() || given == "0" {
             let error = FieldError::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
             return Err(ApiError::invalid(resource.group, resource.resource, self.name, &[error]));
+        }
+        if given.parse::<u64>().is_err() {
+            let why = format!("strconv.ParseUint: parsing {given:?}: invalid syntax");
+            return Err(ApiError::new(500, "", why));
         }
         if given != current {
             return Err(ApiError::stale(resource, self.name));

@@ -37,8 +37,8 @@ impl Call<'_> {
             let mut value = old.value_at(self.kind(), self.route.version, touches_managers);
             patch::patch(&mut value, kind, body)?;
             let managers = if touches_managers {
-                let list = value.pointer("/metadata/managedFields").cloned().unwrap_or_else(|| json!([]));
-                Managers::from_json(&list)
+                let list = value.pointer("/metadata/managedFields");
+                list.filter(|l| l.as_array().is_some_and(|l| !l.is_empty())).and_then(Managers::from_json)
             } else {
                 None
             };

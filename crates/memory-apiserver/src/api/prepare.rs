@@ -99,7 +99,8 @@ impl Call<'_> {
             if source == Source::Patch {
                 let detail = format!("must be {expected}");
                 let error = FieldError::invalid("apiVersion", &Value::from(api_version), detail);
-                return Err(self.invalid(self.name, &[error]).into());
+                let (group, _) = meta::group_version(api_version);
+                return Err(ApiError::invalid(group, name, self.name, &[error]).into());
             }
             return Err(ApiError::bad_request(format!(
                 "the API version in the data ({api_version}) does not match the expected API version ({expected})"
@@ -144,8 +145,9 @@ impl Call<'_> {
             Some(wanted) if namespace != wanted => {
                 return Err(ApiError::bad_request(MISPLACED).into());
             }
-            None if !namespace.is_empty() && !self.kind().namespaced => {
-                return Err(ApiError::bad_request(MISPLACED).into());
+            // Without a namespace to be in, it has none.
+            None => {
+                metadata.shift_remove("namespace");
             }
             _ => {}
         }
@@ -154,7 +156,7 @@ impl Call<'_> {
         }
         let name = text(metadata, "name");
         if name.is_empty() {
-            if source == Source::Body {
+            if source != Source::Patch {
                 return Err(ApiError::bad_request(format!(
                     "the name of the object ({} based on URL) was undeterminable: name must be provided",
                     self.name
@@ -175,7 +177,7 @@ impl Call<'_> {
     /// Complaints of the schema about `new`, with what an update left alone forgiven.
     pub(super) fn check_schema(&self, new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
         if self.kind().is_custom() {
-            validate::validate(new, old, &self.served.schema, errors);
+            validate::validate(new, old, &self.served.schema, self.subresource == "status", errors);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::kind::{Behaviour, Kind};
 use crate::meta;
 use crate::names;
 use crate::store::{Object, Refused, Write};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// How often a write that named no resourceVersion is computed again because somebody else was faster.
@@ -48,9 +48,9 @@ impl Call<'_> {
                 );
                 return Err(ApiError::conflict(self.kind().group_resource(), self.name, &why).into());
             }
-            // An explicitly empty list gives up all ownership; anything else is the server's to keep.
+            // A list of empty entries gives up all ownership; anything else is the server's to keep.
             let given = body.pointer("/metadata/managedFields");
-            let reset = given.and_then(Managers::from_json).filter(|managers| managers.0.is_empty());
+            let reset = given.filter(|list| rewrites_managers(list)).map(|_| Managers::default());
             Ok(Draft { value: body.clone(), duplicates: duplicates.to_vec(), source: Source::Body, managers: reset })
         })
     }
@@ -79,6 +79,7 @@ impl Call<'_> {
         meta_rules::keep(&mut new, &old.value, kind.allows_unconditional_update());
         self.check_resource_version(&new, &old.value)?;
         behaviour::normalise(&mut new, kind.behaviour);
+        let unsaved = self.unsaved_metadata(&new, &old.value);
         self.keep_other_half(&mut new, &old.value);
         if self.subresource.is_empty() {
             bump_generation(&mut new, &old.value, kind);
@@ -104,6 +105,9 @@ impl Call<'_> {
                 let changes = fields::changes(&old.value, &new, &self.served.schema);
                 managers.record_update(&self.manager(Operation::Update), &changes, &now_text);
             }
+        }
+        if let Some(unsaved) = unsaved.filter(|_| source != Source::Apply && self.inner.config.managed_fields) {
+            managers.record_update(&self.manager(Operation::Update), &unsaved, &now_text);
         }
         if !changed && managers.same_fields(&old.managers) {
             return Ok(Some(Written { code: 200, object: Outcome::Object(old.clone()), warnings, answer_lost: None }));
@@ -156,6 +160,15 @@ impl Call<'_> {
             warnings,
             answer_lost: committed.answer_lost,
         }))
+    }
+
+    /// Metadata sent along with a status is not stored, but a real server notes who sent it all the same.
+    fn unsaved_metadata(&self, new: &Value, old: &Value) -> Option<fields::Changes> {
+        if self.subresource != "status" || !self.kind().is_custom() || new.get("metadata") == old.get("metadata") {
+            return None;
+        }
+        let only = |value: &Value| json!({"metadata": value.get("metadata")});
+        Some(fields::changes(&only(old), &only(new), &self.served.schema))
     }
 
     /// A write to the object leaves its status alone; a write to the status leaves everything else alone.
@@ -214,6 +227,12 @@ impl Call<'_> {
         let id = self.inner.registry().find_any(group, plural).map(|route| route.id);
         Ok(id.zip(definition))
     }
+}
+
+/// Whether a client means to give up all ownership: `[{}]`.
+pub(super) fn rewrites_managers(list: &Value) -> bool {
+    let entries = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    !entries.is_empty() && entries.iter().all(|entry| entry.as_object().is_some_and(serde_json::Map::is_empty))
 }
 
 /// Nothing holds the object any more.

@@ -41,6 +41,8 @@ pub(crate) struct Watch {
     bookmarks: Option<Pin<Box<Sleep>>>,
     deadline: Pin<Box<Sleep>>,
     ended: bool,
+    /// A table was sent: the next ones need not say what their columns are.
+    headed: bool,
 }
 
 enum Initial {
@@ -112,6 +114,7 @@ impl Call<'_> {
             bookmarks: self.params.allow_bookmarks.then(|| sleep(BOOKMARK_PERIOD)),
             deadline: sleep(length),
             ended: false,
+            headed: false,
         })
     }
 }
@@ -182,7 +185,7 @@ impl Watch {
     }
 
     /// What the change means to a watcher of the selection.
-    fn write_event(&self, event: &Event, chunk: &mut Vec<u8>) {
+    fn write_event(&mut self, event: &Event, chunk: &mut Vec<u8>) {
         let selects = |object: &Object| self.selector.matches(&object.value);
         let before = event.old.as_ref().filter(|old| selects(old));
         if event.change == Change::Deleted {
@@ -202,13 +205,14 @@ impl Watch {
         }
     }
 
-    fn frame(&self, change: &str, object: &Object, chunk: &mut Vec<u8>) {
+    fn frame(&mut self, change: &str, object: &Object, chunk: &mut Vec<u8>) {
         let now = self.inner.upgrade().map(|inner| inner.clock.now()).unwrap_or_default();
         chunk.extend_from_slice(br#"{"type":""#);
         chunk.extend_from_slice(change.as_bytes());
         chunk.extend_from_slice(br#"","object":"#);
-        chunk.extend_from_slice(&self.view.object(object, &self.kind, self.version, now));
+        chunk.extend_from_slice(&self.view.object(object, &self.kind, self.version, !self.headed, now));
         chunk.extend_from_slice(b"}\n");
+        self.headed = true;
     }
 
     /// A bookmark must not overtake an event: the version is read under the lock under which events are sent, and all
@@ -238,9 +242,14 @@ impl Watch {
                 (self.kind.kind.as_str(), served.map(|s| s.api_version.as_str()).unwrap_or_default())
             }
         };
-        let mut metadata = json!({"resourceVersion": rv.to_string(), "creationTimestamp": null});
-        if let (true, Some(map)) = (complete, metadata.as_object_mut()) {
-            map.insert("annotations".to_owned(), json!({"k8s.io/initial-events-end": "true"}));
+        let mut metadata = json!({"resourceVersion": rv.to_string()});
+        if let Some(map) = metadata.as_object_mut() {
+            if !self.kind.is_custom() {
+                map.insert("creationTimestamp".to_owned(), serde_json::Value::Null);
+            }
+            if complete {
+                map.insert("annotations".to_owned(), json!({"k8s.io/initial-events-end": "true"}));
+            }
         }
         let object = json!({"kind": kind, "apiVersion": api_version, "metadata": metadata});
         chunk.extend_from_slice(json!({"type": "BOOKMARK", "object": object}).to_string().as_bytes());

@@ -84,6 +84,7 @@ impl Managers {
             None if fields.is_empty() => {}
             None => self.0.push(Arc::new(Entry { manager: manager.clone(), time: time.to_owned(), fields })),
         }
+        self.0.sort_by(|a, b| a.order().cmp(&b.order()));
     }
 
     /// Takes `fields` away from every manager but `keeper`.
@@ -121,6 +122,12 @@ impl Managers {
 }
 
 impl Entry {
+    /// Appliers first, then by age and name.
+    fn order(&self) -> (bool, &str, &str, &str, &str) {
+        let Manager { name, operation, api_version, subresource } = &self.manager;
+        (*operation == Operation::Update, &self.time, name, api_version, subresource)
+    }
+
     fn from_json(entry: &Value) -> Option<Self> {
         let operation = match meta::text(entry, "operation") {
             "Apply" => Operation::Apply,

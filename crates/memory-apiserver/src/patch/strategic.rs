@@ -55,11 +55,9 @@ pub(super) fn merge(target: &mut Value, patch: &Value) {
 
 fn merge_list(field: &str, list: &mut Vec<Value>, items: &[Value]) {
     if field == "finalizers" {
-        for item in items {
-            if !list.contains(item) {
-                list.push(item.clone());
-            }
-        }
+        // The patch's come first.
+        list.retain(|item| !items.contains(item));
+        list.splice(0..0, items.iter().cloned());
         return;
     }
     let keys = KEYED.iter().find(|(name, _)| *name == field).map(|(_, keys)| *keys);

@@ -44,6 +44,17 @@ fn walk(value: &Value, node: &Node, path: &str, complaints: &mut Vec<String>) {
 fn elements(list: &[Value], node: &Node, items: &Node, path: &str, complaints: &mut Vec<String>) {
     let mut seen: Vec<Box<str>> = Vec::new();
     for (index, item) in list.iter().enumerate() {
+        if let ListType::Map(keys) = &node.list
+            && item.is_object()
+            && keys.iter().all(|key| key.of(item).is_none())
+        {
+            let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
+            complaints.push(format!(
+                "{path}: element {index}: associative list with keys has an element that omits all key fields {names:?} \
+                 (and doesn't have default values for any key fields)"
+            ));
+            return;
+        }
         let here = match identity(item, &node.list) {
             None => format!("{path}[{index}]"),
             Some(edge) => {

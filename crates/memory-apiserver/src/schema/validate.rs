@@ -8,8 +8,20 @@ use serde_json::{Map, Value, json};
 
 /// Validates `object` against its schema: values, then unique lists, then CEL rules. `old` is the object before an
 /// update; `errors` already holds what is wrong with metadata.
-pub(crate) fn validate(object: &Value, old: Option<&Value>, schema: &Node, errors: &mut Vec<FieldError>) {
-    value(object, old, schema, "", errors);
+///
+/// With `status_only` nothing but the status is validated, and messages name its fields from there.
+pub(crate) fn validate(
+    object: &Value,
+    old: Option<&Value>,
+    schema: &Node,
+    status_only: bool,
+    errors: &mut Vec<FieldError>,
+) {
+    if status_only {
+        status(object, old, schema, errors);
+    } else {
+        value(object, old, schema, "", errors);
+    }
     listtype::check(object, old, schema, errors);
     if schema.rules_below {
         if errors.iter().any(FieldError::blocks_rules) {
@@ -25,6 +37,16 @@ pub(crate) fn validate(object: &Value, old: Option<&Value>, schema: &Node, error
             cel::check(object, old, schema, "", errors);
         }
     }
+}
+
+fn status(object: &Value, old: Option<&Value>, schema: &Node, errors: &mut Vec<FieldError>) {
+    let (Some(status), Some(node)) = (object.get("status"), schema.child("status")) else { return };
+    let mut found = Vec::new();
+    value(status, old.and_then(|o| o.get("status")), node, "", &mut found);
+    for error in &mut found {
+        error.field = if error.field == "<nil>" { "status".to_owned() } else { join("status", &error.field) };
+    }
+    errors.append(&mut found);
 }
 
 fn value(new: &Value, old: Option<&Value>, node: &Node, path: &str, errors: &mut Vec<FieldError>) {

@@ -1,5 +1,7 @@
 //! Label and field selectors.
 
+mod labels;
+
 use crate::error::ApiError;
 use crate::kind::Served;
 use crate::meta;
@@ -44,8 +46,7 @@ enum Field {
 
 impl Selector {
     pub(crate) fn parse(labels: &str, fields: &str, served: &Served, namespaced: bool) -> Result<Self, ApiError> {
-        let labels =
-            parse_labels(labels).map_err(|why| ApiError::bad_request(format!("unable to parse requirement: {why}")))?;
+        let labels = labels::parse(labels).map_err(ApiError::bad_request)?;
         Ok(Self { labels, fields: parse_fields(fields, served, namespaced)? })
     }
 
@@ -117,62 +118,4 @@ fn parse_fields(text: &str, served: &Served, namespaced: bool) -> Result<Vec<Fie
         terms.push(FieldTerm { field, equal, value: value.trim().to_owned() });
     }
     Ok(terms)
-}
-
-fn parse_labels(text: &str) -> Result<Vec<Requirement>, String> {
-    split_outside_parentheses(text).into_iter().map(|part| parse_requirement(part.trim())).collect()
-}
-
-fn split_outside_parentheses(text: &str) -> Vec<&str> {
-    let mut depth = 0_i32;
-    let parts = text.split(move |c| {
-        depth += i32::from(c == '(') - i32::from(c == ')');
-        c == ',' && depth == 0
-    });
-    parts.filter(|part| !part.trim().is_empty()).collect()
-}
-
-fn parse_requirement(text: &str) -> Result<Requirement, String> {
-    let make = |key: &str, test: Test| {
-        let key = key.trim();
-        if !crate::names::is_qualified_name(key) {
-            return Err(format!("invalid label key {key:?}"));
-        }
-        Ok(Requirement { key: key.to_owned(), test })
-    };
-    if let Some(key) = text.strip_prefix('!') {
-        return make(key, Test::Absent);
-    }
-    for (operator, negative) in [(" notin ", true), (" notin(", true), (" in ", false), (" in(", false)] {
-        if let Some((key, values)) = text.split_once(operator) {
-            let inner = values.trim().trim_start_matches('(');
-            let Some(inner) = inner.strip_suffix(')') else { return Err(format!("expected: ')' in {text:?}")) };
-            let values = inner.split(',').map(|v| v.trim().to_owned()).collect();
-            return make(key, if negative { Test::NotIn(values) } else { Test::In(values) });
-        }
-    }
-    let single = |value: &str| {
-        let value = value.trim();
-        if crate::names::is_label_value(value) {
-            Ok(vec![value.to_owned()])
-        } else {
-            Err(format!("invalid label value: {value:?}"))
-        }
-    };
-    if let Some((key, value)) = text.split_once("!=") {
-        return make(key, Test::NotIn(single(value)?));
-    }
-    if let Some((key, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
-        return make(key, Test::In(single(value)?));
-    }
-    for (operator, above) in [('>', true), ('<', false)] {
-        if let Some((key, bound)) = text.split_once(operator) {
-            let bound = bound
-                .trim()
-                .parse()
-                .map_err(|_| format!("for 'Gt', 'Lt' operators, the value must be an integer: {text:?}"))?;
-            return make(key, if above { Test::Above(bound) } else { Test::Below(bound) });
-        }
-    }
-    make(text, Test::Exists)
 }

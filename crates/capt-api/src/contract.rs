@@ -60,6 +60,9 @@ pub const PAUSED_ANNOTATION: &str = "cluster.x-k8s.io/paused";
 /// Cluster API: an infrastructure cluster that somebody else manages.
 pub const MANAGED_BY_ANNOTATION: &str = "cluster.x-k8s.io/managed-by";
 
+/// Cluster API's topology controller puts it on what it applies only to see what would change.
+pub const TOPOLOGY_DRY_RUN_ANNOTATION: &str = "topology.cluster.x-k8s.io/dry-run";
+
 /// Replaced in bootstrap data, at every occurrence, by the machine's provider ID.
 pub const PROVIDER_ID_PLACEHOLDER: &str = "PROVIDER_ID";
 /// The one key of a Workflow's hardwareMap.

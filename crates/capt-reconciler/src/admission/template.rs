@@ -1,5 +1,6 @@
 //! TinkerbellMachineTemplate: it holds nothing that belongs to one machine, and what machines are made from stays.
 
+use capt_api::contract::TOPOLOGY_DRY_RUN_ANNOTATION;
 use capt_api::infra::{BootOptions, CustombootConfig, TinkerbellMachineSpec};
 
 use super::Verdict;
@@ -10,9 +11,6 @@ use super::request::{Operation, Request};
 const KIND: &str = "TinkerbellMachineTemplate";
 /// The part that is fixed; `spec.template.metadata` beside it may change.
 const MACHINE_SPEC: &str = "/spec/template/spec";
-
-/// Cluster API's topology controller puts it on what it applies only to see what would change.
-const TOPOLOGY_DRY_RUN_ANNOTATION: &str = "topology.cluster.x-k8s.io/dry-run";
 
 /// Validates a TinkerbellMachineTemplate.
 pub(super) fn validate(request: &Request<'_>) -> Result<Verdict, Refusal> {

@@ -42,7 +42,7 @@ fn owned(key: &str, top: bool, meta: bool) -> bool {
     !(top && (key == "apiVersion" || key == "kind")) && !(meta && UNOWNED.contains(&key))
 }
 
-/// The fields an applied configuration speaks of: leaves, list elements and empty containers.
+/// The fields an applied configuration speaks of: leaves, list elements and empty maps.
 pub(crate) fn members_of(object: &Value, schema: &Node) -> FieldSet {
     let mut set = members(object, Some(schema), true, false);
     set.member = false;
@@ -58,7 +58,8 @@ fn members(value: &Value, node: Option<&Node>, top: bool, meta: bool) -> FieldSe
                 set.insert(format!("f:{key}"), below);
             }
         }
-        Value::Array(list) if !list.is_empty() && node.is_some_and(|n| n.list != ListType::Atomic) => {
+        // An empty list of elements owned one by one owns nothing.
+        Value::Array(list) if node.is_some_and(|n| n.list != ListType::Atomic) => {
             let Some(node) = node else { return set };
             for item in list {
                 if let Some(edge) = identity(item, &node.list) {

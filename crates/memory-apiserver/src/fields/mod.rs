@@ -50,6 +50,7 @@ impl Manager {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Entry {
     pub(crate) manager: Manager,
+    /// Empty for a manager that never changed anything.
     pub(crate) time: String,
     pub(crate) fields: FieldSet,
 }
@@ -69,7 +70,8 @@ impl Managers {
         self.0.iter().find(|e| e.manager.is(manager)).map(|e| &e.fields)
     }
 
-    /// Gives `manager` exactly these fields; its time moves only when they differ from what it had.
+    /// Gives `manager` exactly these fields; its time moves only when they differ from what it had, and when there is a
+    /// `time` to move it to.
     pub(crate) fn set(&mut self, manager: &Manager, fields: FieldSet, time: &str) {
         let position = self.0.iter().position(|e| e.manager.is(manager));
         match position {
@@ -78,7 +80,8 @@ impl Managers {
             }
             Some(at) => {
                 if let Some(entry) = self.0.get_mut(at).filter(|e| e.fields != fields || e.manager != *manager) {
-                    *entry = Arc::new(Entry { manager: manager.clone(), time: time.to_owned(), fields });
+                    let time = if time.is_empty() { entry.time.clone() } else { time.to_owned() };
+                    *entry = Arc::new(Entry { manager: manager.clone(), time, fields });
                 }
             }
             None if fields.is_empty() => {}
@@ -163,7 +166,9 @@ impl Serialize for Entry {
         map.serialize_entry("manager", &self.manager.name)?;
         map.serialize_entry("operation", self.manager.operation.name())?;
         map.serialize_entry("apiVersion", &self.manager.api_version)?;
-        map.serialize_entry("time", &self.time)?;
+        if !self.time.is_empty() {
+            map.serialize_entry("time", &self.time)?;
+        }
         map.serialize_entry("fieldsType", "FieldsV1")?;
         map.serialize_entry("fieldsV1", &self.fields)?;
         if !self.manager.subresource.is_empty() {

@@ -50,7 +50,8 @@ pub(crate) fn apply(
         kept.union(&entry.fields);
     }
     remove(&mut object, &before, Some(&kept), Some(schema), true);
-    managers.set(manager, wanted, now);
+    // Who only says what is so anyway has changed nothing.
+    managers.set(manager, wanted, if object == *live { "" } else { now });
     Ok(Applied { object, managers })
 }
 

@@ -155,6 +155,13 @@ pub struct Instance {
     pub id: String,
 }
 
+impl Interface {
+    /// The interface's MAC as it stands there, empty when absent.
+    pub fn mac(&self) -> &str {
+        self.dhcp.as_ref().map_or("", |dhcp| dhcp.mac.as_str())
+    }
+}
+
 impl Hardware {
     /// The TinkerbellMachine whose labels this Hardware carries.
     pub fn reserved_for(&self) -> Option<ObjectKey> {

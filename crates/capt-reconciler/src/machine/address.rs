@@ -6,9 +6,9 @@ use std::sync::Arc;
 use capt_api::conditions::reasons;
 use capt_api::contract::{GATEWAY_ANNOTATION, RESERVATION_ANNOTATION};
 use capt_api::meta::Meta;
-use capt_api::tinkerbell::{Hardware, ReservationRecord};
+use capt_api::tinkerbell::{Hardware, Interface, Ip, ReservationRecord};
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::lease::{self, Lease, Placement};
 use super::step::Step;
@@ -27,16 +27,13 @@ pub fn step(world: &World, now: Timestamp) -> Option<Step> {
 
 fn write(hardware: &Arc<Hardware>, placement: &Placement) -> Write {
     let Placement { interface, reservation, record, restores } = placement;
-    let mac =
-        hardware.spec.interfaces.get(*interface).and_then(|i| i.dhcp.as_ref()).map_or("", |dhcp| dhcp.mac.as_str());
-    let mut ip = Map::new();
-    ip.insert("address".to_owned(), json!(record.address));
-    for (name, value) in [("netmask", &record.netmask), ("gateway", &record.gateway)] {
-        if !value.is_empty() {
-            ip.insert(name.to_owned(), json!(value));
-        }
-    }
-    ip.insert("family".to_owned(), json!(reservation.family().number()));
+    let mac = hardware.spec.interfaces.get(*interface).map_or("", Interface::mac);
+    let ip = Ip {
+        address: record.address.clone(),
+        netmask: record.netmask.clone(),
+        gateway: record.gateway.clone(),
+        family: Some(reservation.family().number()),
+    };
     let others = hardware.reservations().into_iter().filter(|entry| entry.mac != record.mac);
     let records: Vec<ReservationRecord> = others.chain([record.clone()]).collect();
 
@@ -108,11 +105,11 @@ pub fn clearing(hardware: &Hardware, leased: &[String]) -> Vec<Value> {
 }
 
 /// The write that takes our addresses off the Hardware, or nothing if there are none.
-pub fn clear(hardware: &Arc<Hardware>, stage: Stage, leased: &[String]) -> Option<Write> {
-    let operations = clearing(hardware, leased);
+pub fn clear(hardware: &Arc<Hardware>) -> Option<Write> {
+    let operations = clearing(hardware, &[]);
     if operations.is_empty() {
         return None;
     }
     let all = [patch::same_version(&**hardware)].into_iter().chain(operations).collect();
-    Some(Write::new(stage, Kind::Hardware, hardware.key(), Verb::Json(Value::Array(all))))
+    Some(Write::new(Stage::Address, Kind::Hardware, hardware.key(), Verb::Json(Value::Array(all))))
 }

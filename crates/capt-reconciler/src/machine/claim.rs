@@ -8,7 +8,7 @@ use capt_api::contract::{
     MAC_ADDRESS_ANNOTATION, claim_name,
 };
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::Hardware;
+use capt_api::tinkerbell::{Hardware, Interface};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -46,9 +46,8 @@ pub fn wait(finding: Finding) -> Wait {
 fn create(world: &World, hardware: &Arc<Hardware>) -> Write {
     let machine = &world.machine;
     let key = ObjectKey::new(machine.namespace(), claim_name(machine.name()));
-    let mac =
-        hardware.spec.interfaces.first().and_then(|first| first.dhcp.as_ref()).map_or("", |dhcp| dhcp.mac.as_str());
-    let mut metadata = json!({
+    let mac = hardware.spec.interfaces.first().map_or("", Interface::mac);
+    let metadata = json!({
         "name": key.name,
         "namespace": key.namespace,
         "labels": labels(world),
@@ -60,7 +59,6 @@ fn create(world: &World, hardware: &Arc<Hardware>) -> Write {
         "finalizers": [CLAIM_FINALIZER],
         "ownerReferences": [patch::controlled_by(machine)],
     });
-    drop_nulls(&mut metadata);
     let mut spec = json!({ "poolRef": machine.spec.ipam_pool_ref });
     if let (Some(cluster), Value::Object(members)) = (&world.cluster, &mut spec) {
         members.insert("clusterName".to_owned(), json!(cluster.name()));
@@ -75,12 +73,6 @@ fn labels(world: &World) -> Map<String, Value> {
         labels.insert(CLUSTER_NAME_LABEL.to_owned(), json!(cluster.name()));
     }
     labels
-}
-
-fn drop_nulls(value: &mut Value) {
-    if let Value::Object(members) = value {
-        members.retain(|_, member| !member.is_null());
-    }
 }
 
 /// What a claim of ours lacks: metadata to merge, or nothing.
@@ -113,7 +105,7 @@ fn mend(world: &World, claim: &IPAddressClaim) -> Option<Write> {
 /// Our claim is on its way out and no server uses its address: first the address leaves the Hardware, then our
 /// finalizer leaves the claim. A new claim follows once this one is gone.
 fn let_go(world: &World, claim: &IPAddressClaim) -> Step {
-    if let Some(write) = world.reserved().and_then(|hardware| address::clear(hardware, Stage::Address, &[])) {
+    if let Some(write) = world.reserved().and_then(address::clear) {
         return write.into();
     }
     release_finalizer(claim, Stage::Claim).into()

@@ -237,7 +237,7 @@ fn place(
     reservation: Reservation,
 ) -> Lease {
     let wanted = reservation.address_text();
-    let mac = mac_of(interface).to_lowercase();
+    let mac = interface.mac().to_lowercase();
     let record = ReservationRecord {
         claim_namespace: claim.namespace().to_owned(),
         claim_name: claim.name().to_owned(),
@@ -348,10 +348,6 @@ pub fn is_recorded(hardware: &Hardware, address: &str) -> bool {
 pub fn current_address(interface: Option<&Interface>) -> Option<&str> {
     let ip = interface?.dhcp.as_ref()?.ip.as_ref()?;
     Some(ip.address.as_str()).filter(|address| !address.is_empty())
-}
-
-fn mac_of(interface: &Interface) -> &str {
-    interface.dhcp.as_ref().map_or("", |dhcp| dhcp.mac.as_str())
 }
 
 /// The interface that the address is for: by the MAC that the claim or the record remembers, whatever its index; the

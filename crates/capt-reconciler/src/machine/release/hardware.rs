@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::effect::{Kind, Stage, Verb, Write};
 use crate::machine::address;
+use crate::machine::lease::{Claimant, claimant};
 use crate::machine::step::Step;
 use crate::machine::world::World;
 use crate::patch;
@@ -59,8 +60,7 @@ fn release(world: &World, hardware: &Arc<Hardware>) -> Write {
 
 /// Addresses that this machine's claims hold, as they would stand on Hardware.
 fn leased(world: &World) -> Vec<String> {
-    let ours =
-        world.claim.as_ref().filter(|claim| claim.controller().is_some_and(|owner| owner.uid == world.machine.uid()));
+    let ours = world.claim.as_ref().filter(|claim| claimant(claim, &world.machine) == Claimant::Ours);
     let address = ours.and(world.address.as_ref());
     address
         .and_then(|address| capt_ipam_core::canonical(&address.spec.address))

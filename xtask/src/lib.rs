@@ -2,4 +2,6 @@
 
 pub mod arrows;
 pub mod crds;
+pub mod generated;
+pub mod rbac;
 pub mod workspace;

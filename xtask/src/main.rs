@@ -1,9 +1,11 @@
 //! Chores of this workspace: `cargo xtask --help`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{arrows, crds, workspace};
+use xtask::generated::{Files, Folder};
+use xtask::{arrows, crds, rbac, workspace};
 
 /// Chores of this workspace.
 #[derive(Parser)]
@@ -21,6 +23,12 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Write the manifests that grant the manager its rights to deploy/rbac
+    Manifests {
+        /// Write nothing; fail and name each file that is stale, missing or too many
+        #[arg(long)]
+        check: bool,
+    },
     /// Fail when a crate depends on something that its place in the house forbids
     CheckArrows,
     /// Fail when any generated file differs from what would be generated now
@@ -30,22 +38,29 @@ enum Chore {
 fn main() -> anyhow::Result<ExitCode> {
     let chore = Cli::parse().chore;
     let root = workspace::root()?;
-    let crds_folder = root.join(crds::FOLDER);
     let complaints: Vec<String> = match chore {
-        Chore::Crds { check: false } => {
-            for change in crds::write(&crds_folder, &crds::render()?)? {
-                println!("{change}");
-            }
-            Vec::new()
-        }
-        Chore::Crds { check: true } | Chore::CheckGenerated => crds::differences(&crds_folder, &crds::render()?)?
-            .iter()
-            .map(|difference| format!("{}/{difference}; run `cargo xtask crds`", crds::FOLDER))
-            .collect(),
+        Chore::Crds { check } => generate(&root, crds::FOLDER, &crds::render()?, check)?,
+        Chore::Manifests { check } => generate(&root, rbac::FOLDER, &rbac::render(), check)?,
+        Chore::CheckGenerated => [
+            generate(&root, crds::FOLDER, &crds::render()?, true)?,
+            generate(&root, rbac::FOLDER, &rbac::render(), true)?,
+        ]
+        .concat(),
         Chore::CheckArrows => arrows::check(arrows::RULES, &arrows::Graph::read(&root, arrows::RULES)?),
     };
     for complaint in &complaints {
         eprintln!("{complaint}");
     }
     Ok(if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Brings a folder up to date, or only complains of what is not.
+fn generate(root: &Path, folder: Folder, wanted: &Files, check: bool) -> anyhow::Result<Vec<String>> {
+    if check {
+        return folder.complaints(root, wanted);
+    }
+    for change in folder.write(&root.join(folder.path), wanted)? {
+        println!("{change}");
+    }
+    Ok(Vec::new())
 }

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use xtask::crds::{Difference, HEADER, differences, render, write};
+use xtask::crds::{FOLDER, render};
+use xtask::generated::Difference;
 
 /// An empty folder for one test.
 fn folder(test: &str) -> PathBuf {
@@ -28,7 +29,7 @@ fn a_file_read_back_is_the_definition_that_was_written() {
     assert!(!crds.is_empty());
     for crd in crds {
         let file = files.get(&format!("{}_{}.yaml", crd.spec.group, crd.spec.names.plural)).unwrap();
-        assert!(file.starts_with(HEADER));
+        assert!(file.starts_with(&FOLDER.header()));
         let read: CustomResourceDefinition = serde_saphyr::from_str(file).unwrap();
         assert_eq!(read, crd);
     }
@@ -36,7 +37,9 @@ fn a_file_read_back_is_the_definition_that_was_written() {
 
 #[test]
 fn a_stale_a_missing_and_a_surplus_file_are_each_named() {
-    let folder = folder("crds-differences");
+    let (folder, header) = (folder("crds-differences"), FOLDER.header());
+    let (differences, write) =
+        (|folder, wanted| FOLDER.differences(folder, wanted), |folder, wanted| FOLDER.write(folder, wanted));
     let wanted = render().unwrap();
     let names: Vec<&String> = wanted.keys().collect();
     let [stale, missing, right] = names.as_slice() else { unreachable!("three kinds") };
@@ -45,9 +48,9 @@ fn a_stale_a_missing_and_a_surplus_file_are_each_named() {
     write(&folder, &wanted).unwrap();
     assert_eq!(differences(&folder, &wanted).unwrap(), []);
 
-    fs::write(folder.join(stale), format!("{HEADER}\n---\nkind: Other\n")).unwrap();
+    fs::write(folder.join(stale), format!("{header}\n---\nkind: Other\n")).unwrap();
     fs::remove_file(folder.join(missing)).unwrap();
-    fs::write(folder.join("zz_old.yaml"), format!("{HEADER}\n---\nkind: Gone\n")).unwrap();
+    fs::write(folder.join("zz_old.yaml"), format!("{header}\n---\nkind: Gone\n")).unwrap();
     fs::write(folder.join("kustomization.yaml"), "resources: []\n").unwrap();
     assert_eq!(
         differences(&folder, &wanted).unwrap(),

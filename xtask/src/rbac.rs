@@ -1,0 +1,178 @@
+//! What the manager may do in a cluster, in one table, and the manifests of `deploy/rbac` that grant it.
+//!
+//! Nothing is granted that is not used: `cargo xtask e2e` runs the manager with exactly these rights and compares them
+//! with the requests that the API server recorded.
+
+use crate::generated::{Files, Folder};
+
+/// Where the manifests lie.
+pub const FOLDER: Folder = Folder { path: "deploy/rbac", command: "manifests" };
+
+/// Where the manager runs. Names are those of Go CAPT's manifests, so that ours replace them in place.
+pub const NAMESPACE: &str = "capt-system";
+/// As whom the manager runs.
+pub const SERVICE_ACCOUNT: &str = "capt-controller-manager";
+
+const READ: &[&str] = &["get", "list", "watch"];
+const WATCH: &[&str] = &["list", "watch"];
+
+/// One rule: some resources of one API group, what may be done with them, and what for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// API group; empty for the core group.
+    pub group: &'static str,
+    /// Resources or subresources, by plural name.
+    pub resources: &'static [&'static str],
+    /// Verbs.
+    pub verbs: &'static [&'static [&'static str]],
+    /// Why it is needed; becomes the comment on the rule.
+    pub reason: &'static str,
+}
+
+impl Rule {
+    /// Its verbs, one by one.
+    pub fn verbs(&self) -> impl Iterator<Item = &'static str> {
+        self.verbs.iter().flat_map(|verbs| verbs.iter().copied())
+    }
+}
+
+/// In all namespaces.
+pub const EVERYWHERE: &[Rule] = &[
+    Rule {
+        group: "infrastructure.cluster.x-k8s.io",
+        resources: &["tinkerbellclusters", "tinkerbellmachines"],
+        verbs: &[READ, &["patch"]],
+        reason: "our own objects: finalizers, owner references, what was selected",
+    },
+    Rule {
+        group: "infrastructure.cluster.x-k8s.io",
+        resources: &["tinkerbellclusters/status", "tinkerbellmachines/status"],
+        verbs: &[&["patch"]],
+        reason: "what we say about them",
+    },
+    Rule {
+        group: "cluster.x-k8s.io",
+        resources: &["clusters", "machines"],
+        verbs: &[WATCH],
+        reason: "the owners of our objects",
+    },
+    Rule {
+        group: "",
+        resources: &["secrets"],
+        verbs: &[&["get"]],
+        reason: "bootstrap data, one Secret at a time; never listed or watched",
+    },
+    Rule {
+        group: "tinkerbell.org",
+        resources: &["hardware"],
+        verbs: &[READ, &["patch"]],
+        reason: "the servers: reserved, given an address, released",
+    },
+    Rule {
+        group: "tinkerbell.org",
+        resources: &["templates", "workflows"],
+        verbs: &[READ, &["create", "delete"]],
+        reason: "what is done with a server",
+    },
+    Rule {
+        group: "bmc.tinkerbell.org",
+        resources: &["jobs"],
+        verbs: &[READ, &["create", "delete"]],
+        reason: "power-off; a failed Job is deleted and made anew",
+    },
+    Rule {
+        group: "ipam.cluster.x-k8s.io",
+        resources: &["ipaddressclaims"],
+        verbs: &[READ, &["create", "patch", "delete"]],
+        reason: "asking for addresses and giving them back",
+    },
+    Rule {
+        group: "ipam.cluster.x-k8s.io",
+        resources: &["ipaddresses"],
+        verbs: &[WATCH],
+        reason: "the answers of the IPAM provider",
+    },
+    Rule {
+        group: "ipam.cluster.x-k8s.io",
+        resources: &["inclusterippools", "globalinclusterippools"],
+        verbs: &[WATCH],
+        reason: "why a claim gets no address; pools of other providers may be granted likewise",
+    },
+    Rule {
+        group: "apiextensions.k8s.io",
+        resources: &["customresourcedefinitions"],
+        verbs: &[WATCH],
+        reason: "whether optional kinds (IPAM, BMC) are installed",
+    },
+    Rule { group: "", resources: &["events"], verbs: &[&["create", "patch"]], reason: "telling what happens" },
+];
+
+/// In the manager's own namespace.
+pub const OWN_NAMESPACE: &[Rule] = &[Rule {
+    group: "coordination.k8s.io",
+    resources: &["leases"],
+    verbs: &[&["get", "create", "update"]],
+    reason: "leader election",
+}];
+
+/// The manifests.
+pub fn render() -> Files {
+    let account = manifest("v1", "ServiceAccount", Some(NAMESPACE), SERVICE_ACCOUNT, "");
+    let api = "rbac.authorization.k8s.io/v1";
+    let everywhere = [
+        manifest(api, "ClusterRole", None, "capt-manager-role", &rules(EVERYWHERE)),
+        manifest(
+            api,
+            "ClusterRoleBinding",
+            None,
+            "capt-manager-rolebinding",
+            &binding("ClusterRole", "capt-manager-role"),
+        ),
+    ];
+    let election = [
+        manifest(api, "Role", Some(NAMESPACE), "capt-leader-election-role", &rules(OWN_NAMESPACE)),
+        manifest(
+            api,
+            "RoleBinding",
+            Some(NAMESPACE),
+            "capt-leader-election-rolebinding",
+            &binding("Role", "capt-leader-election-role"),
+        ),
+    ];
+    [
+        ("service_account.yaml", account),
+        ("manager_role.yaml", everywhere.concat()),
+        ("leader_election_role.yaml", election.concat()),
+    ]
+    .map(|(name, content)| (name.to_owned(), format!("{}\n{content}", FOLDER.header())))
+    .into()
+}
+
+fn manifest(api_version: &str, kind: &str, namespace: Option<&str>, name: &str, rest: &str) -> String {
+    let namespace = namespace.map(|namespace| format!("  namespace: {namespace}\n")).unwrap_or_default();
+    format!(
+        "---\napiVersion: {api_version}\nkind: {kind}\nmetadata:\n  name: {name}\n{namespace}  labels:\n    \
+         cluster.x-k8s.io/provider: infrastructure-tinkerbell\n{rest}"
+    )
+}
+
+fn rules(rules: &[Rule]) -> String {
+    let rule = |rule: &Rule| {
+        let group = if rule.group.is_empty() { "\"\"" } else { rule.group };
+        let verbs: Vec<&str> = rule.verbs().collect();
+        format!(
+            "  # {}\n  - apiGroups: [{group}]\n    resources: [{}]\n    verbs: [{}]\n",
+            rule.reason,
+            rule.resources.join(", "),
+            verbs.join(", ")
+        )
+    };
+    format!("rules:\n{}", rules.iter().map(rule).collect::<String>())
+}
+
+fn binding(kind: &str, role: &str) -> String {
+    format!(
+        "roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: {kind}\n  name: {role}\nsubjects:\n  - kind: ServiceAccount\n    \
+         name: {SERVICE_ACCOUNT}\n    namespace: {NAMESPACE}\n"
+    )
+}

@@ -17,7 +17,7 @@ fn index() -> AddressIndex<u32> {
     let gateway = Ipv4Addr::new(10, 255, 255, 254).into();
     let mut index = AddressIndex::new();
     for hardware in 0..HARDWARE {
-        index.replace(hardware, [(Role::HardwareAddress, address(hardware)), (Role::Gateway, gateway)]);
+        index.replace(&hardware, [], [(Role::HardwareAddress, address(hardware)), (Role::Gateway, gateway)]);
     }
     index
 }
@@ -34,10 +34,12 @@ fn addresses(c: &mut Criterion) {
         b.iter(|| index.conflicts(black_box(address(4_321)), &0).count());
     });
     let mut turn = 0;
-    c.bench_function("ipam-core: a Hardware changes its address, among 10,000", |b| {
+    c.bench_function("ipam-core: a Hardware changes its address and back, among 10,000", |b| {
         b.iter(|| {
             turn = (turn + 1) % HARDWARE;
-            index.replace(turn, [(Role::HardwareAddress, address(HARDWARE + turn))]);
+            let [old, new] = [address(turn), address(HARDWARE + turn)].map(|address| (Role::HardwareAddress, address));
+            index.replace(&turn, [old], [new]);
+            index.replace(&turn, [new], [old]);
         });
     });
 }

@@ -20,25 +20,26 @@ pub enum Role {
 /// Tinkerbell finds a server by its address and wants exactly one hit, so an address may not be given to a second
 /// Hardware, nor be that of a gateway or of a control-plane endpoint. Questions and changes cost the logarithm of the
 /// number of addresses, however many Hardware there are.
+///
+/// What an owner used before is for the caller to say, who has the object: a second copy here would cost each Hardware
+/// 140 bytes.
 #[derive(Clone, Debug)]
 pub struct AddressIndex<K> {
     users: BTreeMap<IpAddr, Users<K>>,
-    /// Few addresses each: one per interface, and its gateway.
-    owned: BTreeMap<K, Vec<(Role, IpAddr)>>,
 }
 
 /// Who uses one address. Nearly every address has one user, so that a set each would mostly hold room for others.
 #[derive(Clone, Debug)]
 enum Users<K> {
     One((K, Role)),
-    Many(BTreeSet<(K, Role)>),
+    Many(Box<BTreeSet<(K, Role)>>),
 }
 
 impl<K: Ord + Clone> Users<K> {
     fn insert(&mut self, user: (K, Role)) {
         match self {
             Self::One(only) if *only == user => {}
-            Self::One(first) => *self = Self::Many(BTreeSet::from([first.clone(), user])),
+            Self::One(first) => *self = Self::Many(Box::new(BTreeSet::from([first.clone(), user]))),
             Self::Many(all) => {
                 all.insert(user);
             }
@@ -59,7 +60,7 @@ impl<K: Ord + Clone> Users<K> {
     fn iter(&self) -> impl Iterator<Item = &(K, Role)> {
         let (one, many) = match self {
             Self::One(only) => (Some(only), None),
-            Self::Many(all) => (None, Some(all)),
+            Self::Many(all) => (None, Some(all.iter())),
         };
         one.into_iter().chain(many.into_iter().flatten())
     }
@@ -67,7 +68,7 @@ impl<K: Ord + Clone> Users<K> {
 
 impl<K> Default for AddressIndex<K> {
     fn default() -> Self {
-        Self { users: BTreeMap::new(), owned: BTreeMap::new() }
+        Self { users: BTreeMap::new() }
     }
 }
 
@@ -80,32 +81,33 @@ impl<K: Ord + Clone> AddressIndex<K> {
 
     /// Adds one use of an address. Adding it twice is the same as adding it once.
     pub fn insert(&mut self, owner: K, role: Role, addr: IpAddr) {
-        let user = (owner.clone(), role);
+        let user = (owner, role);
         match self.users.entry(addr) {
             Entry::Vacant(entry) => {
                 entry.insert(Users::One(user));
             }
             Entry::Occupied(entry) => entry.into_mut().insert(user),
         }
-        let owned = self.owned.entry(owner).or_default();
-        if !owned.contains(&(role, addr)) {
-            owned.push((role, addr));
+    }
+
+    /// Forgets one use of an address. One that is not known is none.
+    pub fn remove(&mut self, owner: &K, role: Role, addr: IpAddr) {
+        if self.users.get_mut(&addr).is_some_and(|users| users.remove(&(owner.clone(), role))) {
+            self.users.remove(&addr);
         }
     }
 
-    /// Forgets every address of an owner.
-    pub fn remove_owner(&mut self, owner: &K) {
-        for (role, addr) in self.owned.remove(owner).unwrap_or_default() {
-            if self.users.get_mut(&addr).is_some_and(|users| users.remove(&(owner.clone(), role))) {
-                self.users.remove(&addr);
-            }
+    /// Makes `new` all that an owner uses, who used all of `old` before.
+    pub fn replace(
+        &mut self,
+        owner: &K,
+        old: impl IntoIterator<Item = (Role, IpAddr)>,
+        new: impl IntoIterator<Item = (Role, IpAddr)>,
+    ) {
+        for (role, addr) in old {
+            self.remove(owner, role, addr);
         }
-    }
-
-    /// Makes `entries` all that an owner uses.
-    pub fn replace(&mut self, owner: K, entries: impl IntoIterator<Item = (Role, IpAddr)>) {
-        self.remove_owner(&owner);
-        for (role, addr) in entries {
+        for (role, addr) in new {
             self.insert(owner.clone(), role, addr);
         }
     }

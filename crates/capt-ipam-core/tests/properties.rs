@@ -133,7 +133,7 @@ proptest! {
 #[derive(Clone, Debug)]
 enum Change {
     Insert(u8, Role, IpAddr),
-    Remove(u8),
+    Remove(u8, Role, IpAddr),
     Replace(u8, Vec<(Role, IpAddr)>),
 }
 
@@ -151,7 +151,7 @@ fn few_addresses() -> impl Strategy<Value = IpAddr> {
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         3 => (0u8..5, role(), few_addresses()).prop_map(|(owner, role, addr)| Change::Insert(owner, role, addr)),
-        1 => (0u8..5).prop_map(Change::Remove),
+        2 => (0u8..5, role(), few_addresses()).prop_map(|(owner, role, addr)| Change::Remove(owner, role, addr)),
         2 => (0u8..5, prop::collection::vec((role(), few_addresses()), 0..4))
             .prop_map(|(owner, entries)| Change::Replace(owner, entries)),
     ]
@@ -165,12 +165,16 @@ impl Scan {
     fn apply(&mut self, change: Change) {
         match change {
             Change::Insert(owner, role, addr) => self.0.push((owner, role, addr)),
-            Change::Remove(owner) => self.0.retain(|entry| entry.0 != owner),
+            Change::Remove(owner, role, addr) => self.0.retain(|entry| *entry != (owner, role, addr)),
             Change::Replace(owner, entries) => {
                 self.0.retain(|entry| entry.0 != owner);
                 self.0.extend(entries.into_iter().map(|(role, addr)| (owner, role, addr)));
             }
         }
+    }
+
+    fn of(&self, owner: u8) -> Vec<(Role, IpAddr)> {
+        self.0.iter().filter(|entry| entry.0 == owner).map(|entry| (entry.1, entry.2)).collect()
     }
 
     fn conflicts(&self, addr: IpAddr, except: u8) -> Vec<(u8, Role)> {
@@ -196,8 +200,8 @@ proptest! {
         for change in changes {
             match change.clone() {
                 Change::Insert(owner, role, addr) => index.insert(owner, role, addr),
-                Change::Remove(owner) => index.remove_owner(&owner),
-                Change::Replace(owner, entries) => index.replace(owner, entries),
+                Change::Remove(owner, role, addr) => index.remove(&owner, role, addr),
+                Change::Replace(owner, entries) => index.replace(&owner, scan.of(owner), entries),
             }
             scan.apply(change);
             for last in 0..6u8 {
@@ -210,7 +214,7 @@ proptest! {
             }
         }
         for owner in 0..5u8 {
-            index.remove_owner(&owner);
+            index.replace(&owner, scan.of(owner), []);
         }
         prop_assert!(index.is_empty(), "addresses leaked: {:?}", index);
     }
@@ -235,7 +239,7 @@ fn a_gateway_shared_by_many_survives_the_removal_of_one() {
     for hardware in 0..1000 {
         index.insert(hardware, Role::Gateway, gateway);
     }
-    index.remove_owner(&500);
+    index.remove(&500, Role::Gateway, gateway);
     assert_eq!(index.conflicts(gateway, &0).count(), 998);
     assert!(index.conflicts(gateway, &0).all(|(owner, _)| *owner != 500));
 }

@@ -1,6 +1,6 @@
 //! Measures what a Hardware costs in memory: `cargo run --release -p capt-kube --example memory`.
 //!
-//! Resident memory of the process before and after 50,000 objects, indexes included.
+//! Resident memory of the process before and after 50,000 objects, indexes included. Fails above the limit.
 
 use std::sync::Arc;
 
@@ -9,6 +9,12 @@ use capt_kube::cache::{Cache, Sink};
 use capt_kube::decode::Guarded;
 use kube::runtime::watcher::Event;
 
+/// The manager's.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// What we allow a Hardware to cost.
+const LIMIT: u64 = 2048;
 const OBJECTS: u64 = 50_000;
 
 fn main() -> anyhow::Result<()> {
@@ -28,6 +34,7 @@ fn main() -> anyhow::Result<()> {
     let bytes = (resident()? - before) / OBJECTS;
     println!("{bytes} bytes per Hardware of {size} bytes of JSON, indexes included");
     println!("{:.1} us each, decoding and indexing", took.as_secs_f64() * 1e6 / 50_000.0);
+    anyhow::ensure!(bytes <= LIMIT, "more than the {LIMIT} bytes that a Hardware may cost");
     Ok(())
 }
 

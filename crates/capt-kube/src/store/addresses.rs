@@ -102,7 +102,7 @@ pub struct AddressesOf(pub Arc<Mutex<Addresses>>);
 impl AddressesOf {
     fn replace(&self, owner: Owner, old: Vec<(Role, IpAddr)>, new: Vec<(Role, IpAddr)>) {
         if old != new {
-            self.0.lock().index.replace(owner, new);
+            self.0.lock().index.replace(&owner, old, new);
         }
     }
 }

@@ -52,17 +52,20 @@ struct Inner<K, I> {
 
 struct Entry<K> {
     version: u64,
-    /// Of an invalid object; a valid one knows its own.
-    invalid_uid: Option<Box<str>>,
-    object: Option<Arc<K>>,
+    /// The object, or the UID of one that does not decode.
+    object: Result<Arc<K>, Box<str>>,
 }
 
 impl<K: Resource> Entry<K> {
     fn uid(&self) -> &str {
         match &self.object {
-            Some(object) => object.uid(),
-            None => self.invalid_uid.as_deref().unwrap_or_default(),
+            Ok(object) => object.uid(),
+            Err(uid) => uid,
         }
+    }
+
+    fn object(&self) -> Option<Arc<K>> {
+        self.object.as_ref().ok().cloned()
     }
 }
 
@@ -93,13 +96,13 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
 
     /// The object, if it is there and decodes.
     pub fn get(&self, key: &ObjectKey) -> Option<Arc<K>> {
-        self.inner.read().objects.get(key)?.object.clone()
+        self.inner.read().objects.get(key)?.object()
     }
 
     /// The objects of these keys.
     pub fn get_all<'a>(&self, keys: impl IntoIterator<Item = &'a Arc<ObjectKey>>) -> Vec<Arc<K>> {
         let inner = self.inner.read();
-        keys.into_iter().filter_map(|key| inner.objects.get(key)?.object.clone()).collect()
+        keys.into_iter().filter_map(|key| inner.objects.get(key)?.object()).collect()
     }
 
     /// Asks the index.
@@ -111,7 +114,7 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
     pub fn lookup(&self, ask: impl FnOnce(&I) -> Vec<Arc<ObjectKey>>) -> Vec<Arc<K>> {
         let inner = self.inner.read();
         let keys = ask(&inner.index);
-        keys.iter().filter_map(|key| inner.objects.get(key)?.object.clone()).collect()
+        keys.iter().filter_map(|key| inner.objects.get(key)?.object()).collect()
     }
 
     /// Changes what the index knows beside the objects.
@@ -122,7 +125,7 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
     /// How many objects there are.
     pub fn counts(&self) -> Counts {
         let inner = self.inner.read();
-        let invalid = inner.objects.values().filter(|entry| entry.object.is_none()).count();
+        let invalid = inner.objects.values().filter(|entry| entry.object.is_err()).count();
         Counts { objects: inner.objects.len(), invalid }
     }
 
@@ -206,17 +209,17 @@ impl<K: Resource, I: Index<K>> Inner<K, I> {
             return None;
         }
         let entry = match object {
-            Guarded::Valid(object) => Entry { version: new_version, invalid_uid: None, object: Some(Arc::new(object)) },
+            Guarded::Valid(object) => Entry { version: new_version, object: Ok(Arc::new(object)) },
             Guarded::Invalid(invalid) => {
                 tracing::warn!(kind = std::any::type_name::<K>(), object = %key, error = %invalid.error,
                     "an object does not decode and counts as absent");
                 let uid = invalid.metadata.uid.unwrap_or_default().into();
-                Entry { version: new_version, invalid_uid: Some(uid), object: None }
+                Entry { version: new_version, object: Err(uid) }
             }
         };
         let key = self.objects.get_key_value(&key).map_or_else(|| Arc::new(key), |(known, _)| known.clone());
-        let new = entry.object.clone();
-        let old = self.objects.insert(key.clone(), entry).and_then(|entry| entry.object);
+        let new = entry.object();
+        let old = self.objects.insert(key.clone(), entry).and_then(|entry| entry.object.ok());
         self.changed(key, old, new)
     }
 
@@ -228,7 +231,7 @@ impl<K: Resource, I: Index<K>> Inner<K, I> {
                 let version = entry.version.max(deleted_at);
                 let removed = self.objects.remove(key);
                 self.entomb(key.clone(), uid, version);
-                self.changed(key.clone(), removed.and_then(|entry| entry.object), None)
+                self.changed(key.clone(), removed.and_then(|entry| entry.object.ok()), None)
             }
             None => {
                 self.entomb(key.clone(), uid, deleted_at);

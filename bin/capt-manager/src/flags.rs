@@ -11,6 +11,9 @@ use capt_kube::lease::{Election, POD_NAMESPACE, pod_namespace};
 use capt_kube::{Settings, client};
 use clap::Parser;
 
+/// Where diagnostics are told by default: no address of another Kubernetes program by custom.
+pub const DIAGNOSTICS: &str = "127.0.0.1:8089";
+
 /// The Cluster API infrastructure provider for Tinkerbell.
 ///
 /// It works on the cluster that KUBECONFIG names, else on the one it runs in, else on the one of ~/.kube/config.
@@ -62,6 +65,22 @@ pub struct Flags {
     /// Address of the health endpoint; none if empty or 0.
     #[arg(long, env = "HEALTH_ADDR", default_value = ":9440")]
     pub health_addr: String,
+
+    /// Address of the metrics endpoint; none if empty or 0.
+    #[arg(long, env = "METRICS_BIND_ADDR", default_value = "localhost:8080")]
+    pub metrics_bind_addr: String,
+
+    /// Address where diagnostics are told and the log's filter can be changed; none if empty or 0.
+    ///
+    /// It asks for no password, so an address that can be reached from outside also needs --insecure-diagnostics.
+    #[arg(long, env = "DIAGNOSTICS_ADDRESS", default_value = DIAGNOSTICS)]
+    pub diagnostics_address: String,
+
+    /// Tell diagnostics to whoever can reach their address.
+    #[arg(long, env = "INSECURE_DIAGNOSTICS", default_value = "false", value_parser = boolean,
+          action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          value_name = "BOOL")]
+    pub insecure_diagnostics: bool,
 
     /// Verbosity of the log: 0 tells what is done, 4 and more also why.
     #[arg(short, long, env = "V", default_value_t = 0)]

@@ -1,23 +1,24 @@
 //! The Cluster API infrastructure provider for Tinkerbell: flags, wiring, signals, nothing else.
 
 mod flags;
+mod log;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use capt_kube::serve::{self, health};
+use capt_kube::serve::{self, diagnostics, health};
 use capt_kube::{Clients, Manager};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
-use tracing_subscriber::EnvFilter;
+use tracing::{error, info, warn};
 
 use flags::Flags;
 
 fn main() -> ExitCode {
     let flags = Flags::read();
-    start_log(flags.v);
+    let log = log::start(flags.v);
     // Two crypto providers could be compiled in by accident; the choice is made here, once.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         error!("TLS was set up twice");
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(flags)) {
+    match runtime.block_on(run(flags, log)) {
         Ok(()) => {
             info!("stopped");
             ExitCode::SUCCESS
@@ -42,10 +43,12 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(flags: Flags) -> anyhow::Result<()> {
+async fn run(flags: Flags, log: log::Filter) -> anyhow::Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), "starting manager");
     let settings = flags.settings()?;
     let health = serve::bind(&flags.health_addr).await.context("--health-addr")?;
+    let metrics = serve::bind(&flags.metrics_bind_addr).await.context("--metrics-bind-addr")?;
+    let diagnostics = listen_for_diagnostics(&flags).await?;
     let clients = Clients::infer(flags.kube_api_max_inflight.max(1)).await?;
     let manager = Arc::new(Manager::new(clients, settings));
     let cancel = CancellationToken::new();
@@ -56,9 +59,38 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
             None => std::future::pending().await,
         }
     };
+    let metrics = async {
+        match metrics {
+            Some(listener) => serve::metrics::serve(listener, manager.registry()).await,
+            None => std::future::pending().await,
+        }
+    };
+    let diagnostics = async {
+        let snapshot = {
+            let manager = manager.clone();
+            move || manager.snapshot()
+        };
+        match diagnostics {
+            Some(listener) => diagnostics::serve(listener, snapshot, Arc::new(log)).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         ended = manager.run(cancel) => ended,
+        () = metrics => Err(anyhow!("the metrics endpoint ended")),
+        () = diagnostics => Err(anyhow!("the diagnostics endpoint ended")),
         () = health => Err(anyhow!("the health endpoint ended")),
+    }
+}
+
+/// The default address is no reason to fail: nobody asked for it, and the manager works without.
+async fn listen_for_diagnostics(flags: &Flags) -> anyhow::Result<Option<TcpListener>> {
+    match diagnostics::bind_loopback(&flags.diagnostics_address, flags.insecure_diagnostics).await {
+        Err(error) if flags.diagnostics_address == flags::DIAGNOSTICS => {
+            warn!(error = format!("{error:#}"), "no diagnostics");
+            Ok(None)
+        }
+        bound => bound.context("--diagnostics-address"),
     }
 }
 
@@ -80,18 +112,4 @@ fn stop_on_signals(cancel: CancellationToken) -> anyhow::Result<()> {
         std::process::exit(1);
     });
     Ok(())
-}
-
-/// JSON lines on standard output.
-fn start_log(verbosity: u8) {
-    let level = match verbosity {
-        0..=3 => "info",
-        4..=6 => "debug",
-        _ => "trace",
-    };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    // The client and what it stands on log bodies of requests and answers at finer levels, and secrets are among them.
-    let quiet = ["kube_client=error", "hyper=info", "hyper_util=info", "rustls=info", "tower=info", "h2=info"];
-    let filter = quiet.iter().filter_map(|directive| directive.parse().ok()).fold(filter, EnvFilter::add_directive);
-    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).init();
 }

@@ -29,6 +29,8 @@ fn manager(kubeconfig: &std::path::Path, arguments: &[&str]) -> Child {
         .args(arguments)
         .env("KUBECONFIG", kubeconfig)
         .env_remove("RUST_LOG")
+        // Several of them run at once, on one machine.
+        .envs([("METRICS_BIND_ADDR", "0"), ("DIAGNOSTICS_ADDRESS", "0")])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap()
@@ -117,7 +119,7 @@ fn it_fails_without_a_cluster_and_does_not_tell_secrets() {
     let kubeconfig = directory.join("kubeconfig");
     std::fs::write(&kubeconfig, "apiVersion: v1\nkind: Config\nusers: [{name: u, user: {token: s3cret}}]\n").unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_capt-manager"))
-        .arg("-health-addr=0")
+        .args(["-health-addr=0", "-metrics-bind-addr=0", "-diagnostics-address=0"])
         .env("KUBECONFIG", &kubeconfig)
         .output()
         .unwrap();
@@ -179,7 +181,8 @@ fn probes_get_their_answers() {
 fn flags_and_environment_that_make_no_sense_end_with_code_2_and_an_impossible_election_with_1() {
     let run = |argument: &str, variable: (&str, &str)| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_capt-manager"));
-        let output = command.arg(argument).env("KUBECONFIG", "/none").env(variable.0, variable.1).output().unwrap();
+        command.envs([("METRICS_BIND_ADDR", "0"), ("DIAGNOSTICS_ADDRESS", "0"), ("KUBECONFIG", "/none"), variable]);
+        let output = command.arg(argument).output().unwrap();
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
     assert_eq!(run("-no-such-flag", ("V", "0")).0, Some(2));

@@ -51,7 +51,28 @@ impl Writer {
     /// # Errors
     /// As told there.
     pub async fn write(&self, write: &Write) -> Result<(), WriteError> {
-        let _held = self.hold(write)?;
+        let metrics = &self.cache.metrics;
+        let held = self.hold(write);
+        if held.is_err() {
+            metrics.conflict("Held", write.stage.as_str());
+        }
+        let _held = held?;
+        let claims = write.kind == Kind::IPAddressClaim && matches!(write.verb, Verb::Create(_));
+        if claims {
+            metrics.claim_requested(&write.key);
+        }
+        let result = self.send_to_its_kind(write).await;
+        if let Err(WriteError::Conflict(_)) = &result {
+            metrics.conflict("Stale", write.stage.as_str());
+        }
+        // If it was made all the same, the next pass finds it; when it was made nobody knows.
+        if claims && result.is_err() {
+            metrics.claim_refused(&write.key);
+        }
+        result
+    }
+
+    async fn send_to_its_kind(&self, write: &Write) -> Result<(), WriteError> {
         match write.kind {
             Kind::TinkerbellCluster => self.perform::<TinkerbellCluster>(write).await,
             Kind::TinkerbellMachine => self.perform::<TinkerbellMachine>(write).await,

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::decode::Guarded;
+use crate::metrics::{Machines, Metrics};
 use crate::pools::Pools;
 use crate::store::{Addresses, AddressesOf, Change, Grouped, HardwareIndex, Index, Store};
 use crate::wake::{self, Fact, Wake};
@@ -48,6 +49,16 @@ pub struct Shelf<K: Cached> {
     /// The objects.
     pub store: Store<K, K::Index>,
     state: watch::Sender<ShelfState<K::DynamicType>>,
+    trouble: Mutex<Trouble>,
+}
+
+/// What went wrong with the watch of a kind.
+#[derive(Clone, Debug, Default)]
+pub struct Trouble {
+    /// Times it failed and was begun again.
+    pub restarts: u64,
+    /// Why it failed last, in words that hold no secret, and when.
+    pub last: Option<(String, Instant)>,
 }
 
 /// How well we know the objects of a kind.
@@ -57,14 +68,26 @@ pub struct ShelfState<D> {
     pub presence: Presence,
     /// The version in use.
     pub version: D,
+    /// When the watch last began with a list of all objects.
+    pub listed: Option<Instant>,
     /// When the watch last had anything to say.
     pub last_event: Option<Instant>,
 }
 
 impl<K: Cached> Shelf<K> {
     fn new(index: K::Index) -> Self {
-        let state = ShelfState { presence: Presence::Syncing, version: K::DynamicType::default(), last_event: None };
-        Self { store: Store::new(index), state: watch::Sender::new(state) }
+        let state = ShelfState {
+            presence: Presence::Syncing,
+            version: K::DynamicType::default(),
+            listed: None,
+            last_event: None,
+        };
+        Self { store: Store::new(index), state: watch::Sender::new(state), trouble: Mutex::default() }
+    }
+
+    /// What went wrong with the watch.
+    pub fn trouble(&self) -> Trouble {
+        self.trouble.lock().clone()
     }
 
     /// How well we know the objects.
@@ -110,13 +133,20 @@ pub struct Cache {
     pub addresses: Arc<Mutex<Addresses>>,
     /// The controllers.
     pub wake: Arc<Wake>,
+    /// What happens to machines, counted.
+    pub metrics: Machines,
 }
 
 impl Cache {
     /// An empty cache.
     pub fn new() -> Self {
+        Self::counted(&Metrics::default())
+    }
+
+    /// An empty cache; what happens to its objects is counted.
+    pub fn counted(metrics: &Metrics) -> Self {
         let addresses = Arc::<Mutex<Addresses>>::default();
-        let wake = Arc::<Wake>::default();
+        let wake = Arc::new(Wake::counted(metrics));
         let by_owner = (HardwareIndex::default(), AddressesOf(addresses.clone()));
         Self {
             tinkerbell_machines: Shelf::new(Grouped::by(|machine: &TinkerbellMachine| {
@@ -137,6 +167,7 @@ impl Cache {
             pools: Pools::new(wake.clone()),
             addresses,
             wake,
+            metrics: metrics.machines.clone(),
         }
     }
 
@@ -231,6 +262,8 @@ pub trait Sink<K: Resource>: Send + Sync {
     fn served(&self, version: K::DynamicType);
     /// The server does not serve the kind.
     fn absent(&self);
+    /// The watch failed and is begun again; why, in words that hold no secret.
+    fn failed(&self, _error: &str) {}
 }
 
 impl<K: Cached> Sink<K> for Cache {
@@ -242,7 +275,10 @@ impl<K: Cached> Sink<K> for Cache {
         match event {
             Event::Apply(object) => self.tell(shelf.store.observed(object)),
             Event::Delete(object) => self.tell(shelf.store.deleted(&object)),
-            Event::Init => shelf.store.relist_begins(),
+            Event::Init => {
+                shelf.store.relist_begins();
+                shelf.state.send_modify(|state| state.listed = Some(Instant::now()));
+            }
             Event::InitApply(object) => self.tell(shelf.store.relisted(object)),
             Event::InitDone => {
                 let (changes, questions) = shelf.store.relist_ends();
@@ -295,6 +331,12 @@ impl<K: Cached> Sink<K> for Cache {
         shelf.state.send_modify(|state| state.presence = Presence::Absent);
         K::presence_changed(self);
     }
+
+    fn failed(&self, error: &str) {
+        let mut trouble = K::shelf(self).trouble.lock();
+        trouble.restarts += 1;
+        trouble.last = Some((error.to_owned(), Instant::now()));
+    }
 }
 
 /// Implements [`Cached`]: kind, index, shelf, what a change and what its presence leads to.
@@ -322,7 +364,15 @@ cached!(Machine, Grouped<Machine, ObjectKey>, machines, wake::machine_changed);
 cached!(Cluster, AddressesOf, clusters, wake::cluster_changed);
 cached!(Hardware, (HardwareIndex, AddressesOf), hardware, wake::hardware_changed);
 cached!(Template, (), templates, wake::template_changed);
-cached!(Workflow, (), workflows, wake::owned_changed);
+cached!(Workflow, (), workflows, |cache: &Cache, change: &Change<Workflow>| {
+    cache.metrics.workflow_changed(change);
+    wake::owned_changed(cache, change);
+});
 cached!(Job, (), jobs, wake::owned_changed, Fact::BmcKinds);
-cached!(IPAddressClaim, Grouped<IPAddressClaim, String>, claims, wake::claim_changed, Fact::IpamKinds);
+cached!(IPAddressClaim, Grouped<IPAddressClaim, String>, claims,
+    |cache: &Cache, change: &Change<IPAddressClaim>| {
+        cache.metrics.claim_changed(change);
+        wake::claim_changed(cache, change);
+    },
+    Fact::IpamKinds);
 cached!(IPAddress, (), ip_addresses, wake::ip_address_changed, Fact::IpamKinds);

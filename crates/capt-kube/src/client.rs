@@ -8,6 +8,8 @@ use kube::{Client, Config};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::timeout::TimeoutLayer;
 
+use crate::metrics::Requests;
+
 /// The server has to begin its answer within this time. Not one of the many 10-second limits, so that logs tell them
 /// apart. It bounds the response's headers only: watches live on.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(9);
@@ -22,6 +24,8 @@ pub struct Clients {
     pub watches: Client,
     /// Writes, single reads, events.
     pub writes: Client,
+    /// The requests of both, counted.
+    pub requests: Requests,
 }
 
 impl Clients {
@@ -46,19 +50,22 @@ impl Clients {
     pub fn from_config(mut config: Config, max_writes: usize) -> anyhow::Result<Self> {
         let agent = format!("capt-manager/{}", env!("CARGO_PKG_VERSION"));
         config.headers.push((http::header::USER_AGENT, agent.parse().context("user agent")?));
+        let requests = Requests::default();
+        let count = requests.layer(config.cluster_url.authority().map_or("", http::uri::Authority::as_str));
         let timeout = TimeoutLayer::new(RESPONSE_TIMEOUT);
-        let watches = ClientBuilder::try_from(config.clone())?.with_layer(&timeout).build();
+        let watches = ClientBuilder::try_from(config.clone())?.with_layer(&count).with_layer(&timeout).build();
         let writes = ClientBuilder::try_from(config)?
+            .with_layer(&count)
             .with_layer(&ConcurrencyLimitLayer::new(max_writes))
             .with_layer(&timeout)
             .build();
-        Ok(Self { watches, writes })
+        Ok(Self { watches, writes, requests })
     }
 }
 
-/// One client for everything, as tests and sandboxes have it.
+/// One client for everything, as tests and sandboxes have it. Its requests are not counted.
 impl From<Client> for Clients {
     fn from(client: Client) -> Self {
-        Self { watches: client.clone(), writes: client }
+        Self { watches: client.clone(), writes: client, requests: Requests::default() }
     }
 }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use capt_api::conditions::reasons;
 use capt_api::meta::ObjectKey;
 use capt_reconciler::cluster::ClusterReconciler;
 use capt_reconciler::machine::MachineReconciler;
@@ -12,6 +13,7 @@ use capt_reconciler::ports::{Api, Clock, Stores};
 use futures::FutureExt;
 use tokio::task::JoinSet;
 
+use crate::metrics::Ended;
 use crate::queue::Finish;
 use crate::wake::Controller;
 
@@ -44,13 +46,14 @@ pub async fn run<R: Reconcile>(
     workers: usize,
 ) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
+    controller(&wake).reconciles.workers(workers.max(1));
     for _ in 0..workers.max(1) {
         let (wake, reconciler) = (wake.clone(), reconciler.clone());
         tasks.spawn(async move {
             let controller = controller(&wake);
             while let Some(key) = controller.queue.next().await {
                 controller.begin(&key);
-                let (interest, how) = work(&*reconciler, &key).await;
+                let (interest, how) = work(controller, &*reconciler, &key).await;
                 controller.finish(&key, interest, how);
             }
         });
@@ -61,13 +64,29 @@ pub async fn run<R: Reconcile>(
     Ok(())
 }
 
-async fn work<R: Reconcile>(reconciler: &R, key: &ObjectKey) -> (Interest, Finish) {
+async fn work<R: Reconcile>(controller: &Controller, reconciler: &R, key: &ObjectKey) -> (Interest, Finish) {
+    let running = controller.reconciles.begin();
     // A fault in the work on one object must not end the work on all others.
     match AssertUnwindSafe(reconciler.reconcile(key)).catch_unwind().await {
-        Ok(Outcome::Settled { requeue, interest }) => (interest, Finish::Settled(requeue)),
-        Ok(Outcome::Retry(_)) => (Interest::default(), Finish::Retry),
+        Ok(Outcome::Settled { requeue, interest, waiting }) => {
+            let releases = waiting.filter(|waiting| waiting.releases);
+            controller.release_waits.told(key, releases.map(|waiting| waiting.reason));
+            running.end(match waiting {
+                Some(waiting) if waiting.reason == reasons::WRITE_REJECTED => Ended::Refused,
+                _ if requeue.is_some() => Ended::Requeued,
+                _ => Ended::Settled,
+            });
+            (interest, Finish::Settled(requeue))
+        }
+        Ok(Outcome::Retry(error)) => {
+            controller.failed(key, error.to_string());
+            running.end(Ended::Failed);
+            (Interest::default(), Finish::Retry)
+        }
         Err(_) => {
             tracing::error!(object = %key, "a fault of ours; tried again later");
+            controller.failed(key, "a fault of ours".to_owned());
+            running.end(Ended::Panicked);
             (Interest::default(), Finish::Retry)
         }
     }

@@ -17,8 +17,9 @@
 //! | [`wake`] | whom a change concerns, and who waits for what |
 //! | [`queue`], [`controller`] | which object is worked on when, and by whom |
 //! | [`ports`], [`api`], [`errors`], [`events`], [`clock`] | what the reconcilers need of the world outside |
+//! | [`metrics`] | what is counted, and what Prometheus reads |
 //! | [`lease`] | who leads: one replica works, the others stand by |
-//! | [`serve`] | what is answered over HTTP: health |
+//! | [`serve`] | what is answered over HTTP: health, metrics, diagnostics |
 //! | [`snapshot`] | what goes on, in numbers |
 
 pub mod api;
@@ -31,6 +32,7 @@ pub mod errors;
 pub mod events;
 pub mod lease;
 pub mod manager;
+pub mod metrics;
 pub mod pools;
 pub mod ports;
 pub mod queue;

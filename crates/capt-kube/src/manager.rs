@@ -26,8 +26,9 @@ use crate::controller;
 use crate::decode::Guarded;
 use crate::events::{self, Events, Outbox};
 use crate::lease::{Candidate, Election, Standing};
+use crate::metrics::{self, Metrics, Registry};
 use crate::ports::Ports;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Source};
 use crate::watch::{Found, Lookup, Name, watch_kind};
 
 /// How long the work under way may go on after the manager was told to stop.
@@ -71,20 +72,22 @@ pub struct Manager {
     events: Events,
     outbox: Mutex<Option<Outbox>>,
     clock: TokioClock,
-    standing: OnceLock<watch::Receiver<Standing>>,
+    standing: Arc<OnceLock<watch::Receiver<Standing>>>,
+    metrics: Metrics,
 }
 
 impl Manager {
     /// A manager that has not begun. Needs a tokio runtime.
     pub fn new(clients: impl Into<Clients>, settings: Settings) -> Self {
         let clients = clients.into();
-        let cache = Arc::new(Cache::new());
+        let metrics = Metrics { requests: clients.requests.clone(), ..Metrics::default() };
+        let cache = Arc::new(Cache::counted(&metrics));
         let (events, outbox) = Events::new();
         let clock = TokioClock::new();
         let writer = Writer::new(clients.writes.clone(), cache.clone());
         let ports = Ports::new(cache.clone(), writer, events.clone(), clock);
-        let (outbox, standing) = (Mutex::new(Some(outbox)), OnceLock::new());
-        Self { clients, settings, cache, ports, events, outbox, clock, standing }
+        let (outbox, standing) = (Mutex::new(Some(outbox)), Arc::new(OnceLock::new()));
+        Self { clients, settings, cache, ports, events, outbox, clock, standing, metrics }
     }
 
     /// The ports that the reconcilers work through.
@@ -94,8 +97,25 @@ impl Manager {
 
     /// What goes on, for diagnostics.
     pub fn snapshot(&self) -> Snapshot {
-        let standing = self.standing.get().map(|standing| standing.borrow().clone());
-        Snapshot::of(&self.cache, self.events.dropped(), standing.as_ref())
+        self.source().read()
+    }
+
+    fn source(&self) -> Source {
+        Source { cache: self.cache.clone(), events: self.events.clone(), standing: self.standing.clone() }
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// All metrics of the manager and its process, to be served.
+    pub fn registry(&self) -> Registry {
+        let mut registry = Registry::default();
+        self.metrics.register(&mut registry);
+        registry.register_collector(Box::new(metrics::State::new(self.source())));
+        registry.register_collector(Box::new(metrics::Process));
+        registry
     }
 
     /// Whether all objects of the kinds that we cannot do without are in memory.

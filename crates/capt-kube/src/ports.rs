@@ -138,6 +138,7 @@ impl Api for Ports {
     }
 
     fn event(&self, event: Event) {
+        self.cache.metrics.event(&event.reason);
         self.events.send(event);
     }
 }

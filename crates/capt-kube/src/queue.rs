@@ -12,6 +12,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use crate::metrics;
+
 /// First pause after a failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// Longest pause after failures.
@@ -22,6 +24,7 @@ pub struct Queue {
     inner: Mutex<Inner>,
     wake: Notify,
     jitter: RandomState,
+    metrics: metrics::Queue,
 }
 
 #[derive(Default)]
@@ -40,6 +43,10 @@ struct State {
     /// Changed while it is worked on.
     dirty: bool,
     timer: Option<Instant>,
+    /// Since when it waits for a worker, also while it is still worked on.
+    waits_since: Option<Instant>,
+    /// Since when it is worked on.
+    runs_since: Option<Instant>,
     failures: u32,
     /// Served before the pause after its last failure was over.
     early: bool,
@@ -63,11 +70,15 @@ pub struct Depth {
     pub running: usize,
     /// Waiting for a time.
     pub delayed: usize,
+    /// How long the work under way takes so far, all keys together.
+    pub unfinished: Duration,
+    /// The same for the key with most of it.
+    pub longest: Duration,
 }
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { inner: Mutex::default(), wake: Notify::new(), jitter: RandomState::new() }
+        Self::counted(metrics::Queue::default())
     }
 }
 
@@ -77,9 +88,14 @@ impl Queue {
         Self::default()
     }
 
+    /// An empty queue that is counted.
+    pub fn counted(metrics: metrics::Queue) -> Self {
+        Self { inner: Mutex::default(), wake: Notify::new(), jitter: RandomState::new(), metrics }
+    }
+
     /// Serve this key as soon as there is a worker.
     pub fn add(&self, key: &ObjectKey) {
-        self.inner.lock().make_ready(key);
+        self.inner.lock().make_ready(key, &self.metrics);
         self.wake.notify_one();
     }
 
@@ -93,8 +109,9 @@ impl Queue {
                     self.wake.notify_one();
                     return None;
                 }
-                inner.fire_timers(Instant::now());
-                if let Some(key) = inner.take() {
+                inner.fire_timers(Instant::now(), &self.metrics);
+                if let Some((key, waited)) = inner.take() {
+                    self.metrics.taken(waited);
                     // A notice wakes one worker: it hands the rest on.
                     if !inner.ready.is_empty() || !inner.timers.is_empty() {
                         self.wake.notify_one();
@@ -123,6 +140,9 @@ impl Queue {
             return;
         };
         state.running = false;
+        if let Some(since) = state.runs_since.take() {
+            self.metrics.finished(since.elapsed());
+        }
         let dirty = std::mem::take(&mut state.dirty);
         let pause = match how {
             Finish::Settled(pause) => {
@@ -139,9 +159,10 @@ impl Queue {
         };
         if let Some(pause) = pause {
             inner.set_timer(key, Instant::now() + pause);
+            self.metrics.retried();
         }
         if dirty {
-            inner.make_ready(key);
+            inner.requeue(key);
         }
         if inner.keys.get(key).is_some_and(|state| state.timer.is_none() && !state.queued && state.failures == 0) {
             inner.keys.remove(key);
@@ -159,7 +180,12 @@ impl Queue {
     /// How many keys it holds.
     pub fn depth(&self) -> Depth {
         let inner = self.inner.lock();
-        Depth { ready: inner.ready.len(), running: inner.running, delayed: inner.timers.len() }
+        let since = inner.keys.values().filter_map(|state| state.runs_since);
+        let (unfinished, longest) = since
+            .map(|since| since.elapsed())
+            .fold((Duration::ZERO, Duration::ZERO), |(all, most), work| (all + work, most.max(work)));
+        let (ready, running, delayed) = (inner.ready.len(), inner.running, inner.timers.len());
+        Depth { ready, running, delayed, unfinished, longest }
     }
 
     /// The pause after this many failures in a row: doubled each time, a fifth longer or shorter by chance.
@@ -171,14 +197,27 @@ impl Queue {
 }
 
 impl Inner {
-    fn make_ready(&mut self, key: &ObjectKey) {
+    fn make_ready(&mut self, key: &ObjectKey, metrics: &metrics::Queue) {
         let state = match self.keys.get_mut(key) {
             Some(state) => state,
             None => self.keys.entry(key.clone()).or_default(),
         };
+        if state.queued || state.dirty {
+            return;
+        }
+        metrics.added();
+        state.waits_since = Some(Instant::now());
         if state.running {
             state.dirty = true;
-        } else if !state.queued {
+        } else {
+            state.queued = true;
+            self.ready.push_back(key.clone());
+        }
+    }
+
+    /// A key that changed while it was worked on waits for its worker, as it did all the time.
+    fn requeue(&mut self, key: &ObjectKey) {
+        if let Some(state) = self.keys.get_mut(key) {
             state.queued = true;
             self.ready.push_back(key.clone());
         }
@@ -198,7 +237,7 @@ impl Inner {
         self.timers.insert((at, key.clone()));
     }
 
-    fn fire_timers(&mut self, now: Instant) {
+    fn fire_timers(&mut self, now: Instant, metrics: &metrics::Queue) {
         while let Some((at, _)) = self.timers.first()
             && *at <= now
         {
@@ -206,15 +245,19 @@ impl Inner {
             if let Some(state) = self.keys.get_mut(&key) {
                 state.timer = None;
             }
-            self.make_ready(&key);
+            self.make_ready(&key, metrics);
         }
     }
 
-    fn take(&mut self) -> Option<ObjectKey> {
+    /// The next key, and how long it waited.
+    fn take(&mut self) -> Option<(ObjectKey, Duration)> {
         let key = self.ready.pop_front()?;
         let state = self.keys.get_mut(&key)?;
         state.queued = false;
         state.running = true;
+        let now = Instant::now();
+        state.runs_since = Some(now);
+        let waited = state.waits_since.take().map_or(Duration::ZERO, |since| now.duration_since(since));
         // The work that begins now decides when to look again.
         let pending = state.timer.take();
         state.early = pending.is_some();
@@ -222,6 +265,6 @@ impl Inner {
             self.timers.remove(&(at, key.clone()));
         }
         self.running += 1;
-        Some(key)
+        Some((key, waited))
     }
 }

@@ -1,9 +1,15 @@
-//! What goes on, in numbers, for diagnostics.
+//! What goes on, in numbers, for diagnostics and metrics.
+
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::cache::{Cache, Cached, Shelf};
+use crate::events::Events;
 use crate::lease::Standing;
+use crate::metrics::{PoolClaims, count_claims};
 use crate::wake::Controller;
 
 /// What goes on.
@@ -14,6 +20,8 @@ pub struct Snapshot {
     pub kinds: Vec<KindSnapshot>,
     /// The kinds of pools that somebody named, with the number of pools.
     pub pools: Vec<(String, usize)>,
+    /// The claims of machines, by pool.
+    pub claims: Vec<PoolClaims>,
     /// The work queues.
     pub queues: Vec<QueueSnapshot>,
     /// The leader election, once it began.
@@ -32,7 +40,7 @@ pub struct LeaseSnapshot {
     pub holder: String,
 }
 
-/// A kind we keep in memory.
+/// A kind we keep in memory, and its watch.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KindSnapshot {
@@ -44,11 +52,29 @@ pub struct KindSnapshot {
     pub objects: usize,
     /// Objects among them that do not decode.
     pub invalid: usize,
+    /// Seconds since the watch last began with a list of all objects.
+    pub age_seconds: Option<f64>,
     /// Seconds since the watch last had anything to say.
     pub quiet_seconds: Option<f64>,
+    /// Times the watch failed and was begun again.
+    pub restarts: u64,
+    /// Why it failed last.
+    pub last_failure: Option<FailureSnapshot>,
 }
 
-/// A work queue.
+/// Something that went wrong.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailureSnapshot {
+    /// The object it was about, if it was about one.
+    pub object: Option<String>,
+    /// What, in words that hold no secret.
+    pub error: String,
+    /// Seconds since.
+    pub seconds_ago: f64,
+}
+
+/// A work queue and its controller.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct QueueSnapshot {
@@ -60,11 +86,27 @@ pub struct QueueSnapshot {
     pub running: usize,
     /// Keys that wait for a time.
     pub delayed: usize,
+    /// Seconds that the work under way takes so far, all keys together.
+    pub unfinished_seconds: f64,
+    /// The same for the key with most of it.
+    pub longest_seconds: f64,
+    /// The reconcile that failed last.
+    pub last_failure: Option<FailureSnapshot>,
 }
 
-impl Snapshot {
-    pub(crate) fn of(cache: &Cache, events_dropped: u64, standing: Option<&Standing>) -> Self {
-        Self {
+/// Where snapshots come from.
+#[derive(Clone)]
+pub(crate) struct Source {
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) events: Events,
+    pub(crate) standing: Arc<OnceLock<watch::Receiver<Standing>>>,
+}
+
+impl Source {
+    pub(crate) fn read(&self) -> Snapshot {
+        let cache = &self.cache;
+        let standing = self.standing.get().map(|standing| standing.borrow().clone());
+        Snapshot {
             kinds: vec![
                 kind(&cache.tinkerbell_machines),
                 kind(&cache.tinkerbell_clusters),
@@ -78,29 +120,54 @@ impl Snapshot {
                 kind(&cache.ip_addresses),
             ],
             pools: cache.pools.counts(),
+            claims: count_claims(cache),
             queues: vec![
                 queue("tinkerbellmachine", &cache.wake.machines),
                 queue("tinkerbellcluster", &cache.wake.clusters),
             ],
-            lease: standing.map(|now| LeaseSnapshot { leading: now.leading, holder: now.holder.clone() }),
-            events_dropped,
+            lease: standing.map(|now| LeaseSnapshot { leading: now.leading, holder: now.holder }),
+            events_dropped: self.events.dropped(),
         }
+    }
+}
+
+impl KindSnapshot {
+    /// Whether all objects of the kind are in memory.
+    pub fn is_ready(&self) -> bool {
+        self.presence == "Ready"
     }
 }
 
 fn kind<K: Cached>(shelf: &Shelf<K>) -> KindSnapshot {
     let state = shelf.state();
+    let trouble = shelf.trouble();
     let counts = shelf.store.counts();
+    let seconds = |at: Instant| at.elapsed().as_secs_f64();
     KindSnapshot {
         kind: K::kind(&state.version).into_owned(),
         presence: format!("{:?}", state.presence),
         objects: counts.objects,
         invalid: counts.invalid,
-        quiet_seconds: state.last_event.map(|at| at.elapsed().as_secs_f64()),
+        age_seconds: state.listed.map(seconds),
+        quiet_seconds: state.last_event.map(seconds),
+        restarts: trouble.restarts,
+        last_failure: trouble.last.map(|(error, at)| FailureSnapshot { object: None, error, seconds_ago: seconds(at) }),
     }
 }
 
 fn queue(controller: &'static str, of: &Controller) -> QueueSnapshot {
     let depth = of.queue.depth();
-    QueueSnapshot { controller, ready: depth.ready, running: depth.running, delayed: depth.delayed }
+    QueueSnapshot {
+        controller,
+        ready: depth.ready,
+        running: depth.running,
+        delayed: depth.delayed,
+        unfinished_seconds: depth.unfinished.as_secs_f64(),
+        longest_seconds: depth.longest.as_secs_f64(),
+        last_failure: of.last_failure().map(|failure| FailureSnapshot {
+            object: Some(failure.object.to_string()),
+            error: failure.error,
+            seconds_ago: failure.at.elapsed().as_secs_f64(),
+        }),
+    }
 }

@@ -116,7 +116,7 @@ async fn a_lease_does_not_wait_behind_writes_that_hang() {
     let server = MemoryApiServer::new();
     apply(&server, &core_kinds());
     server.faults().stop_after("writes", 0, Stopped::Hang, false);
-    let clients = Clients { watches: server.client("a"), writes: server.client("writes") };
+    let clients = Clients { watches: server.client("a"), writes: server.client("writes"), ..server.client("a").into() };
     let manager = Manager::new(clients, settings("a"));
     let cancel = CancellationToken::new();
     let run = manager.run(cancel.clone());

@@ -172,7 +172,7 @@ impl Reconcile for Slow {
         self.began.notify_one();
         self.go_on.notified().await;
         let interest = Interest { address: Some("10.0.0.1".parse().unwrap()), ..Interest::default() };
-        Outcome::Settled { requeue: None, interest }
+        Outcome::settled(None, interest)
     }
 }
 
@@ -201,7 +201,7 @@ impl Reconcile for Faulty {
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
         self.0.lock().push(key.name.clone());
         assert_ne!(key.name, "bad", "a fault of ours");
-        Outcome::Settled { requeue: None, interest: Interest::default() }
+        Outcome::settled(None, Interest::default())
     }
 }
 

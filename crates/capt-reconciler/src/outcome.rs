@@ -19,9 +19,36 @@ pub enum Outcome {
         requeue: Option<Duration>,
         /// What else wakes the object.
         interest: Interest,
+        /// What it waits for, if for anything.
+        waiting: Option<Waiting>,
     },
     /// Something went wrong: run again with the object's exponential backoff.
     Retry(WriteError),
+}
+
+/// What an object waits for, as its conditions tell as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// One of [`capt_api::conditions::reasons`].
+    pub reason: &'static str,
+    /// Whether it is being deleted.
+    pub releases: bool,
+}
+
+impl Outcome {
+    /// All is done that could be, and nothing is waited for.
+    pub fn settled(requeue: Option<Duration>, interest: Interest) -> Self {
+        Self::Settled { requeue, interest, waiting: None }
+    }
+
+    /// The same outcome, waiting for this.
+    #[must_use]
+    pub fn waiting_for(self, waiting: Option<Waiting>) -> Self {
+        match self {
+            Self::Settled { requeue, interest, .. } => Self::Settled { requeue, interest, waiting },
+            Self::Retry(error) => Self::Retry(error),
+        }
+    }
 }
 
 /// Objects that an object waits for although nothing in them names it.

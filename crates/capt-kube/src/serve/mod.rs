@@ -1,6 +1,10 @@
 //! What the manager answers over HTTP.
 
+pub mod diagnostics;
 pub mod health;
+pub mod http;
+pub mod metrics;
+mod page;
 
 use anyhow::Context;
 use tokio::net::TcpListener;

@@ -184,7 +184,7 @@ pub fn template_changed(cache: &Cache, change: &Change<Template>) {
 }
 
 /// The TinkerbellMachine that an object is for: its controller, else the one of its labels.
-fn owning_machine<K: Resource>(object: &K) -> Option<ObjectKey> {
+pub fn owning_machine<K: Resource>(object: &K) -> Option<ObjectKey> {
     if let Some(owner) = object.controller()
         && owner.kind == "TinkerbellMachine"
         && capt_api::meta::group_of(&owner.api_version) == INFRASTRUCTURE_GROUP

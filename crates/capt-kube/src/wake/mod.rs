@@ -6,25 +6,63 @@ mod mappers;
 use capt_api::meta::ObjectKey;
 use capt_reconciler::outcome::Interest;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 pub use interests::Fact;
 use interests::Interests;
 pub use mappers::{
     claim_changed, cluster_changed, cluster_of, hardware_changed, infra_cluster_changed, ip_address_changed,
-    machine_changed, owned_changed, publish_if_available, template_changed,
+    machine_changed, owned_changed, owning_machine, publish_if_available, template_changed,
 };
 
+use crate::metrics::{self, Metrics};
 use crate::queue::{Finish, Queue};
 
 /// A controller as those see it who wake it: its queue, and what its keys wait for.
-#[derive(Default)]
 pub struct Controller {
     /// The work queue.
     pub queue: Queue,
+    /// Its reconciles, counted.
+    pub reconciles: metrics::Reconcile,
+    /// How long deleted objects of it wait.
+    pub release_waits: metrics::ReleaseWaits,
     interests: Mutex<Interests>,
+    last_failure: Mutex<Option<Failure>>,
+}
+
+/// A reconcile that failed.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The object it was about.
+    pub object: ObjectKey,
+    /// Why, in words that hold no secret.
+    pub error: String,
+    /// When.
+    pub at: Instant,
 }
 
 impl Controller {
+    /// A controller whose work is counted under this name.
+    fn new(name: &'static str, metrics: &Metrics) -> Self {
+        Self {
+            queue: Queue::counted(metrics.queues.of(name)),
+            reconciles: metrics.reconciles.of(name),
+            release_waits: metrics.machines.release_waits(),
+            interests: Mutex::default(),
+            last_failure: Mutex::default(),
+        }
+    }
+
+    /// A reconcile failed.
+    pub fn failed(&self, object: &ObjectKey, error: String) {
+        *self.last_failure.lock() = Some(Failure { object: object.clone(), error, at: Instant::now() });
+    }
+
+    /// The reconcile that failed last.
+    pub fn last_failure(&self) -> Option<Failure> {
+        self.last_failure.lock().clone()
+    }
+
     /// Wakes one key.
     pub fn wake(&self, key: &ObjectKey) {
         self.queue.add(key);
@@ -53,7 +91,6 @@ impl Controller {
 }
 
 /// All controllers.
-#[derive(Default)]
 pub struct Wake {
     /// The controller of TinkerbellMachines.
     pub machines: Controller,
@@ -61,7 +98,21 @@ pub struct Wake {
     pub clusters: Controller,
 }
 
+impl Default for Wake {
+    fn default() -> Self {
+        Self::counted(&Metrics::default())
+    }
+}
+
 impl Wake {
+    /// All controllers, with their work counted.
+    pub fn counted(metrics: &Metrics) -> Self {
+        Self {
+            machines: Controller::new("tinkerbellmachine", metrics),
+            clusters: Controller::new("tinkerbellcluster", metrics),
+        }
+    }
+
     /// Wakes every key that waits for this.
     pub fn publish(&self, fact: Fact) {
         self.machines.publish(&fact);

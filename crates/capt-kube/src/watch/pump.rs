@@ -42,6 +42,7 @@ where
             Err(error) => error,
         };
         let words = errors::describe_watch(&error);
+        sink.failed(&words);
         // An expired resourceVersion is ordinary: the watcher lists again.
         let ordinary = matches!(&error, watcher::Error::WatchError(status) if status.code == 410);
         if !ordinary && complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {

@@ -13,7 +13,7 @@ use super::report::{NO_ENDPOINT, report};
 use super::{World, observe};
 use crate::conditions::say_the_same;
 use crate::effect::{Kind, Stage, Verb, Write};
-use crate::outcome::{Interest, Outcome};
+use crate::outcome::{Interest, Outcome, Waiting};
 use crate::ports::{Api, Clock, Event, Stores, WriteError};
 
 /// Steps in one pass; a whole life takes three.
@@ -47,7 +47,9 @@ impl<P: Stores + Api + Clock> ClusterReconciler<P> {
                 Err(WriteError::Rejected(message)) => {
                     warn!(cluster = %key, ?write, %message, "the server refused a write");
                     self.tell(&world, reasons::WRITE_REJECTED, message);
-                    return settled(Some(REFUSED_PAUSE));
+                    let releases = world.infra.is_terminating();
+                    let waiting = Waiting { reason: reasons::WRITE_REJECTED, releases };
+                    return settled(Some(REFUSED_PAUSE)).waiting_for(Some(waiting));
                 }
                 Err(error @ WriteError::Transient(_)) => return Outcome::Retry(error),
             }
@@ -99,5 +101,5 @@ impl<P: Stores + Api + Clock> ClusterReconciler<P> {
 }
 
 fn settled(requeue: Option<Duration>) -> Outcome {
-    Outcome::Settled { requeue, interest: Interest::default() }
+    Outcome::settled(requeue, Interest::default())
 }

@@ -21,7 +21,7 @@ use super::step::{Concern, Step, Wait};
 use super::world::{Pass, World, observe};
 use crate::conditions::say_the_same;
 use crate::effect::{Kind, Stage, Verb, Write};
-use crate::outcome::{Interest, Outcome};
+use crate::outcome::{Interest, Outcome, Waiting};
 use crate::ports::{Api, Clock, Event, Stores, WriteError};
 use crate::settings::Settings;
 
@@ -161,8 +161,13 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
         });
     }
 
-    /// Nothing more can be done now: report it, once, and only if it says something new.
+    /// Nothing more can be done now.
     async fn settle(&self, world: &World, step: &Step, now: Timestamp) -> Outcome {
+        self.tell_news(world, step, now).await.waiting_for(waiting(world, step))
+    }
+
+    /// Reports what is, once, and only if it says something new.
+    async fn tell_news(&self, world: &World, step: &Step, now: Timestamp) -> Outcome {
         let patience = self.patience_left(world, step, now);
         let (requeue, interest) = match step {
             Step::Wait(wait) => (wait.requeue, wait.interest.clone()),
@@ -218,7 +223,15 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
 }
 
 fn settled(requeue: Option<Duration>, interest: Interest) -> Outcome {
-    Outcome::Settled { requeue, interest }
+    Outcome::settled(requeue, interest)
+}
+
+/// What a settled machine waits for.
+fn waiting(world: &World, step: &Step) -> Option<Waiting> {
+    let Step::Wait(wait) = step else {
+        return None;
+    };
+    Some(Waiting { reason: wait.reason, releases: world.machine.is_terminating() })
 }
 
 /// Whether the machine is on its way out with nothing of ours left on it: its status is nobody's business any more.

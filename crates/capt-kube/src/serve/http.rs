@@ -1,0 +1,98 @@
+//! Plain HTTP for a few local readers: probes, Prometheus, a person with curl.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+/// An answer, all of it in memory.
+pub type Answer = Response<Full<Bytes>>;
+
+/// Plain text.
+pub const PLAIN: &str = "text/plain; charset=utf-8";
+
+/// Readers send their requests at once; whoever does not is none.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(2);
+/// More than any reader's request line and headers, and hyper's minimum.
+const BUFFER: usize = 8 * 1024;
+/// How long a connection may live, so that idle ones do not pile up.
+const CONNECTION_LIFE: Duration = Duration::from_secs(60);
+/// Connections served at once; more of them wait.
+const CONNECTIONS: usize = 64;
+
+/// Answers requests, for ever.
+pub async fn serve<A, F>(listener: TcpListener, answer: A)
+where
+    A: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
+    F: Future<Output = Answer> + Send + 'static,
+{
+    let answer = Arc::new(answer);
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(place) = room.clone().acquire_owned().await else {
+            return;
+        };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(_) => {
+                // Out of file descriptors, or a connection that went away: others may still come.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let answer = answer.clone();
+        tokio::spawn(async move {
+            let service = service_fn(|request| {
+                let answer = answer(request);
+                async { Ok::<_, Infallible>(answer.await) }
+            });
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEADER_TIMEOUT)
+                .max_buf_size(BUFFER)
+                .serve_connection(TokioIo::new(stream), service);
+            // Whatever a peer does wrong is no concern of ours.
+            let _ = tokio::time::timeout(CONNECTION_LIFE, connection).await;
+            drop(place);
+        });
+    }
+}
+
+/// Whether the method asks for something and changes nothing.
+pub fn is_read(method: &Method) -> bool {
+    method == Method::GET || method == Method::HEAD
+}
+
+/// An answer in plain text.
+pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    content(status, PLAIN, body)
+}
+
+/// An answer of this content type.
+pub fn content(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// The answer for a path that leads nowhere.
+pub fn not_found() -> Answer {
+    text(StatusCode::NOT_FOUND, "404 page not found\n")
+}
+
+/// The answer to a method that the path does not take; it names those it does.
+pub fn wrong_method(allowed: &'static str) -> Answer {
+    let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, format!("only {allowed}\n"));
+    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    answer
+}

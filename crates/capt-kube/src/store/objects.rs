@@ -124,7 +124,7 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
 
     /// Shows every object, in no order. Nothing else happens to the store meanwhile, so be quick.
     pub fn visit(&self, mut visit: impl FnMut(&K)) {
-        self.inner.read().objects.values().filter_map(|entry| entry.object.as_deref()).for_each(&mut visit);
+        self.inner.read().objects.values().filter_map(|entry| entry.object.as_deref().ok()).for_each(&mut visit);
     }
 
     /// How many objects there are.

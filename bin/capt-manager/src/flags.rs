@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use capt_kube::lease::{Election, POD_NAMESPACE, pod_namespace};
+use capt_kube::wake::WatchFilter;
 use capt_kube::{Settings, client};
 use clap::Parser;
 
@@ -24,6 +25,15 @@ pub struct Flags {
     /// Look at this namespace only.
     #[arg(long, env = "NAMESPACE")]
     pub namespace: Option<String>,
+
+    /// Work only on Clusters, Machines, TinkerbellClusters and TinkerbellMachines whose label
+    /// cluster.x-k8s.io/watch-filter has this value; on all if empty.
+    #[arg(long, env = "WATCH_FILTER", default_value = "")]
+    pub watch_filter: String,
+
+    /// How often every object is worked on even if nothing changed; never if 0s.
+    #[arg(long, env = "SYNC_PERIOD", default_value = "10m", value_parser = duration)]
+    pub sync_period: Duration,
 
     /// How many TinkerbellMachines are worked on at once.
     #[arg(long, env = "TINKERBELLMACHINE_CONCURRENCY", default_value_t = Settings::default().machine_workers)]
@@ -100,6 +110,8 @@ impl Flags {
     pub fn settings(&self) -> anyhow::Result<Settings> {
         let mut settings = Settings {
             namespace: Some(self.namespace.clone().unwrap_or_default()).filter(|namespace| !namespace.is_empty()),
+            watch_filter: WatchFilter::new(&self.watch_filter),
+            sync_period: self.sync_period,
             machine_workers: self.tinkerbellmachine_concurrency,
             cluster_workers: self.tinkerbellcluster_concurrency,
             election: self.election()?,

@@ -20,7 +20,7 @@ use crate::decode::Guarded;
 use crate::metrics::{Machines, Metrics};
 use crate::pools::Pools;
 use crate::store::{Addresses, AddressesOf, Change, Grouped, HardwareIndex, Index, Store};
-use crate::wake::{self, Fact, Wake};
+use crate::wake::{self, Fact, Wake, WatchFilter};
 
 /// A kind that we keep in memory.
 pub trait Cached:
@@ -135,6 +135,8 @@ pub struct Cache {
     pub wake: Arc<Wake>,
     /// What happens to machines, counted.
     pub metrics: Machines,
+    /// Which Cluster API objects are ours.
+    pub watch_filter: WatchFilter,
 }
 
 impl Cache {
@@ -168,7 +170,14 @@ impl Cache {
             addresses,
             wake,
             metrics: metrics.machines.clone(),
+            watch_filter: WatchFilter::default(),
         }
+    }
+
+    /// The same cache, where only Cluster API objects that pass the filter wake anybody. It still takes in all.
+    #[must_use]
+    pub fn filtered(self, watch_filter: WatchFilter) -> Self {
+        Self { watch_filter, ..self }
     }
 
     /// Takes in an object that the server returned to a request of ours.

@@ -16,6 +16,7 @@
 //! | [`store`], [`cache`], [`pools`] | all objects in memory, with indexes, written through |
 //! | [`wake`] | whom a change concerns, and who waits for what |
 //! | [`queue`], [`controller`] | which object is worked on when, and by whom |
+//! | [`resync`] | every object once in a while |
 //! | [`ports`], [`api`], [`errors`], [`events`], [`clock`] | what the reconcilers need of the world outside |
 //! | [`metrics`] | what is counted, and what Prometheus reads |
 //! | [`lease`] | who leads: one replica works, the others stand by |
@@ -36,6 +37,7 @@ pub mod metrics;
 pub mod pools;
 pub mod ports;
 pub mod queue;
+pub mod resync;
 pub mod serve;
 pub mod snapshot;
 pub mod store;

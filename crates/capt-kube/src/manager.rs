@@ -28,7 +28,9 @@ use crate::events::{self, Events, Outbox};
 use crate::lease::{Candidate, Election, Standing};
 use crate::metrics::{self, Metrics, Registry};
 use crate::ports::Ports;
+use crate::resync::resync;
 use crate::snapshot::{Snapshot, Source};
+use crate::wake::{Selected, WatchFilter};
 use crate::watch::{Found, Lookup, Name, watch_kind};
 
 /// How long the work under way may go on after the manager was told to stop.
@@ -36,11 +38,18 @@ pub const DRAIN: Duration = Duration::from_secs(10);
 /// How long the start waits to learn whether optional kinds are served.
 const OPTIONAL_KINDS: Duration = Duration::from_secs(10);
 
+/// How often every machine and cluster is worked on even if nothing changed, unless the settings say otherwise.
+pub const SYNC_PERIOD: Duration = Duration::from_secs(600);
+
 /// Settings of the manager.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Look at this namespace only; at all without.
     pub namespace: Option<String>,
+    /// Work only on Cluster API objects whose label `cluster.x-k8s.io/watch-filter` has this value; on all without.
+    pub watch_filter: WatchFilter,
+    /// How often every machine and cluster is worked on even if nothing changed; never if zero.
+    pub sync_period: Duration,
     /// How many machines are worked on at once.
     pub machine_workers: usize,
     /// How many clusters are worked on at once.
@@ -55,6 +64,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             namespace: None,
+            watch_filter: WatchFilter::default(),
+            sync_period: SYNC_PERIOD,
             machine_workers: 32,
             cluster_workers: 10,
             election: None,
@@ -81,7 +92,7 @@ impl Manager {
     pub fn new(clients: impl Into<Clients>, settings: Settings) -> Self {
         let clients = clients.into();
         let metrics = Metrics { requests: clients.requests.clone(), ..Metrics::default() };
-        let cache = Arc::new(Cache::counted(&metrics));
+        let cache = Arc::new(Cache::counted(&metrics).filtered(settings.watch_filter.clone()));
         let (events, outbox) = Events::new();
         let clock = TokioClock::new();
         let writer = Writer::new(clients.writes.clone(), cache.clone());
@@ -210,8 +221,10 @@ impl Manager {
 
     async fn work(&self, watches: &mut JoinSet<()>, cancel: &CancellationToken) -> (anyhow::Result<()>, Drained) {
         let wake = self.cache.wake.clone();
-        let machines = Arc::new(MachineReconciler::new(self.ports.clone(), self.settings.reconciler.clone()));
-        let clusters = Arc::new(ClusterReconciler::new(self.ports.clone()));
+        let machines = MachineReconciler::new(self.ports.clone(), self.settings.reconciler.clone());
+        let machines = Arc::new(Selected::<_, TinkerbellMachine>::new(machines, self.cache.clone()));
+        let clusters = ClusterReconciler::new(self.ports.clone());
+        let clusters = Arc::new(Selected::<_, TinkerbellCluster>::new(clusters, self.cache.clone()));
         let mut workers = JoinSet::new();
         let Settings { machine_workers, cluster_workers, .. } = self.settings;
         workers.spawn(controller::run(|wake| &wake.machines, wake.clone(), machines, machine_workers));
@@ -219,6 +232,7 @@ impl Manager {
 
         let ended = tokio::select! {
             () = cancel.cancelled() => Ok(()),
+            () = resync(&self.cache, self.settings.sync_period) => Err(anyhow!("the resync ended")),
             _ = watches.join_next() => Err(anyhow!("a watch ended")),
             Some(ended) = workers.join_next() => {
                 Err(ended.map_err(anyhow::Error::from).and_then(|ended| ended).err()

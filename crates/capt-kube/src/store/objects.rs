@@ -105,6 +105,12 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
         keys.into_iter().filter_map(|key| inner.objects.get(key)?.object()).collect()
     }
 
+    /// The keys of all objects that decode.
+    pub fn keys(&self) -> Vec<Arc<ObjectKey>> {
+        let inner = self.inner.read();
+        inner.objects.iter().filter(|(_, entry)| entry.object.is_some()).map(|(key, _)| key.clone()).collect()
+    }
+
     /// Asks the index.
     pub fn index<R>(&self, ask: impl FnOnce(&I) -> R) -> R {
         ask(&self.inner.read().index)

@@ -27,6 +27,9 @@ fn differs<K, T: PartialEq>(change: &Change<K>, part: impl Fn(&K) -> T) -> bool 
 
 /// A Machine concerns the TinkerbellMachine it is made of.
 pub fn machine_changed(cache: &Cache, change: &Change<Machine>) {
+    if !sides(change).any(|machine| cache.watch_filter.passes(machine)) {
+        return;
+    }
     let keys: BTreeSet<_> = sides(change).filter_map(infra_machine).collect();
     for key in keys {
         cache.wake.machines.wake(&key);
@@ -42,6 +45,11 @@ fn infra_machine(machine: &Machine) -> Option<ObjectKey> {
 
 /// A Cluster concerns its TinkerbellCluster; its machines only in what they look at.
 pub fn cluster_changed(cache: &Cache, change: &Change<Cluster>) {
+    // Whoever's Cluster it is: an address that it gives up is free for our machines.
+    freed(cache, change, |cluster| of_endpoint(cluster.spec.control_plane_endpoint.as_ref()).into_iter().collect());
+    if !sides(change).any(|cluster| cache.watch_filter.passes(cluster)) {
+        return;
+    }
     let mut infra: BTreeSet<ObjectKey> = BTreeSet::new();
     for cluster in sides(change) {
         if let Some(reference) = &cluster.spec.infrastructure_ref
@@ -67,11 +75,14 @@ pub fn cluster_changed(cache: &Cache, change: &Change<Cluster>) {
     if differs(change, relevant) {
         wake_machines_of(cache, &change.key);
     }
-    freed(cache, change, |cluster| of_endpoint(cluster.spec.control_plane_endpoint.as_ref()).into_iter().collect());
 }
 
 /// A TinkerbellCluster concerns itself, and its machines in what they look at.
 pub fn infra_cluster_changed(cache: &Cache, change: &Change<TinkerbellCluster>) {
+    freed(cache, change, |cluster| of_endpoint(cluster.spec.control_plane_endpoint.as_ref()).into_iter().collect());
+    if !sides(change).any(|cluster| cache.watch_filter.passes(cluster)) {
+        return;
+    }
     cache.wake.clusters.wake(&change.key);
     let relevant = |cluster: &TinkerbellCluster| {
         let status = cluster.status.as_ref();
@@ -87,7 +98,6 @@ pub fn infra_cluster_changed(cache: &Cache, change: &Change<TinkerbellCluster>) 
             wake_machines_of(cache, &cluster);
         }
     }
-    freed(cache, change, |cluster| of_endpoint(cluster.spec.control_plane_endpoint.as_ref()).into_iter().collect());
 }
 
 /// The Cluster that an object belongs to: by owner, else by label.

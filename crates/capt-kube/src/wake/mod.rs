@@ -1,5 +1,6 @@
 //! Waking: which keys a change concerns.
 
+mod filter;
 mod interests;
 mod mappers;
 
@@ -8,6 +9,7 @@ use capt_reconciler::outcome::Interest;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+pub use filter::{Selected, WatchFilter};
 pub use interests::Fact;
 use interests::Interests;
 pub use mappers::{

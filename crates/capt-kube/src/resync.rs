@@ -1,0 +1,27 @@
+//! The resync: every object is worked on once in a while, whatever the watches said.
+
+use std::time::Duration;
+
+use ahash::RandomState;
+
+use crate::cache::Cache;
+
+/// Queues all TinkerbellMachines and TinkerbellClusters once in each period, for ever; never if it is zero. The server
+/// is asked nothing: an object about which there is nothing to do costs a look into memory.
+///
+/// Each pause is up to a tenth shorter or longer than the period, so that replicas and restarts do not fall in step.
+pub async fn resync(cache: &Cache, period: Duration) {
+    let random = RandomState::new();
+    for round in 0_u64.. {
+        if period.is_zero() {
+            return std::future::pending().await;
+        }
+        let chance = u32::try_from(random.hash_one(round) % 201).unwrap_or(0);
+        tokio::time::sleep(period.mul_f64(0.9 + f64::from(chance) / 1000.0)).await;
+        let clusters = cache.tinkerbell_clusters.store.keys();
+        let machines = cache.tinkerbell_machines.store.keys();
+        tracing::debug!(clusters = clusters.len(), machines = machines.len(), "resync");
+        clusters.iter().for_each(|key| cache.wake.clusters.wake(key));
+        machines.iter().for_each(|key| cache.wake.machines.wake(key));
+    }
+}

@@ -1,0 +1,55 @@
+//! The watch filter: which Cluster API objects are ours, where several managers share a cluster.
+//!
+//! It decides whose changes wake anybody and who is worked on, never what is read: an address that stands on another
+//! manager's object is in use all the same. Hardware, Workflows, Jobs and claims carry no such label and are never
+//! asked for one (defect D13).
+
+use std::sync::Arc;
+
+use capt_api::contract::WATCH_FILTER_LABEL;
+use capt_api::meta::{Meta, ObjectKey};
+use capt_reconciler::outcome::{Interest, Outcome};
+
+use crate::cache::{Cache, Cached};
+use crate::controller::Reconcile;
+
+/// The value that the label of our objects has; everything is ours without one.
+#[derive(Clone, Debug, Default)]
+pub struct WatchFilter(Option<Arc<str>>);
+
+impl WatchFilter {
+    /// A filter on the label's value; an empty one filters nothing.
+    pub fn new(value: &str) -> Self {
+        Self((!value.is_empty()).then(|| value.into()))
+    }
+
+    /// Whether the object is ours.
+    pub fn passes(&self, object: &impl Meta) -> bool {
+        self.0.as_deref().is_none_or(|value| object.label(WATCH_FILTER_LABEL) == Some(value))
+    }
+}
+
+/// Works on objects of one kind that pass the filter, and leaves the others alone.
+pub struct Selected<R, K> {
+    reconciler: R,
+    cache: Arc<Cache>,
+    kind: std::marker::PhantomData<fn() -> K>,
+}
+
+impl<R, K: Cached> Selected<R, K> {
+    /// The reconciler, for the objects of the cache that pass the cache's filter.
+    pub fn new(reconciler: R, cache: Arc<Cache>) -> Self {
+        Self { reconciler, cache, kind: std::marker::PhantomData }
+    }
+}
+
+impl<R: Reconcile, K: Cached> Reconcile for Selected<R, K> {
+    async fn reconcile(&self, key: &ObjectKey) -> Outcome {
+        let object = K::shelf(&self.cache).store.get(key);
+        // Of one that is gone there is nothing to work on, but perhaps something to forget.
+        if object.is_some_and(|object| !self.cache.watch_filter.passes(&*object)) {
+            return Outcome::Settled { requeue: None, interest: Interest::default() };
+        }
+        self.reconciler.reconcile(key).await
+    }
+}

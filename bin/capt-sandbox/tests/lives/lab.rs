@@ -1,6 +1,7 @@
 //! A control plane in memory with everything around a machine, and the questions that tests ask of it.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use capt_kube::{Manager, Settings};
@@ -31,6 +32,12 @@ pub struct Options {
     pub ipam_kinds: bool,
     /// Time between two states of a Workflow.
     pub workflow_step: Duration,
+    /// Labels that all Cluster API objects get.
+    pub labels: Value,
+    /// Namespace of the Hardware.
+    pub metal: &'static str,
+    /// How managers are set.
+    pub settings: Settings,
 }
 
 impl Default for Options {
@@ -41,6 +48,9 @@ impl Default for Options {
             metal3: false,
             ipam_kinds: true,
             workflow_step: Duration::from_millis(5),
+            labels: json!({}),
+            metal: "metal",
+            settings: Settings::default(),
         }
     }
 }
@@ -50,7 +60,7 @@ pub struct Lab {
     operator: kube::Client,
     neighbours: Running,
     observer: Observer,
-    managers: Vec<(CancellationToken, JoinHandle<anyhow::Result<()>>)>,
+    managers: Vec<(CancellationToken, Arc<Manager>, JoinHandle<anyhow::Result<()>>)>,
     options: Options,
     by_hand: bool,
 }
@@ -97,10 +107,11 @@ impl Lab {
         let operator = server.client(OPERATOR);
         let lab = Self { server, operator, neighbours, observer, managers: Vec::new(), options, by_hand: false };
         lab.create(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "metal"}})).await;
-        lab.create(json!({"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster", "metadata": {"namespace": "default", "name": "c"},
+        let labels = lab.options.labels.clone();
+        lab.create(json!({"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster", "metadata": {"namespace": "default", "name": "c", "labels": labels},
             "spec": {"infrastructureRef": {"apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "TinkerbellCluster", "name": "c"}}})).await;
         lab.create(json!({"apiVersion": "infrastructure.cluster.x-k8s.io/v1beta1", "kind": "TinkerbellCluster",
-            "metadata": {"namespace": "default", "name": "c", "labels": {"cluster.x-k8s.io/cluster-name": "c"}},
+            "metadata": {"namespace": "default", "name": "c", "labels": lab.labels()},
             "spec": {"controlPlaneEndpoint": {"host": "10.0.0.50", "port": 6443}}}))
             .await;
         if lab.options.pool {
@@ -109,14 +120,21 @@ impl Lab {
         lab
     }
 
+    /// The labels of what belongs to the cluster.
+    fn labels(&self) -> Value {
+        let mut labels = self.options.labels.clone();
+        labels["cluster.x-k8s.io/cluster-name"] = json!("c");
+        labels
+    }
+
     // === who acts ===
 
     pub async fn start_manager(&mut self) {
         let cancel = CancellationToken::new();
-        let manager = Manager::new(self.server.client(MANAGER), Settings::default());
-        let token = cancel.clone();
-        let task = tokio::spawn(async move { manager.run(token).await });
-        self.managers.push((cancel, task));
+        let manager = Arc::new(Manager::new(self.server.client(MANAGER), self.options.settings.clone()));
+        let (token, running) = (cancel.clone(), manager.clone());
+        let task = tokio::spawn(async move { running.run(token).await });
+        self.managers.push((cancel, manager, task));
     }
 
     pub async fn start_second_manager(&mut self) {
@@ -125,7 +143,7 @@ impl Lab {
 
     /// Ends the manager as `kill -9` does: nothing is finished, nothing is said.
     pub async fn kill_manager(&mut self) {
-        for (_, task) in self.managers.drain(..) {
+        for (_, _, task) in self.managers.drain(..) {
             task.abort();
             let _ = task.await;
         }
@@ -214,9 +232,9 @@ impl Lab {
         for n in range {
             let (name, labels) = (format!("hw-{n:03}"), [("type".to_owned(), "worker".to_owned())].into());
             let bmc = format!("bmc-{name}");
-            self.create(fixtures::bmc_machine("metal", &bmc)).await;
+            self.create(fixtures::bmc_machine(self.options.metal, &bmc)).await;
             let mac = format!("02:00:00:00:{:02x}:{:02x}", n / 256, n % 256);
-            self.create(fixtures::hardware("metal", &name, &mac, &labels, Some(&bmc))).await;
+            self.create(fixtures::hardware(self.options.metal, &name, &mac, &labels, Some(&bmc))).await;
         }
     }
 
@@ -226,7 +244,7 @@ impl Lab {
 
     /// A Machine with its bootstrap data and TinkerbellMachine; `spec` is merged over a reference to the pool.
     pub async fn machine_with(&self, name: &str, spec: Value) {
-        let label = json!({"cluster.x-k8s.io/cluster-name": "c"});
+        let label = self.labels();
         let infra = json!({"apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "TinkerbellMachine", "name": name});
         let owner = self
             .create(json!({"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Machine", "metadata": {"namespace": "default", "name": name, "labels": label},
@@ -251,6 +269,11 @@ impl Lab {
                 "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Machine", "name": name, "controller": true, "blockOwnerDeletion": true,
                 "uid": owner["metadata"]["uid"]}]},
             "spec": wanted})).await;
+    }
+
+    /// Hardware made from now on lives there.
+    pub fn put_hardware_into(&mut self, namespace: &'static str) {
+        self.options.metal = namespace;
     }
 
     pub async fn delete_machine(&self, name: &str) {
@@ -298,6 +321,11 @@ impl Lab {
     }
 
     // === what is asked ===
+
+    /// The manager that was started last.
+    pub fn manager(&self) -> &Manager {
+        &self.managers.last().unwrap().1
+    }
 
     pub async fn until(&self, what: &str, limit: Duration, holds: impl Fn(&Self) -> bool) {
         let end = tokio::time::Instant::now() + limit;
@@ -542,7 +570,7 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        for (cancel, _) in &self.managers {
+        for (cancel, _, _) in &self.managers {
             cancel.cancel();
         }
     }

@@ -8,4 +8,5 @@ mod crashes;
 mod faults;
 mod lab;
 mod races;
+mod scope;
 mod trouble;

@@ -108,7 +108,7 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
     /// The keys of all objects that decode.
     pub fn keys(&self) -> Vec<Arc<ObjectKey>> {
         let inner = self.inner.read();
-        inner.objects.iter().filter(|(_, entry)| entry.object.is_some()).map(|(key, _)| key.clone()).collect()
+        inner.objects.iter().filter(|(_, entry)| entry.object.is_ok()).map(|(key, _)| key.clone()).collect()
     }
 
     /// Asks the index.

@@ -48,7 +48,7 @@ impl<R: Reconcile, K: Cached> Reconcile for Selected<R, K> {
         let object = K::shelf(&self.cache).store.get(key);
         // Of one that is gone there is nothing to work on, but perhaps something to forget.
         if object.is_some_and(|object| !self.cache.watch_filter.passes(&*object)) {
-            return Outcome::Settled { requeue: None, interest: Interest::default() };
+            return Outcome::settled(None, Interest::default());
         }
         self.reconciler.reconcile(key).await
     }

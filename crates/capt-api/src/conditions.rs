@@ -117,6 +117,12 @@ pub mod reasons {
 
     /// TinkerbellCluster: nobody named a control-plane endpoint.
     pub const ENDPOINT_NOT_SET: &str = "ControlPlaneEndpointNotSet";
+    /// Event: a Workflow was made for the machine.
+    pub const WORKFLOW_CREATED: &str = "WorkflowCreated";
+    /// Event: the machine is provisioned.
+    pub const PROVISIONED: &str = "Provisioned";
+    /// Event: Hardware whose server is off was released.
+    pub const RELEASED: &str = "Released";
     /// Event: Hardware without a BMC is released without a look at its power.
     pub const RELEASED_WITHOUT_POWER_OFF: &str = "ReleasedWithoutPowerOff";
     /// Event: an address was written to Hardware.

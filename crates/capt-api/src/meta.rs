@@ -186,6 +186,16 @@ where
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
+/// A list of which one item may hold what does not decode, such as a time beyond the year 9999: that item is left out.
+pub fn lenient_list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: serde::de::DeserializeOwned,
+{
+    let items: Vec<serde_json::Value> = lenient(deserializer)?;
+    Ok(items.into_iter().filter_map(|item| serde_json::from_value(item).ok()).collect())
+}
+
 /// Declares the root type of a kind: metadata decoded lean, `apiVersion` and `kind` written on encode, and
 /// [`kube::Resource`] implemented. `$dt` is `()` for a kind with one version, [`crate::cluster_api::Served`] otherwise.
 macro_rules! kind {

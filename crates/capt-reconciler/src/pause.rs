@@ -3,6 +3,7 @@
 use capt_api::cluster_api::Cluster;
 use capt_api::conditions::{PAUSED, reasons};
 use capt_api::contract::PAUSED_ANNOTATION;
+use capt_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use capt_api::meta::Meta;
 
 use crate::conditions::Conditions;
@@ -28,5 +29,18 @@ pub fn set_condition(conditions: &mut Conditions, causes: &[String]) {
         conditions.set(PAUSED, false, reasons::NOT_PAUSED, "");
     } else {
         conditions.set(PAUSED, true, reasons::PAUSED, &causes.join(", "));
+    }
+}
+
+/// What the `Paused` condition tells for the first time, as (reason, message) of an event. A new object that is not
+/// paused is no news.
+pub fn news(before: &[Condition], after: &[Condition]) -> Option<(String, String)> {
+    let find = |list: &[Condition]| list.iter().find(|condition| condition.type_ == PAUSED).cloned();
+    let now = find(after)?;
+    let was_paused = find(before).is_some_and(|condition| condition.status == "True");
+    match (was_paused, now.status == "True") {
+        (false, true) => Some((now.reason, now.message)),
+        (true, false) => Some((now.reason, "no longer paused".to_owned())),
+        _ => None,
     }
 }

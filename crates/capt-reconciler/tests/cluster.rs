@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use capt_reconciler::cluster::World;
 use capt_reconciler::cluster::decide::{Step, decide};
-use capt_reconciler::cluster::report::report;
+use capt_reconciler::cluster::report::{news, report};
 use capt_reconciler::effect::{Verb, Write};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ fn nothing_is_written_while_paused_without_a_cluster_or_under_other_management()
     let world_paused = world(infra(), Some(paused), true);
     assert!(matches!(decide(&world_paused), Step::Paused));
     assert_eq!(conditions(&world_paused), ["Paused: True Paused"]);
-    assert!(matches!(decide(&world(infra(), None, false)), Step::Leave));
+    assert!(matches!(decide(&world(infra(), None, false)), Step::NoCluster));
     let mut managed = infra();
     managed["metadata"]["annotations"] = json!({"cluster.x-k8s.io/managed-by": "terraform"});
     assert!(matches!(decide(&world(managed, cluster(), false)), Step::Leave));
@@ -97,4 +97,58 @@ fn a_missing_endpoint_is_told_and_one_of_the_cluster_is_taken_over() {
     given["spec"] = json!({"controlPlaneEndpoint": {"host": "10.0.0.9", "port": 1}});
     let patch = body(&decide(&world(bare, Some(given), true)));
     assert_eq!(patch["spec"]["controlPlaneEndpoint"], json!({"host": "10.0.0.9", "port": 1}));
+}
+
+#[test]
+fn a_cluster_that_nobody_owns_says_what_it_waits_for() {
+    let orphan = world(infra(), None, false);
+    assert_eq!(conditions(&orphan), ["Paused: False NotPaused", "Ready: False WaitingForCluster"]);
+    assert!(!report(&orphan, &decide(&orphan), Timestamp::UNIX_EPOCH).ready);
+}
+
+#[test]
+fn the_missing_endpoint_is_told_in_the_words_of_go_capt() {
+    let mut bare = infra();
+    bare["spec"] = json!({"controlPlaneEndpoint": {"port": 6443}});
+    let nobody = world(bare, cluster(), true);
+    let status = report(&nobody, &decide(&nobody), Timestamp::UNIX_EPOCH);
+    let ready = status.conditions.iter().find(|c| c.type_ == "Ready").unwrap();
+    assert_eq!(ready.message, "controlplane endpoint is not set");
+    let events = news(&[], &status, &nobody);
+    assert_eq!(
+        events,
+        [(true, "ControlPlaneEndpointNotSet".to_owned(), "controlplane endpoint is not set".to_owned())]
+    );
+    assert!(news(&status.conditions, &status, &nobody).is_empty(), "told once");
+}
+
+#[test]
+fn a_paused_cluster_keeps_even_its_old_finalizer() {
+    let mut going = infra();
+    going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    going["metadata"]["finalizers"] = json!(["tinkerbellcluster.infrastructure.cluster.x-k8s.io"]);
+    going["metadata"]["annotations"] = json!({"cluster.x-k8s.io/paused": ""});
+    assert!(matches!(decide(&world(going, cluster(), true)), Step::Paused));
+}
+
+#[test]
+fn a_pause_is_told_in_cluster_apis_own_words() {
+    let mut given = cluster().unwrap();
+    given["spec"] = json!({"paused": true});
+    let mut annotated = infra();
+    annotated["metadata"]["annotations"] = json!({"cluster.x-k8s.io/paused": "x"});
+    let both = world(annotated, Some(given), true);
+    let status = report(&both, &decide(&both), Timestamp::UNIX_EPOCH);
+    assert_eq!(
+        status.conditions[0].message,
+        "Cluster spec.paused is set to true, TinkerbellCluster has the cluster.x-k8s.io/paused annotation"
+    );
+}
+
+#[test]
+fn a_cluster_is_never_given_a_finalizer_and_once_ready_nothing_is_written() {
+    let world = world(infra(), cluster(), true);
+    assert!(matches!(decide(&world), Step::Ready), "no write");
+    let adopted = body(&decide(&self::world(infra(), cluster(), false)));
+    assert!(adopted["metadata"]["finalizers"].is_null());
 }

@@ -1,4 +1,5 @@
-//! The write budget of one machine.
+//! The write budget of one machine: 11 writes to provision it with a pool, 9 without, 10 to release it. Events, one a
+//! transition, are counted apart.
 
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ async fn a_life_with_pool_and_bmc_stays_within_its_write_budget() {
     tokio::time::sleep(Duration::from_secs(60)).await;
     let provision = lab.machine_writes(MANAGER);
     assert!(provision <= 11, "{provision} writes to provision: {:?}", lab.write_list(MANAGER));
+    let told = lab.machine_events();
+    assert_eq!(told, ["Reserved", "AddressWritten", "WorkflowCreated", "Provisioned"], "one event a transition");
     assert_eq!(lab.hardware_writes(MANAGER), 3, "reserve, address, provisioned");
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(lab.machine_writes(MANAGER), provision, "none in idle");
@@ -19,6 +22,7 @@ async fn a_life_with_pool_and_bmc_stays_within_its_write_budget() {
     lab.until_released("m").await;
     let release = lab.machine_writes(MANAGER) - provision;
     assert!(release <= 10, "{release} writes to release: {:?}", lab.write_list(MANAGER));
+    assert_eq!(lab.machine_events()[told.len()..], ["Released"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::expect_used, missing_docs)]
 
 mod addresses;
+mod behaviour;
 mod budget;
 mod crashes;
 mod faults;
+mod idle;
 mod lab;
 mod races;
 mod scope;

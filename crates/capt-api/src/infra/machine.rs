@@ -193,7 +193,7 @@ pub struct TinkerbellMachineStatus {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub target_namespace: String,
     /// Standard conditions.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "crate::meta::lenient_list")]
     #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::conditions"))]
     pub conditions: Vec<Condition>,
     /// Kept for older objects; never written.

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{
-    OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL, PROVISIONED_ANNOTATION, RESERVATION_ANNOTATION, TINKERBELL_GROUP,
+    OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL, PROVISIONED_ANNOTATION, RESERVATION_ANNOTATION,
+    TEMPLATE_OVERRIDE_ANNOTATION, TINKERBELL_GROUP,
 };
 use crate::meta::{Meta, ObjectKey, lenient};
 
@@ -177,6 +178,11 @@ impl Hardware {
     /// Whether an operating system of ours is installed.
     pub fn is_provisioned(&self) -> bool {
         self.annotation(PROVISIONED_ANNOTATION) == Some("true")
+    }
+
+    /// The name of the Template to use in place of the generated one; an empty annotation counts as none.
+    pub fn template_override(&self) -> Option<&str> {
+        self.annotation(TEMPLATE_OVERRIDE_ANNOTATION).filter(|name| !name.is_empty())
     }
 
     /// The addresses we recorded as ours; a broken record counts as none.

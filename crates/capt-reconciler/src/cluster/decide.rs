@@ -20,8 +20,10 @@ pub enum Step {
     Do(Box<Write>),
     /// Paused: touch nothing.
     Paused,
-    /// Nothing to do and nothing to say: externally managed, on its way out, or without a Cluster.
+    /// Nothing to do and nothing to say: externally managed, or on its way out.
     Leave,
+    /// No Cluster owns it (yet).
+    NoCluster,
     /// Nobody names a control-plane endpoint.
     NoEndpoint,
     /// All is done.
@@ -55,7 +57,7 @@ pub fn decide(world: &World) -> Step {
         };
     }
     let Some(cluster) = &world.cluster else {
-        return Step::Leave;
+        return Step::NoCluster;
     };
     let Some(endpoint) = endpoint(infra.spec.control_plane_endpoint.as_ref(), cluster) else {
         return Step::NoEndpoint;

@@ -9,7 +9,7 @@ use serde_json::json;
 use tracing::warn;
 
 use super::decide::{Step, decide};
-use super::report::{NO_ENDPOINT, report};
+use super::report::{news, report};
 use super::{World, observe};
 use crate::conditions::say_the_same;
 use crate::effect::{Kind, Stage, Verb, Write};
@@ -46,7 +46,7 @@ impl<P: Stores + Api + Clock> ClusterReconciler<P> {
                 Ok(()) | Err(WriteError::Conflict(_)) => {}
                 Err(WriteError::Rejected(message)) => {
                     warn!(cluster = %key, ?write, %message, "the server refused a write");
-                    self.tell(&world, reasons::WRITE_REJECTED, message);
+                    self.tell(&world, true, reasons::WRITE_REJECTED.to_owned(), message);
                     let releases = world.infra.is_terminating();
                     let waiting = Waiting { reason: reasons::WRITE_REJECTED, releases };
                     return settled(Some(REFUSED_PAUSE)).waiting_for(Some(waiting));
@@ -74,8 +74,8 @@ impl<P: Stores + Api + Clock> ClusterReconciler<P> {
         let write = Write::new(Stage::Report, Kind::TinkerbellCluster, world.infra.key(), Verb::Status(body));
         match self.ports.write(&write).await {
             Ok(()) => {
-                if matches!(step, Step::NoEndpoint) {
-                    self.tell(world, reasons::ENDPOINT_NOT_SET, NO_ENDPOINT.to_owned());
+                for (warning, reason, message) in news(&before.conditions, &after, world) {
+                    self.tell(world, warning, reason, message);
                 }
                 settled(None)
             }
@@ -88,13 +88,13 @@ impl<P: Stores + Api + Clock> ClusterReconciler<P> {
         }
     }
 
-    fn tell(&self, world: &World, reason: &str, message: String) {
+    fn tell(&self, world: &World, warning: bool, reason: String, message: String) {
         self.ports.event(Event {
             kind: Kind::TinkerbellCluster,
             key: world.infra.key(),
             uid: world.infra.uid().to_owned(),
-            warning: true,
-            reason: reason.to_owned(),
+            warning,
+            reason,
             message,
         });
     }

@@ -2,6 +2,7 @@
 
 use capt_api::conditions::{READY, reasons};
 use capt_api::infra::{Initialization, TinkerbellClusterStatus};
+use capt_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use jiff::Timestamp;
 
 use super::World;
@@ -22,10 +23,32 @@ pub fn report(world: &World, step: &Step, now: Timestamp) -> TinkerbellClusterSt
     pause::set_condition(&mut conditions, &pause_causes(world));
     match step {
         Step::NoEndpoint => conditions.set(READY, false, reasons::ENDPOINT_NOT_SET, NO_ENDPOINT),
+        Step::NoCluster => {
+            conditions.set(READY, false, reasons::WAITING_FOR_CLUSTER, "no Cluster owns this TinkerbellCluster");
+        }
         Step::Ready => conditions.set(READY, true, reasons::READY, ""),
         Step::Do(_) | Step::Paused | Step::Leave => {}
     }
     let ready = before.ready || matches!(step, Step::Ready);
     let initialization = if ready { Some(Initialization { provisioned: Some(true) }) } else { before.initialization };
     TinkerbellClusterStatus { ready, initialization, conditions: conditions.into_list() }
+}
+
+/// What a new status tells for the first time, as (warning, reason, message): one event for each change.
+pub fn news(before: &[Condition], after: &TinkerbellClusterStatus, world: &World) -> Vec<(bool, String, String)> {
+    let mut news: Vec<(bool, String, String)> =
+        pause::news(before, &after.conditions).map(|(reason, message)| (false, reason, message)).into_iter().collect();
+    let ready = |list: &[Condition]| list.iter().find(|condition| condition.type_ == READY).cloned();
+    let (old, new) = (ready(before), ready(&after.conditions));
+    if let Some(new) = new.filter(|new| old.is_none_or(|old| old.reason != new.reason)) {
+        let host = world.infra.spec.control_plane_endpoint.as_ref().map_or("", |endpoint| endpoint.host.as_str());
+        match new.reason.as_str() {
+            reasons::READY => {
+                news.push((false, new.reason, format!("the cluster's infrastructure is ready, with endpoint {host}")));
+            }
+            reasons::ENDPOINT_NOT_SET => news.push((true, new.reason, new.message)),
+            _ => {}
+        }
+    }
+    news
 }

@@ -25,7 +25,6 @@ pub fn step(world: &World) -> Option<Step> {
 
 fn gate(world: &World) -> Option<Wait> {
     let wait = |reason, message: String| Some(Wait::expected(Concern::Hardware, reason, message));
-    let machine = &world.machine;
     let Some(owner) = &world.owner else {
         return wait(reasons::WAITING_FOR_OWNER, "no Cluster API Machine owns this machine yet".to_owned());
     };
@@ -50,7 +49,7 @@ fn gate(world: &World) -> Option<Wait> {
         let message = format!("Machine {} names no bootstrap data Secret yet", owner.key());
         return wait(reasons::WAITING_FOR_BOOTSTRAP_DATA, message);
     }
-    if owner.spec.version.as_deref().unwrap_or_default().is_empty() && machine.spec.hardware_name.is_empty() {
+    if owner.spec.version.as_deref().unwrap_or_default().is_empty() {
         let message = format!("machine version is empty: Machine {} has no spec.version", owner.key());
         return Some(Wait::problem(Concern::Hardware, reasons::MACHINE_INVALID, message));
     }

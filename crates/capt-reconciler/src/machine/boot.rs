@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use capt_api::conditions::reasons;
-use capt_api::contract::WORKFLOW_DEVICE;
+use capt_api::contract::{TEMPLATE_OVERRIDE_ANNOTATION, WORKFLOW_DEVICE};
 use capt_api::infra::BootMode;
 use capt_api::meta::{Meta, ObjectKey};
 use capt_api::tinkerbell::{Hardware, WorkflowBootOptions, WorkflowSpec};
@@ -49,7 +49,9 @@ pub fn step(world: &World) -> Option<Step> {
         return Some(Write::new(Stage::Boot, Kind::Template, key, Verb::Create(body)).into());
     }
     let body = json!({"metadata": metadata, "spec": workflow});
-    Some(Write::new(Stage::Boot, Kind::Workflow, key, Verb::Create(body)).into())
+    let message = format!("made Workflow {key} for Hardware {}", hardware.key());
+    let write = Write::new(Stage::Boot, Kind::Workflow, key, Verb::Create(body));
+    Some(write.telling(false, reasons::WORKFLOW_CREATED, message).into())
 }
 
 /// An object of the machine's name that was not made for this machine: one of an earlier machine of the same name goes,
@@ -80,16 +82,16 @@ fn template_text(world: &World, hardware: &Hardware) -> Result<String, Box<Wait>
     }
     if let Some((key, found)) = &world.named_template {
         let interest = Interest { template: Some(key.clone()), ..Interest::default() };
+        // The words for the cluster's reference are Go CAPT's.
+        let by = match hardware.template_override() {
+            Some(_) => format!("referenced by Hardware annotation {TEMPLATE_OVERRIDE_ANNOTATION}"),
+            None => "referenced by cluster TemplateOverrideRef".to_owned(),
+        };
         let Some(template) = found else {
-            return Err(invalid(
-                format!("Template {key}, which is to be used for this machine, does not exist"),
-                interest,
-            ));
+            return Err(invalid(format!("Template {key}: template {by} does not exist"), interest));
         };
         let data = template.spec.data.clone().filter(|data| !data.is_empty());
-        return data.ok_or_else(|| {
-            invalid(format!("Template {key}, which is to be used for this machine, has no spec.data"), interest)
-        });
+        return data.ok_or_else(|| invalid(format!("Template {key}: template {by} has no spec.data"), interest));
     }
     if let Some(cluster) = world.tinkerbell_cluster.as_ref().filter(|c| !c.spec.template_override.is_empty()) {
         return Ok(cluster.spec.template_override.clone());

@@ -39,6 +39,7 @@ pub fn wait(finding: Finding) -> Wait {
         message: finding.message,
         expected: finding.expected,
         requeue: finding.requeue,
+        unwatched: false,
         interest: finding.interest,
     }
 }

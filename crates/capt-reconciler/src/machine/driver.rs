@@ -32,6 +32,8 @@ const MAX_STEPS: usize = 256;
 const MAX_CONFLICTS: usize = 8;
 /// Pause after that.
 const CONTENTION_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause between two looks at something that nobody watches.
+const LONGEST_LOOK: Duration = Duration::from_secs(60);
 /// Pause before a write that the server refused is tried again; a change of any of its objects wakes us earlier.
 const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 
@@ -168,8 +170,12 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
 
     /// Reports what is, once, and only if it says something new.
     async fn tell_news(&self, world: &World, step: &Step, now: Timestamp) -> Outcome {
-        let patience = self.patience_left(world, step, now);
+        let waited = self.waited(world, step, now);
+        let patience = self.patience_left(step, waited);
         let (requeue, interest) = match step {
+            Step::Wait(wait) if wait.unwatched => {
+                (wait.requeue.map(|first| waited.clamp(first, LONGEST_LOOK)), wait.interest.clone())
+            }
             Step::Wait(wait) => (wait.requeue, wait.interest.clone()),
             Step::Done => (None, watch_over_lease(world, now)),
             _ => (None, Interest::default()),
@@ -205,19 +211,24 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
         }
     }
 
-    /// How long a wait still has to last before it is worth a status write, or nothing if it is (or is no wait).
-    fn patience_left(&self, world: &World, step: &Step, now: Timestamp) -> Option<Duration> {
+    /// How long the machine has waited for this reason.
+    fn waited(&self, world: &World, step: &Step, now: Timestamp) -> Duration {
         let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
         let Step::Wait(wait) = step else {
             waits.remove(&world.key());
-            return None;
+            return Duration::ZERO;
         };
         let since = waits.entry(world.key()).or_insert(Since { reason: wait.reason, at: now });
         if since.reason != wait.reason {
             *since = Since { reason: wait.reason, at: now };
         }
+        now.duration_since(since.at).unsigned_abs()
+    }
+
+    /// How long a wait still has to last before it is worth a status write, or nothing if it is (or is no wait).
+    fn patience_left(&self, step: &Step, waited: Duration) -> Option<Duration> {
+        let Step::Wait(wait) = step else { return None };
         let patience = if wait.expected { self.settings.patience } else { self.settings.flicker };
-        let waited = now.duration_since(since.at).unsigned_abs();
         patience.checked_sub(waited).filter(|left| !left.is_zero())
     }
 }

@@ -1,7 +1,7 @@
 //! Report: what a machine says about itself. Pure; conditions say what is, one reason a cause.
 
 use capt_api::conditions::{
-    DELETING, HARDWARE_RESERVED, IP_ADDRESS_CLAIMS_FULFILLED, PAUSED, READY, WORKFLOW_SUCCEEDED, reasons,
+    DELETING, HARDWARE_RESERVED, IP_ADDRESS_CLAIMS_FULFILLED, READY, WORKFLOW_SUCCEEDED, reasons,
 };
 use capt_api::infra::{Initialization, MachineAddress, TinkerbellMachineStatus};
 use capt_api::meta::Meta;
@@ -9,16 +9,17 @@ use capt_api::tinkerbell::WorkflowProgress;
 use jiff::Timestamp;
 
 use super::lease::{self, Finding, Lease};
-use super::pause;
+use super::pause::causes;
 use super::step::{Concern, Step, Wait};
 use super::world::World;
 use crate::conditions::Conditions;
+use crate::pause;
 
 /// The status that fits what is and what is waited for.
 pub fn report(world: &World, step: &Step, now: Timestamp) -> TinkerbellMachineStatus {
     let before = world.machine.status.clone().unwrap_or_default();
     let mut conditions = Conditions::new(before.conditions.clone(), world.machine.metadata.generation, now);
-    crate::pause::set_condition(&mut conditions, &pause::causes(world));
+    pause::set_condition(&mut conditions, &causes(world));
     if matches!(step, Step::Paused) {
         note_paused_claim(world, now, &mut conditions);
         return TinkerbellMachineStatus { conditions: conditions.into_list(), ..before };
@@ -195,7 +196,11 @@ pub fn news(
     let changed = |type_: &str| {
         let find = |status: &TinkerbellMachineStatus| status.conditions.iter().find(|c| c.type_ == type_).cloned();
         let (old, new) = (find(before), find(after)?);
-        let same = old.is_some_and(|old| old.status == new.status && old.reason == new.reason);
+        // Each failure to switch a server off is worth a word of its own; its message counts them.
+        let counts = new.reason == reasons::POWER_OFF_FAILED;
+        let same = old.is_some_and(|old| {
+            old.status == new.status && old.reason == new.reason && (!counts || old.message == new.message)
+        });
         (!same).then_some(new)
     };
     let mut news = Vec::new();
@@ -214,12 +219,12 @@ pub fn news(
         && ready.status == "True"
     {
         let address = after.addresses.first().map_or("", |address| address.address.as_str());
-        news.push((false, "Provisioned".to_owned(), format!("the machine is provisioned, with address {address}")));
+        news.push((
+            false,
+            reasons::PROVISIONED.to_owned(),
+            format!("the machine is provisioned, with address {address}"),
+        ));
     }
-    if let Some(paused) = changed(PAUSED)
-        && paused.status == "True"
-    {
-        news.push((false, paused.reason, paused.message));
-    }
+    news.extend(pause::news(&before.conditions, &after.conditions).map(|(reason, message)| (false, reason, message)));
     news
 }

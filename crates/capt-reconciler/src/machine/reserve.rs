@@ -22,7 +22,7 @@ use crate::outcome::Interest;
 use crate::patch;
 use crate::ports::BootstrapSecret;
 
-/// The bootstrap Secret is not watched; while it is missing we look again this often.
+/// The bootstrap Secret is not watched; while it is missing we look again after this time at first.
 const SECRET_RETRY: Duration = Duration::from_secs(2);
 
 /// While other machines are about to reserve the last free Hardware we look again this often.
@@ -133,7 +133,11 @@ fn reserve(world: &World, hardware: &Arc<Hardware>, user_data: Option<&str>) -> 
     if let (Some(text), Value::Object(members)) = (user_data, &mut body) {
         members.insert("spec".to_owned(), json!({ "userData": text }));
     }
-    Write::new(Stage::Reserve, Kind::Hardware, hardware.key(), Verb::Merge(body)).holding(Hold::Hardware)
+    Write::new(Stage::Reserve, Kind::Hardware, hardware.key(), Verb::Merge(body)).holding(Hold::Hardware).telling(
+        false,
+        reasons::RESERVED,
+        format!("reserved Hardware {}", hardware.key()),
+    )
 }
 
 /// The bootstrap data for this Hardware, or the step that is needed to get it.
@@ -148,7 +152,7 @@ pub fn bootstrap_text(world: &World, hardware: &Hardware) -> Result<String, Box<
     };
     let trouble = |reason, text: &str| {
         let wait = Wait::problem(Concern::Hardware, reason, format!("{text} (Secret {secret})"));
-        Err(Box::new(wait.again_after(SECRET_RETRY).into()))
+        Err(Box::new(Wait { unwatched: true, ..wait.again_after(SECRET_RETRY) }.into()))
     };
     match &world.pass.bootstrap {
         None => Err(Box::new(Step::ReadBootstrapData(secret))),

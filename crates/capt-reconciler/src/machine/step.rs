@@ -73,6 +73,8 @@ pub struct Wait {
     pub expected: bool,
     /// When to look again in any case.
     pub requeue: Option<Duration>,
+    /// Whether nothing wakes the machine when the wait is over: it looks again less and less often.
+    pub unwatched: bool,
     /// What else wakes the machine.
     pub interest: Interest,
 }
@@ -80,7 +82,15 @@ pub struct Wait {
 impl Wait {
     /// A wait that is a normal part of the machine's life.
     pub fn expected(concern: Concern, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { concern, reason, message: message.into(), expected: true, requeue: None, interest: Interest::default() }
+        Self {
+            concern,
+            reason,
+            message: message.into(),
+            expected: true,
+            requeue: None,
+            unwatched: false,
+            interest: Interest::default(),
+        }
     }
 
     /// A wait that a person may have to end.

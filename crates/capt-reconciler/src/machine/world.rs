@@ -6,8 +6,8 @@ use std::sync::Arc;
 use capt_api::bmc::Job;
 use capt_api::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
 use capt_api::contract::{
-    CLUSTER_API_GROUP, CLUSTER_NAME_LABEL, INFRASTRUCTURE_GROUP, MACHINE_FINALIZER, TEMPLATE_OVERRIDE_ANNOTATION,
-    claim_name, hardware_of_provider_id, power_off_job_name,
+    CLUSTER_API_GROUP, CLUSTER_NAME_LABEL, INFRASTRUCTURE_GROUP, MACHINE_FINALIZER, claim_name,
+    hardware_of_provider_id, power_off_job_name,
 };
 use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
 use capt_api::meta::{Meta, ObjectKey};
@@ -241,7 +241,7 @@ fn named_template(world: &World, target_namespace: &str) -> Option<ObjectKey> {
     if !world.machine.spec.template_override.is_empty() {
         return None;
     }
-    if let Some(name) = world.hardware.as_ref().and_then(|hardware| hardware.annotation(TEMPLATE_OVERRIDE_ANNOTATION)) {
+    if let Some(name) = world.hardware.as_ref().and_then(|hardware| hardware.template_override()) {
         return Some(ObjectKey::new(target_namespace, name));
     }
     let cluster = world.tinkerbell_cluster.as_ref()?;

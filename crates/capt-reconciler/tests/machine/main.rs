@@ -1,7 +1,13 @@
 //! Tables over what a machine decides and reports: pure, without a runtime and without a server.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::type_complexity, missing_docs)]
 
+mod booting;
+mod gates;
 mod lease;
 mod life;
+#[path = "../odd/mod.rs"]
+mod odd;
+mod odd_objects;
+mod pausing;
 mod release;
 mod scene;

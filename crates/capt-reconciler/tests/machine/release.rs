@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use capt_api::infra::TinkerbellMachineStatus;
 use capt_reconciler::effect::{Kind, Stage, Verb, Write};
 use capt_reconciler::machine::release::retry_after;
+use capt_reconciler::machine::report::{news, report};
 use capt_reconciler::machine::step::Step;
 use capt_reconciler::ports::Presence;
 use serde_json::{Value, json};
@@ -197,7 +199,112 @@ fn hardware_is_found_by_its_labels_although_the_machine_never_recorded_it() {
     let scene = Scene::new().reserved().deleting().with(|s| {
         s.change("TinkerbellMachine", "default/m", json!({"spec": {"hardwareName": null, "providerID": null}}));
     });
-    assert_eq!((write(&scene).stage, write(&scene).kind), (Stage::PowerOff, Kind::Job));
+    // Once the labels are gone nothing else would tell where its Job is.
+    assert_eq!((write(&scene).stage, write(&scene).kind), (Stage::Record, Kind::TinkerbellMachine));
+    let recorded = Scene::new().reserved().deleting();
+    assert_eq!((write(&recorded).stage, write(&recorded).kind), (Stage::PowerOff, Kind::Job));
+}
+
+#[test]
+fn every_hardware_that_carries_the_machines_name_is_released_in_whatever_namespace() {
+    let scene = released().with(|s| {
+        let mut second = scene::hardware("hw-2");
+        second["metadata"]["namespace"] = json!("other");
+        second["metadata"]["labels"] =
+            json!({"v1alpha1.tinkerbell.org/ownerName": "m", "v1alpha1.tinkerbell.org/ownerNamespace": "default"});
+        second["spec"].as_object_mut().unwrap().remove("bmcRef");
+        s.put("Hardware", second);
+    });
+    let release = write(&scene);
+    assert_eq!((release.stage, release.key.to_string().as_str()), (Stage::ReleaseHardware, "other/hw-2"));
+}
+
+#[test]
+fn after_a_move_the_provider_id_tells_the_namespace_although_the_status_is_lost() {
+    for status in [Value::Null, json!({"targetNamespace": ""}), json!({"targetNamespace": "metal"})] {
+        let moved = stopped().with(|s| {
+            s.change("TinkerbellMachine", "default/m", json!({ "status": status }));
+        });
+        assert_eq!(write(&moved).key.to_string(), "metal/m-poweroff");
+    }
+    let gone = Scene::new().provisioned().deleting().with(|s| {
+        s.remove("Hardware", "metal/hw-1");
+    });
+    assert_eq!(write(&gone).key.to_string(), "metal/m", "the Workflow is found without the Hardware, too");
+}
+
+#[test]
+fn a_version_that_is_empty_and_a_bootstrap_secret_that_is_gone_do_not_block_a_deletion() {
+    let scene = off().with(|s| {
+        s.change("Machine", "default/owner", json!({"spec": {"version": "", "bootstrap": {"dataSecretName": null}}}));
+        s.pass.bootstrap = None;
+    });
+    assert_eq!(write(&scene).stage, Stage::ReleaseHardware);
+}
+
+#[test]
+fn a_workflow_and_a_template_of_somebody_else_survive_the_deletion_of_a_machine() {
+    let scene = Scene::new().provisioned().deleting().with(|s| {
+        for kind in ["Workflow", "Template"] {
+            s.change(kind, "metal/m", json!({"metadata": {"labels": null, "annotations": null}}));
+        }
+    });
+    assert_eq!(write(&scene).stage, Stage::PowerOff);
+}
+
+#[test]
+fn the_job_that_switches_off_says_whose_it_is_and_what_it_does() {
+    let Verb::Create(job) = write(&stopped()).verb else { panic!("expected a Job") };
+    assert_eq!(job["metadata"]["name"], "m-poweroff");
+    assert_eq!(job["metadata"]["namespace"], "metal");
+    assert_eq!(job["metadata"]["annotations"]["capt.tinkerbell.org/machine-uid"], "m-uid");
+    assert_eq!(
+        job["spec"],
+        json!({"machineRef": {"name": "bmc-hw-1", "namespace": "metal"}, "tasks": [{"powerAction": "off"}]}),
+        "a hard off"
+    );
+}
+
+#[test]
+fn waiting_for_a_job_is_no_error_and_no_timer_but_a_wait_that_the_job_ends() {
+    let Step::Wait(wait) = stopped().with(|s| s.put("Job", job(conditions("Running")))).step() else {
+        panic!("expected a wait")
+    };
+    assert_eq!((wait.reason, wait.expected, wait.requeue), ("WaitingForPowerOff", true, None));
+}
+
+#[test]
+fn every_failed_attempt_to_switch_off_is_an_event_of_its_own() {
+    let failed = |attempts: &str| {
+        stopped().with(|s| {
+            s.put("Job", job(conditions("Failed")));
+            s.change(
+                "Job",
+                "metal/m-poweroff",
+                json!({"metadata": {"annotations": {"capt.tinkerbell.org/failed-attempts": attempts}}}),
+            );
+        })
+    };
+    let status = |scene: &Scene| report(&scene.world(), &scene.step(), scene::now());
+    let (first, second) = (failed("0"), failed("1"));
+    let told = |before: &TinkerbellMachineStatus, after: &Scene| news(before, &status(after), &after.step());
+    for events in [told(&Default::default(), &first), told(&status(&first), &second)] {
+        assert_eq!(events.len(), 1);
+        assert_eq!((events[0].0, events[0].1.as_str()), (true, "PowerOffFailed"));
+    }
+    assert!(told(&status(&first), &first).is_empty(), "the same attempt is told once");
+}
+
+#[test]
+fn all_finalizers_of_ours_leave_the_machine_and_those_of_others_stay() {
+    let scene = released().with(|s| {
+        s.remove("IPAddressClaim", "default/m-0");
+        s.change("TinkerbellMachine", "default/m", json!({"metadata": {"finalizers": ["theirs",
+            "infrastructure.cluster.x-k8s.io/tinkerbellmachine", "tinkerbellmachine.infrastructure.cluster.x-k8s.io"]}}));
+    });
+    let last = write(&scene);
+    assert_eq!(last.stage, Stage::Finish);
+    assert_eq!(scene::body(&last)["metadata"]["finalizers"], json!(["theirs"]));
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub fn now() -> Timestamp {
 }
 
 /// The objects, by kind and `namespace/name`.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Scene {
     pub objects: BTreeMap<(&'static str, String), Value>,
     pub ipam: Presence,

@@ -46,7 +46,7 @@ fn release(world: &World, hardware: &Arc<Hardware>) -> Write {
     let write =
         Write::new(Stage::ReleaseHardware, Kind::Hardware, hardware.key(), Verb::Json(Value::Array(operations)));
     if hardware.spec.bmc_ref.is_some() && world.bmc != Presence::Absent {
-        return write;
+        return write.telling(false, reasons::RELEASED, format!("released Hardware {}, switched off", hardware.key()));
     }
     let addresses: Vec<&str> = hardware.addresses().collect();
     let why = if hardware.spec.bmc_ref.is_some() { "no BMC kinds are served" } else { "it has no bmcRef" };

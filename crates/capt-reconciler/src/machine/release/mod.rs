@@ -12,6 +12,7 @@ use capt_api::contract::{LEGACY_MACHINE_FINALIZER, MACHINE_FINALIZER};
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::record;
 use super::step::Step;
 use super::world::World;
 use crate::effect::{Kind, Stage, Verb, Write};
@@ -25,6 +26,8 @@ pub fn step(world: &World, now: Timestamp) -> Step {
     let finalizers = patch::finalizers(&*world.machine, &[], &[MACHINE_FINALIZER, LEGACY_MACHINE_FINALIZER]);
     let Some(rest) = finalizers else { return Step::Done };
     stop::step(world)
+        // What only the labels of the Hardware tell is known to nobody once they are gone: where to find the Job.
+        .or_else(|| record::step(world))
         .or_else(|| power_off::step(world, now))
         .or_else(|| hardware::step(world))
         .or_else(|| power_off::clean_up(world))

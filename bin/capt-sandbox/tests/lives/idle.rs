@@ -44,7 +44,7 @@ async fn stuck() -> Lab {
 }
 
 #[tokio::test(start_paused = true)]
-async fn machines_that_wait_for_ever_ask_the_server_for_nothing() {
+async fn machines_that_wait_for_ever_write_nothing_and_hardly_read() {
     let lab = stuck().await;
     for (name, type_, reason) in [
         ("poolless", "IPAddressClaimsFulfilled", "PoolNotFound"),
@@ -63,7 +63,9 @@ async fn machines_that_wait_for_ever_ask_the_server_for_nothing() {
     let (requests, writes) = (lab.requests(MANAGER), lab.writes(MANAGER));
     tokio::time::sleep(TEN_MINUTES).await;
     assert_eq!(lab.writes(MANAGER), writes, "{:?}", lab.write_list(MANAGER));
-    assert_eq!(lab.requests(MANAGER), requests, "no reads either");
+    // Once in the sync period each looks around, which may take one read of its bootstrap data.
+    let reads = lab.requests(MANAGER) - requests;
+    assert!(reads <= 8, "{reads} reads");
 }
 
 #[tokio::test(start_paused = true)]

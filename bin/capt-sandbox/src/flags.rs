@@ -6,12 +6,13 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 
 use crate::example::{Provider, Size};
+use crate::faults::Fault;
 
 /// Plays the life of a cluster whose machines get their addresses from a pool: an API server in memory, stand-ins for
 /// IPAM, Tinkerbell, BMCs and Cluster API, and CAPT's own controllers, in this one process. It ends when every machine
 /// was provisioned and released.
 ///
-/// Exit status: 0 if all went well, 1 if a rule was broken or something got stuck, 2 if the input cannot be used.
+/// Exit status: 0 if all went well, 1 if a rule was broken, something got stuck or a fault was not told, 2 if the input cannot be used.
 #[derive(Clone, Debug, Parser)]
 #[command(version)]
 pub struct Flags {
@@ -47,6 +48,10 @@ pub struct Flags {
     #[arg(long, value_name = "SECONDS")]
     pub timeout: Option<u64>,
 
+    /// Break this on the way, show how CAPT tells it, mend it, and go on; may be given several times.
+    #[arg(long, value_enum, value_name = "FAULT", conflicts_with_all = ["files", "kubeconfig"])]
+    pub fault: Vec<Fault>,
+
     /// YAML files to play in place of the built-in example.
     #[arg(value_name = "FILE", conflicts_with_all = ["workers", "control_plane", "hardware", "provider"])]
     pub files: Vec<PathBuf>,
@@ -67,6 +72,11 @@ impl Flags {
     pub fn size(&self) -> Size {
         let (control_plane, workers) = (self.control_plane, self.workers);
         Size { control_plane, workers, hardware: self.hardware.unwrap_or(control_plane + workers + 1) }
+    }
+
+    /// The faults that were asked for, each once.
+    pub fn faults(&self) -> impl Iterator<Item = Fault> {
+        Fault::value_variants().iter().copied().filter(|fault| self.fault.contains(fault))
     }
 
     /// How long provisioning, or release, may take.

@@ -56,6 +56,19 @@ impl Installer {
         }
     }
 
+    /// Changes an object by a merge patch.
+    ///
+    /// # Errors
+    /// When the server does not take it.
+    pub async fn merge(&mut self, document: &Document, patch: &Value) -> anyhow::Result<()> {
+        let path = format!("{}/{}?fieldManager={SANDBOX}", self.path(document).await?, document.key().name);
+        let request = Request::patch(path)
+            .header("content-type", "application/merge-patch+json")
+            .body(serde_json::to_vec(patch).context("a patch")?)?;
+        let changed = self.client.request::<Value>(request).await;
+        changed.map(drop).with_context(|| format!("cannot change {}", document.describe()))
+    }
+
     /// Deletes an object and does not wait for its end. One that is gone already is fine.
     ///
     /// # Errors

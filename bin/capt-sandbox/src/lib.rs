@@ -14,6 +14,7 @@
 pub mod board;
 pub mod control_plane;
 pub mod example;
+pub mod faults;
 pub mod flags;
 pub mod install;
 pub mod manifests;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::board::{Address, Board, Row, Stage};
 use crate::example::example;
+use crate::faults::{Fault, Told};
 use crate::flags::{Flags, Output};
 use crate::install::{Installer, machines_wanted};
 use crate::manifests::{BadInput, Document, read};
@@ -46,6 +47,7 @@ pub async fn run(flags: Flags) -> anyhow::Result<bool> {
         writes: Writes::default(),
         phases: Phases::default(),
         addresses: Vec::new(),
+        told: Vec::new(),
     };
     let played = play.perform().await;
     let closed = play.close(played.is_ok()).await;
@@ -94,6 +96,7 @@ struct Play {
     writes: Writes,
     phases: Phases,
     addresses: Vec<Address>,
+    told: Vec<Told>,
 }
 
 impl Play {
@@ -102,7 +105,10 @@ impl Play {
     }
 
     async fn perform(&mut self) -> anyhow::Result<()> {
+        let whole = self.documents.clone();
+        self.strike(Fault::is_of_provisioning);
         self.install().await?;
+        self.watch_faults(&whole, Fault::is_of_provisioning).await?;
         self.provision().await?;
         if self.flags.keep {
             self.stay().await?;
@@ -125,6 +131,41 @@ impl Play {
         }
         let servers = self.documents.iter().filter(|document| document.kind() == "Hardware").count();
         self.screen.say(&format!("{} machines wanted, {servers} servers", self.wanted));
+        Ok(())
+    }
+
+    /// Breaks what the user asked for and belongs to this part of the play.
+    fn strike(&mut self, is_of_now: impl Fn(Fault) -> bool) {
+        let Some(control_plane) = self.theatre.control_plane() else { return };
+        for fault in self.flags.faults().filter(|fault| is_of_now(*fault)) {
+            fault.strike(control_plane, &mut self.documents);
+            self.screen.say(&format!("fault {fault}: {}", fault.words().0));
+        }
+    }
+
+    /// Waits until each of these faults was told, shows the words, and mends it.
+    async fn watch_faults(&mut self, whole: &[Document], is_of_now: impl Fn(Fault) -> bool) -> anyhow::Result<()> {
+        let Some(server) = self.theatre.control_plane().map(|control_plane| control_plane.server().clone()) else {
+            return Ok(());
+        };
+        let faults: Vec<Fault> = self.flags.faults().filter(|fault| is_of_now(*fault)).collect();
+        for fault in faults {
+            let mut told = None;
+            self.wait(|_| {
+                told = fault.told(&server);
+                told.is_some()
+            })
+            .await?;
+            let Some(told) = told else {
+                bail!("fault {fault} was not told by condition and event within {} s", self.timeout.as_secs());
+            };
+            let Told { machine, condition, reason, message, event, .. } = &told;
+            self.screen.say(&format!("  told by {machine}, condition {condition}, {reason}: {message}"));
+            self.screen.say(&format!("  told by an event, {reason}: {event}"));
+            self.told.push(told);
+            fault.mend(&server, &mut self.installer, whole).await?;
+            self.screen.say(&format!("  mended: {}", fault.words().1));
+        }
         Ok(())
     }
 
@@ -168,10 +209,13 @@ impl Play {
 
     async fn release(&mut self) -> anyhow::Result<()> {
         let begin = Instant::now();
+        let of_release = |fault: Fault| !fault.is_of_provisioning();
+        self.strike(of_release);
         for document in self.roots() {
             self.installer.delete(&document).await?;
         }
         self.screen.say("deleted the cluster");
+        self.watch_faults(&[], of_release).await?;
         let done = self.wait(|board| board.leftovers().is_empty()).await?;
         self.phases.release = begin.elapsed().as_secs_f64();
         self.writes.release = self.theatre.observer().writes() - self.writes.provision;
@@ -296,6 +340,7 @@ impl Play {
                 provision: round(self.phases.provision),
                 release: round(self.phases.release),
             },
+            faults: self.told.clone(),
             violations: violations.len(),
             violation_details: violations.iter().map(ToString::to_string).collect(),
         }

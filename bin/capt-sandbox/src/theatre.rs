@@ -105,6 +105,14 @@ impl Theatre {
         &self.observer
     }
 
+    /// The embedded control plane, if it is played on that.
+    pub fn control_plane(&self) -> Option<&ControlPlane> {
+        match &self.place {
+            Place::Embedded { control_plane, .. } => Some(control_plane),
+            Place::Remote { .. } => None,
+        }
+    }
+
     /// A client of the sandbox itself.
     pub fn client(&self) -> Client {
         match &self.place {

@@ -99,6 +99,85 @@ fn a_machine_that_gets_stuck_is_named_with_its_reason() {
     assert_eq!(summary(&output)["provisioned"], 2);
 }
 
+/// Plays with a fault: it must be told with these words, and everything must end well all the same.
+fn play_with(fault: &str, condition: &str, reason: &str, words: &[&str]) {
+    let summary = play(&["--fault", fault], 3);
+    let told = summary["faults"].as_array().unwrap();
+    assert_eq!(told.len(), 1, "{summary}");
+    assert_eq!(
+        (&told[0]["fault"], &told[0]["condition"], &told[0]["reason"]),
+        (&fault.into(), &condition.into(), &reason.into())
+    );
+    for text in [&told[0]["message"], &told[0]["event"]] {
+        let text = text.as_str().unwrap();
+        assert!(words.iter().all(|word| text.contains(word)), "{text}");
+    }
+}
+
+#[test]
+fn a_failed_workflow_is_told_and_life_goes_on_once_it_is_deleted() {
+    play_with(
+        "workflow-failed",
+        "WorkflowSucceeded",
+        "WorkflowFailed",
+        &["workflow failed: Workflow default/my-cluster-", "is FAILED"],
+    );
+}
+
+#[test]
+fn a_failed_power_off_is_told_and_tried_again() {
+    play_with(
+        "power-off-failed",
+        "Deleting",
+        "PowerOffFailed",
+        &["bmc job default/my-cluster-", "could not be switched off", "1 so far"],
+    );
+}
+
+#[test]
+fn an_exhausted_pool_is_told_and_life_goes_on_once_it_is_larger() {
+    play_with(
+        "pool-exhausted",
+        "IPAddressClaimsFulfilled",
+        "PoolExhausted",
+        &["production-pool", "IPAddressClaim default/my-cluster-"],
+    );
+}
+
+#[test]
+fn faults_of_all_sorts_are_shown_with_their_words_on_the_screen() {
+    let all = [
+        "--fault",
+        "pool-exhausted",
+        "--fault",
+        "workflow-failed",
+        "--fault",
+        "power-off-failed",
+        "--provider",
+        "metal3",
+    ];
+    let output = run(&all);
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    for reason in ["PoolExhausted", "WorkflowFailed", "PowerOffFailed"] {
+        let told = |how: &str| {
+            text.lines()
+                .any(|line| line.trim_start().starts_with("told by") && line.contains(how) && line.contains(reason))
+        };
+        assert!(told("condition") && told("an event"), "{reason} in {text}");
+    }
+    assert!(text.lines().last().unwrap().contains("3 released"), "{text}");
+}
+
+#[test]
+fn a_fault_that_is_not_told_ends_with_status_one() {
+    // One machine never finds a pool of one address exhausted.
+    let output = run(&["--fault", "pool-exhausted", "--workers", "0", "--timeout", "3"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("fault pool-exhausted was not told"), "{error}");
+}
+
 #[test]
 fn kept_it_can_be_reached_until_ctrl_c_takes_everything_down() {
     let mut child = sandbox().arg("--keep").stdout(Stdio::piped()).spawn().unwrap();

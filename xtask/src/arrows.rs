@@ -60,6 +60,8 @@ pub const RULES: &[Rule] = &[
     },
     // Useful to any program built on kube, so it knows nothing of ours.
     Rule { name: "memory-apiserver", may_use: &[], tests_may_use: &[], never_reaches: &["capt-*"] },
+    // Useful to any project with a controller.
+    Rule { name: "real-control-plane", may_use: &[], tests_may_use: &[], never_reaches: &["capt-*"] },
     // They stand for other people's programs. If they shared our code, they would share our mistakes.
     Rule {
         name: "capt-neighbours",
@@ -76,6 +78,13 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "capt-sandbox",
         may_use: &["capt-kube", "capt-api", "capt-neighbours", "memory-apiserver"],
+        tests_may_use: &[],
+        never_reaches: &[],
+    },
+    // It borrows the sandbox's observer and manifests; the manager it plays with is the program itself.
+    Rule {
+        name: "capt-e2e",
+        may_use: &["capt-neighbours", "capt-sandbox", "real-control-plane"],
         tests_may_use: &[],
         never_reaches: &[],
     },

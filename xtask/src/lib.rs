@@ -2,6 +2,7 @@
 
 pub mod arrows;
 pub mod crds;
+pub mod e2e;
 pub mod generated;
 pub mod rbac;
 pub mod workspace;

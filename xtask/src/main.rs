@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::generated::{Files, Folder};
-use xtask::{arrows, crds, rbac, workspace};
+use xtask::{arrows, crds, e2e, rbac, workspace};
 
 /// Chores of this workspace.
 #[derive(Parser)]
@@ -33,6 +33,11 @@ enum Chore {
     CheckArrows,
     /// Fail when any generated file differs from what would be generated now
     CheckGenerated,
+    /// Play scenarios on a real control plane (needs Go; without it they are skipped)
+    E2e {
+        /// Which ones; all if none is named
+        names: Vec<String>,
+    },
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -46,6 +51,10 @@ fn main() -> anyhow::Result<ExitCode> {
             generate(&root, rbac::FOLDER, &rbac::render(), true)?,
         ]
         .concat(),
+        Chore::E2e { names } => {
+            e2e::hand_over(&root, "e2e", &names)?;
+            Vec::new()
+        }
         Chore::CheckArrows => arrows::check(arrows::RULES, &arrows::Graph::read(&root, arrows::RULES)?),
     };
     for complaint in &complaints {

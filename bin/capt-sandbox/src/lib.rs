@@ -6,6 +6,7 @@
 //! | [`theatre`] | where it is played: the embedded control plane, or somebody's own |
 //! | [`control_plane`] | the embedded API server, the stand-ins and the manager, each started on its own |
 //! | [`observer`] | checks the rules at every write |
+//! | [`remote`] | the writes on somebody's own control plane, as watches tell them |
 //! | [`board`] | how far each machine is |
 //! | [`example`], [`manifests`], [`install`] | what is played, from the built-in example or from files |
 //! | [`watchdog`] | ends a program that hangs |
@@ -19,7 +20,7 @@ pub mod flags;
 pub mod install;
 pub mod manifests;
 pub mod observer;
-mod remote;
+pub mod remote;
 pub mod run;
 pub mod screen;
 pub mod summary;

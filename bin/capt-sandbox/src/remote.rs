@@ -32,8 +32,8 @@ const KINDS: [(&str, &str); 6] = [
     ("ipam.cluster.x-k8s.io", "IPAddressClaim"),
     ("ipam.cluster.x-k8s.io", "IPAddress"),
 ];
-/// How long an event waits for earlier ones of other kinds.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long an event waits for earlier ones of other kinds, where the server is at hand.
+pub const PATIENCE: Duration = Duration::from_millis(500);
 /// How long the watches may take until they have listed what there is.
 const LISTED: Duration = Duration::from_secs(30);
 /// How long new CRDs may take until they are served.
@@ -98,10 +98,11 @@ async fn is_served(client: &Client, group_version: &str, plural: &str) -> anyhow
 }
 
 /// Watches at work.
-pub(crate) struct Following(CancellationToken);
+pub struct Following(CancellationToken);
 
 impl Following {
-    pub(crate) fn stop(&self) {
+    /// Stops them.
+    pub fn stop(&self) {
         self.0.cancel();
     }
 }
@@ -117,8 +118,15 @@ struct Event {
 }
 
 /// Calls `see` with every write that watches tell, in order; first with every object there is, as if it were created.
-/// Returns when that is done.
-pub(crate) async fn follow(client: &Client, see: impl Fn(&Write<'_>) + Send + 'static) -> anyhow::Result<Following> {
+/// Returns when that is done. An event waits as long as `patience` for earlier ones of other kinds.
+///
+/// # Errors
+/// When one of the kinds is not served, or not listed in time.
+pub async fn follow(
+    client: &Client,
+    patience: Duration,
+    see: impl Fn(&Write<'_>) + Send + 'static,
+) -> anyhow::Result<Following> {
     let token = CancellationToken::new();
     let (sender, receiver) = unbounded_channel();
     let (listed, mut unlisted) = tokio::sync::mpsc::channel::<()>(1);
@@ -129,7 +137,7 @@ pub(crate) async fn follow(client: &Client, see: impl Fn(&Write<'_>) + Send + 's
         let watch = watch(client.clone(), resource, group, sender.clone(), listed.clone());
         tokio::spawn(token.clone().run_until_cancelled_owned(watch));
     }
-    let order = tell_in_order(receiver, see);
+    let order = tell_in_order(receiver, patience, see);
     tokio::spawn(token.clone().run_until_cancelled_owned(order));
     // Closed when every watch has listed what there is; that has to be told, too.
     drop(listed);
@@ -137,7 +145,7 @@ pub(crate) async fn follow(client: &Client, see: impl Fn(&Write<'_>) + Send + 's
         token.cancel();
         bail!("the control plane does not list what we want to watch");
     }
-    tokio::time::sleep(PATIENCE * 2).await;
+    tokio::time::sleep(patience * 2).await;
     Ok(Following(token))
 }
 
@@ -200,12 +208,12 @@ async fn watch(
     }
 }
 
-async fn tell_in_order(mut receiver: UnboundedReceiver<Event>, see: impl Fn(&Write<'_>)) {
+async fn tell_in_order(mut receiver: UnboundedReceiver<Event>, patience: Duration, see: impl Fn(&Write<'_>)) {
     let mut waiting: BTreeMap<(u64, u64), (Instant, Event)> = BTreeMap::new();
     let mut seen: HashMap<(&'static str, String, Key), Value> = HashMap::new();
     let mut number = 0;
     loop {
-        let oldest = waiting.values().next().map(|(arrived, _)| *arrived + PATIENCE);
+        let oldest = waiting.values().next().map(|(arrived, _)| *arrived + patience);
         tokio::select! {
             event = receiver.recv() => {
                 let Some(event) = event else { return };
@@ -331,7 +339,9 @@ mod tests {
         let (sender, receiver) = unbounded_channel();
         let told = std::sync::Arc::new(parking_lot::Mutex::new(Vec::new()));
         let sink = told.clone();
-        tokio::spawn(tell_in_order(receiver, move |write| sink.lock().push((write.sequence, write.verb.to_owned()))));
+        tokio::spawn(tell_in_order(receiver, PATIENCE, move |write| {
+            sink.lock().push((write.sequence, write.verb.to_owned()))
+        }));
         let event = |at: u64, name: &str, there: bool| Event {
             at,
             group: "g",

@@ -71,7 +71,7 @@ impl Theatre {
         show_power(&board, &power);
         // What is there already is nothing of ours, and not for us to judge.
         let has_begun = Arc::new(AtomicBool::new(false));
-        let following = remote::follow(&client, {
+        let following = remote::follow(&client, remote::PATIENCE, {
             let (board, observer, is_ours) = (board.clone(), observer.clone(), has_begun.clone());
             move |write: &Write<'_>| {
                 board.see(write);

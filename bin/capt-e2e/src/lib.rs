@@ -1,0 +1,11 @@
+//! CAPT among the real programs around it.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`stage`] | a control plane with everything CAPT lives among, each part started on its own |
+//! | [`scenarios`] | what is played on it, a file each |
+//! | [`run`] | playing them one after the other, and what is told of it |
+
+pub mod run;
+pub mod scenarios;
+pub mod stage;

@@ -1,0 +1,138 @@
+//! Playing scenarios one after the other, and what is told of it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use real_control_plane::audit::Mark;
+use real_control_plane::build::{Outcome, Programs, build};
+use real_control_plane::pins;
+
+use crate::scenarios::{ALL, Scenario};
+use crate::stage::kinds::DUMPED;
+use crate::stage::{CAPT_ACCOUNT, Paths, Stage};
+
+/// Where everything lies, from the workspace's root.
+pub const FOLDER: &str = "target/real-control-plane";
+/// No scenario takes longer; one that does hangs.
+const LIMIT: Duration = Duration::from_secs(420);
+
+/// A right that was used: group, resource with subresource, verb.
+pub type Right = (String, String, String);
+
+/// Plays the scenarios with these names, or all; returns whether all passed.
+///
+/// # Errors
+/// When a name is unknown, or a program cannot be built.
+pub async fn run(names: &[String], root: &Path, manager: &Path) -> anyhow::Result<bool> {
+    if let Some(unknown) = names.iter().find(|name| ALL.iter().all(|scenario| scenario.name != **name)) {
+        let known: Vec<&str> = ALL.iter().map(|scenario| scenario.name).collect();
+        bail!("there is no scenario {unknown}; there are {}", known.join(", "));
+    }
+    let wanted = |scenario: &&Scenario| names.is_empty() || names.iter().any(|name| name == scenario.name);
+    let scenarios: Vec<&Scenario> = ALL.iter().filter(wanted).collect();
+    let begin = Instant::now();
+    let folder = root.join(FOLDER);
+    let Some(programs) = programs(&folder).await? else {
+        println!("e2e: no Go on this machine: {} scenarios skipped", scenarios.len());
+        return Ok(true);
+    };
+    println!("e2e: programs ready after {} s", begin.elapsed().as_secs());
+    let paths = Paths {
+        root: root.to_path_buf(),
+        run: folder.join("run").join(format!("{}", std::process::id())),
+        manager: manager.to_path_buf(),
+    };
+    let (mut failed, mut used) = (Vec::new(), BTreeSet::new());
+    for scenario in &scenarios {
+        let start = Instant::now();
+        let played = play(scenario, &programs, &paths, &mut used).await;
+        let seconds = start.elapsed().as_secs();
+        match played {
+            Ok(()) => println!("  passed  {:<16} {seconds:>4} s  {}", scenario.name, scenario.about),
+            Err(error) => {
+                println!("  FAILED  {:<16} {seconds:>4} s  {}", scenario.name, scenario.about);
+                println!("          {error:#}");
+                println!("          logs and objects: {}", paths.run.join(scenario.name).display());
+                failed.push(scenario.name);
+            }
+        }
+    }
+    if failed.is_empty() {
+        // Nobody needs what a passed scenario left; what cannot be removed stays.
+        let _ = std::fs::remove_dir_all(&paths.run);
+    }
+    let passed = scenarios.len() - failed.len();
+    println!("e2e: {passed} passed, {} failed in {} s", failed.len(), begin.elapsed().as_secs());
+    Ok(failed.is_empty())
+}
+
+/// The programs, built where they were not; none without Go.
+///
+/// # Errors
+/// When one of them cannot be built.
+pub async fn programs(folder: &Path) -> anyhow::Result<Option<Programs>> {
+    let pins = [pins::ETCD, pins::KUBERNETES, pins::CLUSTER_API, pins::IN_CLUSTER_IPAM, pins::GO_CAPT];
+    match build(folder, &pins, |line| println!("build: {line}")).await? {
+        Outcome::Built(programs) => Ok(Some(programs)),
+        Outcome::NoGo => Ok(None),
+    }
+}
+
+async fn play(
+    scenario: &Scenario,
+    programs: &Programs,
+    paths: &Paths,
+    used: &mut BTreeSet<Right>,
+) -> anyhow::Result<()> {
+    let mut stage = Stage::open(programs, paths, scenario.name).await?;
+    let played = match tokio::time::timeout(LIMIT, (scenario.play)(&mut stage)).await {
+        Ok(played) => played.and_then(|()| judge_requests(&stage, used)),
+        Err(_) => Err(anyhow::anyhow!("not done after {} s", LIMIT.as_secs())),
+    };
+    match &played {
+        Ok(()) => {
+            let folder = stage.folder().to_path_buf();
+            drop(stage);
+            let _ = std::fs::remove_dir_all(folder);
+        }
+        // What can be seen of a broken stage is better than nothing.
+        Err(_) => dump(&stage).await.unwrap_or_else(|error| println!("          cannot write objects down: {error:#}")),
+    }
+    played
+}
+
+/// What holds in every scenario: capt-manager never asks for what it has no right to, and never lists Secrets.
+fn judge_requests(stage: &Stage, used: &mut BTreeSet<Right>) -> anyhow::Result<()> {
+    for asked in stage.plane.audit().since(Mark::default())? {
+        if asked.user != CAPT_ACCOUNT {
+            continue;
+        }
+        let what = format!("{} {} {}/{}", asked.verb, asked.full_resource(), asked.namespace, asked.name);
+        if matches!(asked.code, 401 | 403) {
+            bail!("capt-manager was forbidden to {what} (code {})", asked.code);
+        }
+        if asked.resource == "secrets" && asked.verb != "get" {
+            bail!("capt-manager did {what}");
+        }
+        if !asked.resource.is_empty() {
+            used.insert((asked.group.clone(), asked.full_resource(), asked.verb));
+        }
+    }
+    Ok(())
+}
+
+/// Writes all objects of the kinds we know to files in the stage's folder.
+async fn dump(stage: &Stage) -> anyhow::Result<()> {
+    let folder = stage.folder().join("objects");
+    std::fs::create_dir_all(&folder)?;
+    for kind in DUMPED {
+        let Ok(objects) = stage.objects.cluster().list(*kind).await else {
+            continue;
+        };
+        let text = serde_saphyr::to_string(&objects).context("objects")?;
+        std::fs::write(folder.join(format!("{}.{}.yaml", kind.plural, kind.group)), text)?;
+    }
+    Ok(())
+}

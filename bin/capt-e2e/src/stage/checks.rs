@@ -1,0 +1,70 @@
+//! Checks that several scenarios make.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use capt_neighbours::bmc::Power;
+use serde_json::Value;
+
+use super::Stage;
+use super::kinds::{HARDWARE, POOL};
+use super::objects::{NAMESPACE, name, text, told, until};
+
+/// How long a pool may take to count.
+const COUNTS: Duration = Duration::from_secs(60);
+
+/// The free addresses of a pool, once the provider has counted them.
+///
+/// # Errors
+/// When it does not count.
+pub async fn pool_is_counted(stage: &Stage, pool: &str) -> anyhow::Result<u64> {
+    until("the pool is counted", COUNTS, async || Ok(free(stage, pool).await)).await
+}
+
+/// Waits until a pool has that many free addresses.
+///
+/// # Errors
+/// When it has another number for long.
+pub async fn pool_has(stage: &Stage, pool: &str, wanted: u64) -> anyhow::Result<()> {
+    until(&format!("pool {pool} has {wanted} free addresses"), COUNTS, async || {
+        let free = free(stage, pool).await;
+        Ok(if free == Ok(wanted) { Ok(()) } else { Err(format!("{free:?}")) })
+    })
+    .await
+}
+
+async fn free(stage: &Stage, pool: &str) -> Result<u64, String> {
+    let pool = stage.objects.get(POOL, pool).await.map_err(|error| error.to_string())?;
+    pool.pointer("/status/ipAddresses/free").and_then(Value::as_u64).ok_or_else(|| "no count".to_owned())
+}
+
+/// That many servers are free: they carry nothing of a machine and are off.
+///
+/// # Errors
+/// When another number is free, or something was left on one.
+pub async fn servers_are_clean(stage: &Stage, wanted: usize) -> anyhow::Result<()> {
+    let mut clean = 0;
+    for server in stage.objects.list(HARDWARE).await? {
+        let labels = server.pointer("/metadata/labels").map(Value::to_string).unwrap_or_default();
+        if labels.contains("ownerName") {
+            continue;
+        }
+        clean += 1;
+        let is = |pointer: &str| server.pointer(pointer).is_some_and(|value| !value.is_null());
+        for left in ["/spec/interfaces/0/dhcp/ip", "/spec/userData", "/metadata/finalizers/0"] {
+            ensure!(!is(left), "released Hardware {} still has {left}", name(&server));
+        }
+        let annotations = server.pointer("/metadata/annotations").map(Value::to_string).unwrap_or_default();
+        ensure!(!annotations.contains("ipam-reservation"), "{} still has a reservation", name(&server));
+        let power = stage.power.get(NAMESPACE, text(&server, "/spec/bmcRef/name"));
+        ensure!(power == Power::Off, "the server of {} is on", name(&server));
+    }
+    ensure!(clean == wanted, "{clean} servers are free, not {wanted}");
+    Ok(())
+}
+
+/// Names of machines, and what each says of itself.
+pub fn summary(machines: &[Value]) -> String {
+    let line = |machine: &Value| format!("{}: {}", name(machine), told(machine, "Ready"));
+    machines.iter().map(line).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,132 @@
+//! Cluster API's managers and the in-cluster IPAM provider, with the manifests of their own modules.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use real_control_plane::api_server::free_port;
+use real_control_plane::build::Programs;
+use real_control_plane::manifests::{Endpoint, convert_by, prefix_name, read_file, read_folder, serve_by};
+use real_control_plane::pins;
+use real_control_plane::process::Process;
+use serde_json::Value;
+use tokio::process::Command;
+
+use super::objects::until;
+use super::{CLUSTER_API, IPAM_PROVIDER, Stage, contract};
+
+/// How long a manager may take until it serves.
+const SERVES: Duration = Duration::from_secs(60);
+
+/// A manager of Cluster API: program, its folder in the module, its provider label.
+const MANAGERS: [(&str, &str, &str); 3] = [
+    ("cluster-api-core", "", "cluster-api"),
+    ("kubeadm-bootstrap", "bootstrap/kubeadm", "bootstrap-kubeadm"),
+    ("kubeadm-control-plane", "controlplane/kubeadm", "control-plane-kubeadm"),
+];
+
+/// The definitions of Cluster API and of the in-cluster provider, without conversion.
+pub(super) async fn definitions(programs: &Programs) -> anyhow::Result<Vec<Value>> {
+    let module = programs.source(&pins::CLUSTER_API).await?;
+    let mut definitions = Vec::new();
+    for (_, folder, provider) in MANAGERS {
+        let found = read_folder(&module.join(folder).join("config/crd/bases"))?;
+        definitions.extend(found.into_iter().map(|definition| contract(definition, provider)));
+    }
+    let module = programs.source(&pins::IN_CLUSTER_IPAM).await?;
+    let found = read_folder(&module.join("config/crd/bases"))?;
+    definitions.extend(found.into_iter().map(|definition| contract(definition, "ipam-in-cluster")));
+    Ok(definitions)
+}
+
+impl Stage {
+    /// Starts Cluster API's three managers and registers their webhooks, admission and conversion.
+    ///
+    /// # Errors
+    /// When one of them does not serve.
+    pub async fn cluster_api(&self) -> anyhow::Result<Vec<Process>> {
+        let module = self.programs.source(&pins::CLUSTER_API).await?;
+        let mut managers = Vec::new();
+        let mut webhooks = Vec::new();
+        for (program, folder, provider) in MANAGERS {
+            let endpoint = self.endpoint()?;
+            let pair = self.plane.authority().serving(&self.folder().join(program))?;
+            let (health, diagnostics) = (free_port()?, free_port()?);
+            let mut command = Command::new(self.programs.file(program)?);
+            command
+                .env("KUBECONFIG", self.plane.kubeconfig(CLUSTER_API))
+                .args(["--leader-elect=false", "--insecure-diagnostics=true"])
+                .arg(format!("--webhook-port={}", endpoint.port))
+                .arg(format!("--webhook-cert-dir={}", pair.folder.display()))
+                .arg(format!("--health-addr=127.0.0.1:{health}"))
+                .arg(format!("--diagnostics-address=127.0.0.1:{diagnostics}"));
+            let mut process = Process::start(program, command, &self.log(program))?;
+            wait_serving(&mut process, endpoint.port).await?;
+            managers.push(process);
+            for mut definition in read_folder(&module.join(folder).join("config/crd/bases"))? {
+                convert_by(&mut definition, &endpoint);
+                webhooks.push(contract(definition, provider));
+            }
+            webhooks.extend(admission(&module.join(folder), &endpoint, &format!("{program}-"))?);
+        }
+        self.kubectl()?.apply(&webhooks).await.context("webhooks of Cluster API")?;
+        Ok(managers)
+    }
+
+    /// Starts the in-cluster IPAM provider and registers its webhooks.
+    ///
+    /// # Errors
+    /// When it does not serve.
+    pub async fn ipam_provider(&self) -> anyhow::Result<Process> {
+        let module = self.programs.source(&pins::IN_CLUSTER_IPAM).await?;
+        let endpoint = self.endpoint()?;
+        let pair = self.plane.authority().serving(&self.folder().join(IPAM_PROVIDER))?;
+        let mut command = Command::new(self.programs.file(IPAM_PROVIDER)?);
+        command
+            .env("KUBECONFIG", self.plane.kubeconfig(IPAM_PROVIDER))
+            .arg(format!("--webhook-port={}", endpoint.port))
+            .arg(format!("--webhook-cert-dir={}", pair.folder.display()))
+            .arg(format!("--health-probe-bind-address=127.0.0.1:{}", free_port()?))
+            .arg(format!("--metrics-bind-address=127.0.0.1:{}", free_port()?));
+        let mut process = Process::start(IPAM_PROVIDER, command, &self.log(IPAM_PROVIDER))?;
+        wait_serving(&mut process, endpoint.port).await?;
+        let mut webhooks = Vec::new();
+        for mut definition in read_folder(&module.join("config/crd/bases"))? {
+            convert_by(&mut definition, &endpoint);
+            webhooks.push(contract(definition, "ipam-in-cluster"));
+        }
+        webhooks.extend(admission(&module, &endpoint, "in-cluster-ipam-")?);
+        self.kubectl()?.apply(&webhooks).await.context("webhooks of the IPAM provider")?;
+        Ok(process)
+    }
+
+    /// A port for webhooks, and who signs its certificate.
+    pub(super) fn endpoint(&self) -> anyhow::Result<Endpoint> {
+        Ok(Endpoint { port: free_port()?, authority: self.plane.authority().certificate() })
+    }
+
+    /// The log of a program.
+    pub(super) fn log(&self, program: &str) -> std::path::PathBuf {
+        self.folder().join(format!("{program}.log"))
+    }
+}
+
+/// The webhook configurations of a module, calling this endpoint.
+pub(super) fn admission(module: &Path, endpoint: &Endpoint, prefix: &str) -> anyhow::Result<Vec<Value>> {
+    let mut configurations = read_file(&module.join("config/webhook/manifests.yaml"))?;
+    for configuration in &mut configurations {
+        serve_by(configuration, endpoint);
+        prefix_name(configuration, prefix);
+    }
+    Ok(configurations)
+}
+
+/// Waits until a process listens on a port.
+pub(super) async fn wait_serving(process: &mut Process, port: u16) -> anyhow::Result<()> {
+    until(&format!("{} serves", process.name()), SERVES, async || {
+        let connected = tokio::net::TcpStream::connect(("127.0.0.1", port)).await;
+        Ok(connected.map(drop).map_err(|error| error.to_string()))
+    })
+    .await?;
+    process.must_run()
+}

@@ -1,0 +1,147 @@
+//! A control plane with everything CAPT lives among, each part started on its own.
+//!
+//! ```text
+//! Stage::open      etcd, kube-apiserver, kube-controller-manager; all definitions; CAPT's RBAC
+//!   .cluster_api   Cluster API core, kubeadm bootstrap and control plane, with their webhooks
+//!   .ipam_provider the in-cluster IPAM provider
+//!   .neighbours    stand-ins for Tinkerbell and the BMCs
+//!   .manager       capt-manager, as the release binary, under the RBAC that is shipped
+//! ```
+
+pub mod checks;
+pub mod cluster_api;
+pub mod kinds;
+pub mod kubectl;
+pub mod kubelet;
+pub mod manager;
+pub mod neighbours;
+pub mod objects;
+pub mod servers;
+pub mod watch;
+pub mod workload;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use capt_neighbours::bmc::PowerStates;
+use capt_neighbours::crds::Group;
+use real_control_plane::api_server::{ADMIN, User};
+use real_control_plane::build::Programs;
+use real_control_plane::control_plane::ControlPlane;
+use real_control_plane::manifests::{label, parse, read_folder};
+use serde_json::{Value, json};
+
+use kubectl::Kubectl;
+use objects::Objects;
+
+/// The user that capt-manager is.
+pub const CAPT: &str = "capt";
+/// Its name to the server: the ServiceAccount of the shipped manifests.
+pub const CAPT_ACCOUNT: &str = "system:serviceaccount:capt-system:capt-controller-manager";
+/// The user that Go CAPT is; it may do everything.
+pub const GO_CAPT: &str = "go-capt";
+/// The user of the stand-ins.
+pub const NEIGHBOURS: &str = "neighbours";
+/// The user of Cluster API's managers.
+pub const CLUSTER_API: &str = "cluster-api";
+/// The user of the in-cluster IPAM provider.
+pub const IPAM_PROVIDER: &str = "in-cluster-ipam";
+/// The namespace that CAPT is installed in.
+pub const CAPT_NAMESPACE: &str = "capt-system";
+
+/// Where things are on this machine.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// The workspace.
+    pub root: PathBuf,
+    /// The folder of this run.
+    pub run: PathBuf,
+    /// The program capt-manager.
+    pub manager: PathBuf,
+}
+
+/// A control plane with CAPT's definitions and rights, and nothing that runs on it yet.
+pub struct Stage {
+    /// The control plane.
+    pub plane: ControlPlane,
+    /// The programs.
+    pub programs: Programs,
+    /// Objects in namespace `default`, as an administrator.
+    pub objects: Objects,
+    /// The power of the servers.
+    pub power: PowerStates,
+    paths: Paths,
+    folder: PathBuf,
+}
+
+impl Stage {
+    /// Starts the control plane below `paths.run/name` and installs what CAPT needs on it.
+    ///
+    /// # Errors
+    /// When a program does not start or an object is refused.
+    pub async fn open(programs: &Programs, paths: &Paths, name: &str) -> anyhow::Result<Self> {
+        let folder = paths.run.join(name);
+        let users = [
+            User::service_account(CAPT, CAPT_NAMESPACE, "capt-controller-manager"),
+            User::master(GO_CAPT),
+            User::master(NEIGHBOURS),
+            User::master(CLUSTER_API),
+            User::master(IPAM_PROVIDER),
+        ];
+        let plane = ControlPlane::start(programs, &folder, &users).await?;
+        let client = plane.client(ADMIN, "capt-e2e").await?;
+        let stage = Self {
+            plane,
+            programs: programs.clone(),
+            objects: Objects::new(client),
+            power: PowerStates::default(),
+            paths: paths.clone(),
+            folder,
+        };
+        stage.install().await.context("installing")?;
+        Ok(stage)
+    }
+
+    /// The folder with everything this stage leaves behind.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// kubectl, as an administrator.
+    pub fn kubectl(&self) -> anyhow::Result<Kubectl> {
+        Kubectl::new(&self.programs, self.plane.kubeconfig(ADMIN), &self.folder)
+    }
+
+    /// Definitions of the neighbours and of CAPT, and CAPT's RBAC, as they are shipped.
+    async fn install(&self) -> anyhow::Result<()> {
+        let mut definitions = Vec::new();
+        for group in [Group::Tinkerbell, Group::Bmc] {
+            for text in group.crds() {
+                definitions.extend(parse(text)?);
+            }
+        }
+        definitions.extend(cluster_api::definitions(&self.programs).await?);
+        let kubectl = self.kubectl()?;
+        kubectl.apply(&definitions).await?;
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CAPT_NAMESPACE}});
+        kubectl.apply(&[namespace]).await?;
+        for folder in ["deploy/crds", "deploy/rbac"] {
+            kubectl.apply(&read_folder(&self.paths.root.join(folder))?).await?;
+        }
+        kubectl.run(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).await?;
+        Ok(())
+    }
+}
+
+/// The labels by which Cluster API finds the versions of a kind.
+fn contract(mut definition: Value, provider: &str) -> Value {
+    label(
+        &mut definition,
+        &[
+            ("cluster.x-k8s.io/v1beta1", "v1beta1"),
+            ("cluster.x-k8s.io/v1beta2", "v1beta2"),
+            ("cluster.x-k8s.io/provider", provider),
+        ],
+    );
+    definition
+}

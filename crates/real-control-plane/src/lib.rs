@@ -1,0 +1,24 @@
+//! A real Kubernetes control plane on a development machine: no container, no kubelet, no root.
+//!
+//! The programs are built from their Go modules ([`build`], [`pins`]) and run as processes on 127.0.0.1. Useful to any
+//! project that tests a controller; it knows nothing of the one it serves here.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`pins`] | which programs, of which version |
+//! | [`build`] | building them, once for each pin |
+//! | [`process`] | a process that is ended by its own id, whatever happens |
+//! | [`control_plane`] | etcd, kube-apiserver and kube-controller-manager with users and an audit log |
+//! | [`api_server`] | one kube-apiserver, for more than one on the same etcd |
+//! | [`audit`] | who asked the server for what |
+//! | [`certificates`] | a certificate authority for all of it |
+//! | [`manifests`] | definitions and webhooks that call a process instead of a Service |
+
+pub mod api_server;
+pub mod audit;
+pub mod build;
+pub mod certificates;
+pub mod control_plane;
+pub mod manifests;
+pub mod pins;
+pub mod process;

@@ -9,6 +9,9 @@ mod crashes;
 mod faults;
 mod idle;
 mod lab;
+#[path = "../../../../crates/capt-reconciler/tests/odd/mod.rs"]
+mod odd;
+mod odd_objects;
 mod races;
 mod scope;
 mod trouble;

@@ -253,8 +253,8 @@ impl Lab {
         self.machine_with(name, json!({})).await;
     }
 
-    /// A Machine with its bootstrap data and TinkerbellMachine; `spec` is merged over a reference to the pool.
-    pub async fn machine_with(&self, name: &str, spec: Value) {
+    /// A Machine with its bootstrap data; returns the metadata of the TinkerbellMachine that it names.
+    pub async fn owner(&self, name: &str) -> Value {
         let label = self.labels();
         let infra = json!({"apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "TinkerbellMachine", "name": name});
         let owner = self
@@ -263,6 +263,14 @@ impl Lab {
             .await;
         self.create(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": "default", "name": format!("{name}-bootstrap")},
             "stringData": {"value": format!("#cloud-config\n# join {name} as PROVIDER_ID\n")}})).await;
+        json!({"namespace": "default", "name": name, "labels": label, "ownerReferences": [{
+            "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Machine", "name": name, "controller": true, "blockOwnerDeletion": true,
+            "uid": owner["metadata"]["uid"]}]})
+    }
+
+    /// A Machine with its bootstrap data and TinkerbellMachine; `spec` is merged over a reference to the pool.
+    pub async fn machine_with(&self, name: &str, spec: Value) {
+        let metadata = self.owner(name).await;
         let (kind, group) = if self.options.metal3 {
             ("IPPool", "ipam.metal3.io")
         } else {
@@ -276,10 +284,9 @@ impl Lab {
             }
         }
         self.create(json!({"apiVersion": "infrastructure.cluster.x-k8s.io/v1beta1", "kind": "TinkerbellMachine",
-            "metadata": {"namespace": "default", "name": name, "labels": label, "ownerReferences": [{
-                "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Machine", "name": name, "controller": true, "blockOwnerDeletion": true,
-                "uid": owner["metadata"]["uid"]}]},
-            "spec": wanted})).await;
+            "metadata": metadata,
+            "spec": wanted}))
+            .await;
     }
 
     /// Hardware made from now on lives there.
@@ -364,7 +371,7 @@ impl Lab {
         serde_json::to_value(made.unwrap_or_else(|error| panic!("{object:?}: {error}"))).unwrap()
     }
 
-    fn api(&self, group: &str, plural: &str, namespace: &str) -> Api<DynamicObject> {
+    pub fn api(&self, group: &str, plural: &str, namespace: &str) -> Api<DynamicObject> {
         let version = match group {
             "cluster.x-k8s.io" => "v1beta2",
             "ipam.cluster.x-k8s.io" if plural == "inclusterippools" => "v1alpha2",

@@ -60,8 +60,12 @@ async fn machines_that_wait_for_ever_write_nothing_and_hardly_read() {
     }
     // What the provider does about a pool that is missing is its own business.
     tokio::time::sleep(Duration::from_secs(120)).await;
-    let (requests, writes) = (lab.requests(MANAGER), lab.writes(MANAGER));
+    let (requests, writes, looks) = (lab.requests(MANAGER), lab.writes(MANAGER), lab.looks_at_machines());
+    assert!(looks > 0);
     tokio::time::sleep(TEN_MINUTES).await;
+    // One by one in the sync period, and those that wait for a pool every 30 seconds.
+    let looks = lab.looks_at_machines() - looks;
+    assert!(looks <= 40, "{looks} looks at nine machines in ten minutes");
     assert_eq!(lab.writes(MANAGER), writes, "{:?}", lab.write_list(MANAGER));
     // Once in the sync period each looks around, which may take one read of its bootstrap data.
     let reads = lab.requests(MANAGER) - requests;

@@ -14,6 +14,16 @@ impl Lab {
         &self.managers.last().unwrap().1
     }
 
+    /// How often the manager has looked at a machine so far.
+    pub fn looks_at_machines(&self) -> u64 {
+        let text = capt_kube::metrics::text(&self.manager().registry());
+        let of_machines = |line: &&str| {
+            line.starts_with("controller_runtime_reconcile_total{") && line.contains("\"tinkerbellmachine\"")
+        };
+        let count = |line: &str| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64;
+        text.lines().filter(of_machines).map(count).sum()
+    }
+
     pub async fn until(&self, what: &str, limit: Duration, holds: impl Fn(&Self) -> bool) {
         let end = tokio::time::Instant::now() + limit;
         while !holds(self) {

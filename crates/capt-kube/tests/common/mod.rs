@@ -1,5 +1,7 @@
 //! What several tests need.
 
+#[allow(dead_code, reason = "not every test needs it")]
+pub mod asking;
 #[allow(dead_code, reason = "not every test needs all of it")]
 pub mod server;
 

@@ -32,14 +32,14 @@ pub struct AddressIndex<K> {
 #[derive(Clone, Debug)]
 enum Users<K> {
     One((K, Role)),
-    Many(Box<BTreeSet<(K, Role)>>),
+    Many(BTreeSet<(K, Role)>),
 }
 
 impl<K: Ord + Clone> Users<K> {
     fn insert(&mut self, user: (K, Role)) {
         match self {
             Self::One(only) if *only == user => {}
-            Self::One(first) => *self = Self::Many(Box::new(BTreeSet::from([first.clone(), user]))),
+            Self::One(first) => *self = Self::Many(BTreeSet::from([first.clone(), user])),
             Self::Many(all) => {
                 all.insert(user);
             }

@@ -9,6 +9,7 @@ mod crashes;
 mod faults;
 mod idle;
 mod lab;
+mod metrics;
 #[path = "../../../../crates/capt-reconciler/tests/odd/mod.rs"]
 mod odd;
 mod odd_objects;

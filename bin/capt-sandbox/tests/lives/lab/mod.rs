@@ -6,7 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use capt_kube::{Manager, Settings};
+use capt_kube::metrics::{Registry, Requests};
+use capt_kube::{Clients, Manager, Settings};
 use capt_neighbours::bmc::JobFault;
 use capt_neighbours::ipam::{Family, Options as IpamOptions};
 use capt_neighbours::tinkerbell::{Options as TinkerbellOptions, WorkflowFault};
@@ -18,6 +19,7 @@ use memory_apiserver::{Fault, MemoryApiServer, Stopped};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tower::Layer;
 
 /// The manager's user.
 pub const MANAGER: &str = "capt";
@@ -133,10 +135,18 @@ impl Lab {
 
     pub async fn start_manager(&mut self) {
         let cancel = CancellationToken::new();
-        let manager = Arc::new(Manager::new(self.server.client(MANAGER), self.options.settings.clone()));
+        let requests = Requests::default();
+        let client = kube::Client::new(requests.layer("lab").layer(self.server.service(MANAGER)), "default");
+        let clients = Clients { watches: client.clone(), writes: client, requests };
+        let manager = Arc::new(Manager::new(clients, self.options.settings.clone()));
         let (token, running) = (cancel.clone(), manager.clone());
         let task = tokio::spawn(async move { running.run(token).await });
         self.managers.push((cancel, manager, task));
+    }
+
+    /// What there is to tell Prometheus of the manager that was started last.
+    pub fn registry(&self) -> Registry {
+        self.managers.last().unwrap().1.registry()
     }
 
     pub async fn start_second_manager(&mut self) {

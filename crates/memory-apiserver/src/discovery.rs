@@ -3,6 +3,7 @@
 use crate::kind::{Behaviour, Kind, Served};
 use crate::meta;
 use crate::store::{Registry, Route};
+use base64::Engine;
 use serde_json::{Map, Value, json};
 
 /// The version the server claims to be.
@@ -113,7 +114,7 @@ fn resources(registry: &Registry, group: &str, version: &str) -> Option<Value> {
     for (kind, served) in routes(registry, group, version) {
         let mut resource = json!({
             "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind,
-            "verbs": verbs(served), "storageVersionHash": "",
+            "verbs": verbs(served), "storageVersionHash": storage_version_hash(kind),
         });
         let map = meta::object_mut(&mut resource);
         if !kind.short_names.is_empty() {
@@ -141,6 +142,14 @@ fn resources(registry: &Registry, group: &str, version: &str) -> Option<Value> {
     }
     let api_version = meta::api_version(group, version);
     Some(json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": list}))
+}
+
+/// Tells clients whether two versions of a kind are stored the same way.
+fn storage_version_hash(kind: &Kind) -> String {
+    let (_, version) = meta::group_version(&kind.storage);
+    let text = format!("{}/{version}/{}", kind.group, kind.kind);
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    base64::engine::general_purpose::STANDARD.encode(digest.as_ref().first_chunk::<8>().copied().unwrap_or_default())
 }
 
 fn subresources(kind: &Kind, served: &Served) -> Vec<&'static str> {

@@ -202,7 +202,8 @@ impl ApiError {
                 map.insert("reason".to_owned(), json!(self.reason));
             }
             // These say that there is nothing to say.
-            let says_so = self.reason == "NotFound" || (details.is_empty() && matches!(self.code, 405 | 422));
+            let says_so = self.reason == "NotFound"
+                || (details.is_empty() && (matches!(self.code, 405 | 422) || self.message.starts_with("415:")));
             if !details.is_empty() || says_so {
                 map.insert("details".to_owned(), Value::Object(details));
             }

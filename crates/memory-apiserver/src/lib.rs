@@ -17,6 +17,7 @@ mod discovery;
 mod error;
 mod faults;
 mod fields;
+mod golang;
 mod http;
 mod journal;
 mod json;

@@ -7,6 +7,7 @@ use crate::meta;
 use crate::patch::PatchType;
 use crate::request::Params;
 use serde_json::Value;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// Why a manifest could not be installed.
@@ -71,6 +72,7 @@ impl Inner {
         let user: Arc<str> = "manifest".into();
         let name = meta::name(&object).to_owned();
         let params = Params::default();
+        let warnings = RefCell::default();
         let call = |name| Call {
             inner: self,
             user: &user,
@@ -82,6 +84,8 @@ impl Inner {
             subresource: "",
             params: &params,
             agent: "manifest",
+            warnings: &warnings,
+            patch: None,
         };
         let created = call("").create(object.clone(), Vec::new());
         let outcome = match created {

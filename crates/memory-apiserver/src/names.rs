@@ -1,6 +1,7 @@
 //! Names and labels: what is well formed, and the server's complaint when it is not.
 
 use crate::error::FieldError;
+use crate::golang;
 use crate::kind::Behaviour;
 use serde_json::{Map, Value, json};
 
@@ -16,6 +17,9 @@ const QUALIFIED: &str = "name part must consist of alphanumeric characters, '-',
 const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', \
     and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for \
     validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+
+/// Finalizers that need no domain.
+const STANDARD_FINALIZERS: [&str; 4] = ["orphan", "foregroundDeletion", "kubernetes", crate::crd::CLEANUP_FINALIZER];
 
 fn is_dns_label(text: &str) -> bool {
     !text.is_empty()
@@ -79,12 +83,13 @@ pub(crate) fn check_meta(meta: &Map<String, Value>, behaviour: Behaviour, errors
         } else if label && !is_dns_label(name) {
             errors.push(FieldError::invalid("metadata.name", &json!(name), LABEL));
         } else if !label && name.len() > 253 {
-            errors.push(FieldError::invalid("metadata.name", &json!(name), "must be no more than 253 bytes"));
+            errors.push(FieldError::invalid("metadata.name", &json!(name), "must be no more than 253 characters"));
         } else if !label && !is_subdomain(name) {
             errors.push(FieldError::invalid("metadata.name", &json!(name), SUBDOMAIN));
         }
     }
     check_mutable_meta(meta, errors);
+    check_finalizers(meta, true, errors);
 }
 
 /// Complaints about what an update may change in `metadata`.
@@ -104,17 +109,6 @@ pub(crate) fn check_mutable_meta(meta: &Map<String, Value>, errors: &mut Vec<Fie
         }
     }
     let list = |key: &str| meta.get(key).and_then(Value::as_array).into_iter().flatten();
-    for finalizer in list("finalizers") {
-        if let Some(why) = qualified_name_complaint(finalizer.as_str().unwrap_or_default()) {
-            errors.push(FieldError::invalid("metadata.finalizers", finalizer, why));
-        }
-    }
-    let both = ["orphan", "foregroundDeletion"].iter().all(|name| list("finalizers").any(|f| f == name));
-    if both {
-        let all = meta.get("finalizers").unwrap_or(&Value::Null);
-        let detail = "finalizer orphan and foregroundDeletion cannot be both set";
-        errors.push(FieldError::invalid("metadata.finalizers", all, detail));
-    }
     let mut controller: Option<String> = None;
     for owner in list("ownerReferences") {
         let text = |key: &str| crate::meta::text(owner, key);
@@ -143,22 +137,46 @@ pub(crate) fn check_mutable_meta(meta: &Map<String, Value>, errors: &mut Vec<Fie
     }
 }
 
-/// What the server warns of, though it accepts it: finalizers in nobody's domain.
-pub(crate) fn finalizer_warnings(new: &Value, old: Option<&Value>, warnings: &mut Vec<String>) {
-    let known = ["orphan", "foregroundDeletion", "kubernetes"];
-    for finalizer in crate::meta::finalizers(new) {
-        let had = old.is_some_and(|old| crate::meta::has_finalizer(old, finalizer));
-        if !had && !finalizer.contains('/') && !known.contains(&finalizer) {
-            warnings.push(format!(
-                "metadata.finalizers: {finalizer:?}: prefer a domain-qualified finalizer name to avoid accidental conflicts \
-                 with other finalizer writers"
-            ));
+/// Complaints about finalizers; those of built-in kinds must have a domain.
+pub(crate) fn check_finalizers(meta: &Map<String, Value>, custom: bool, errors: &mut Vec<FieldError>) {
+    let list = |key: &str| meta.get(key).and_then(Value::as_array).into_iter().flatten();
+    for (index, finalizer) in list("finalizers").enumerate() {
+        if let Some(why) = qualified_name_complaint(finalizer.as_str().unwrap_or_default()) {
+            errors.push(FieldError::invalid("metadata.finalizers", finalizer, why));
         }
+        let name = finalizer.as_str().unwrap_or_default();
+        if !custom && !name.contains('/') && !STANDARD_FINALIZERS.contains(&name) {
+            let detail = "name is neither a standard finalizer name nor is it fully qualified";
+            errors.push(FieldError::invalid(format!("metadata.finalizers[{index}]"), finalizer, detail));
+        }
+    }
+    let both = ["orphan", "foregroundDeletion"].iter().all(|name| list("finalizers").any(|f| f == name));
+    if both {
+        let all = meta.get("finalizers").unwrap_or(&Value::Null);
+        let detail = "finalizer orphan and foregroundDeletion cannot be both set";
+        errors.push(FieldError::invalid("metadata.finalizers", all, detail));
     }
 }
 
+/// What the server warns of, though it accepts it: finalizers in nobody's domain.
+pub(crate) fn finalizer_warnings<'a>(new: &'a Value, old: Option<&'a Value>) -> impl Iterator<Item = String> + 'a {
+    let unqualified = move |finalizer: &&str| {
+        let had = old.is_some_and(|old| crate::meta::has_finalizer(old, finalizer));
+        !had && !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(finalizer)
+    };
+    crate::meta::finalizers(new).filter(unqualified).map(|finalizer| {
+        format!(
+            "metadata.finalizers: {finalizer:?}: prefer a domain-qualified finalizer name to avoid accidental conflicts \
+             with other finalizer writers"
+        )
+    })
+}
+
 /// A wrong JSON type inside `metadata`, in the words of the server's decoder.
-pub(crate) fn wrong_meta_type(meta: &Map<String, Value>) -> Option<String> {
+pub(crate) fn wrong_meta_type(meta: &Value) -> Option<String> {
+    let Some(meta) = meta.as_object() else {
+        return (!meta.is_null()).then(|| golang::type_error(meta, "v1.ObjectMeta"));
+    };
     let complaint = |value: &Value, field: &str, wanted: &str| {
         let actual = match value {
             Value::Number(_) => "number",

@@ -6,6 +6,7 @@ use crate::api::watch::Watch;
 use crate::api::{Call, Failure, Outcome, Written};
 use crate::error::{ApiError, MEDIA_TYPES};
 use crate::faults::{Action, Stopped, Target};
+use crate::golang;
 use crate::json;
 use crate::kind::Kind;
 use crate::patch::PatchType;
@@ -18,6 +19,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, header};
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -173,12 +175,14 @@ impl Inner {
             Some(Action::Delay(delay)) => tokio::time::sleep(*delay).await,
             Some(Action::HangAfter | Action::BreakAfter) | None => {}
         }
-        let answer = self.resource(user, verb, parts, &path, params, body);
+        let warnings = RefCell::new(Vec::new());
+        let answer = self.resource(user, verb, parts, &path, params, body, &warnings);
+        let warnings = warnings.into_inner();
         match (&fault, answer) {
             (Some(Action::HangAfter), Ok(_)) => silence(Stopped::Hang).await,
             (Some(Action::BreakAfter), Ok(_)) => silence(Stopped::Error).await,
-            (_, Ok(response)) => Ok(response),
-            (_, Err(Failure::Refused(error))) => Ok(refused(&error)),
+            (_, Ok(response)) => Ok(warned(response, &warnings)),
+            (_, Err(Failure::Refused(error))) => Ok(warned(refused(&error), &warnings)),
             (_, Err(Failure::Stopped(stopped))) => silence(stopped).await,
         }
     }
@@ -209,6 +213,7 @@ impl Inner {
         refused(&ApiError::no_page())
     }
 
+    #[allow(clippy::too_many_arguments)]
     fn resource(
         self: &Arc<Self>,
         user: &Arc<str>,
@@ -217,6 +222,7 @@ impl Inner {
         path: &ResourcePath,
         params: Params,
         body: &Bytes,
+        warnings: &RefCell<Vec<String>>,
     ) -> Result<Response<ResponseBody>, Failure> {
         if let Some(answer) = review(path, verb, body) {
             return Ok(json_document(201, &answer));
@@ -240,19 +246,18 @@ impl Inner {
             subresource: &path.subresource,
             params: &params,
             agent: if agent.is_empty() { "unknown" } else { agent },
+            warnings,
+            patch: None,
         };
+        served.deprecation.iter().for_each(|warning| call.warn(warning.clone()));
         let view = View::negotiate(header(&parts.headers, &header::ACCEPT), &params.include_object)
             .ok_or_else(ApiError::not_acceptable)?;
-        let mut response = match verb {
+        Ok(match verb {
             "get" => document(200, call.get(view)?),
             "list" => document(200, call.list(view)?),
             "watch" => respond(200, Content::Watch(Box::new(call.watch(view, self)?)), "application/json"),
             _ => return self.write(&call, verb, parts, body, view),
-        };
-        if let Some(warning) = &served.deprecation {
-            warn(&mut response, warning);
-        }
-        Ok(response)
+        })
     }
 
     fn write(
@@ -275,20 +280,30 @@ impl Inner {
             }
             "patch" | "apply" => {
                 let Some(kind) = PatchType::from_content_type(content_type) else {
-                    return Err(ApiError::unsupported_media_type(format!(
+                    if !call.kind().is_custom() {
+                        return Err(ApiError::unsupported_media_type("415: Unsupported Media Type").into());
+                    }
+                    return Err(ApiError::unsupported_media_type(
                         "the body of the request was in an unknown format - accepted media types include: \
-                         application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml{}",
-                        if call.kind().is_custom() { "" } else { ", application/strategic-merge-patch+json" }
-                    ))
+                         application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+                    )
                     .into());
                 };
                 let media = if kind == PatchType::Apply { "application/yaml" } else { "" };
-                let parsed = parse_body(body, media)
-                    .map_err(|why| ApiError::bad_request(format!("error decoding patch: {why}")))?;
+                let parsed = match parse_body(body, media) {
+                    Ok(parsed) => parsed,
+                    Err(why) => {
+                        // A missing object is told before a bad patch.
+                        if kind != PatchType::Apply {
+                            call.current()?;
+                        }
+                        return Err(ApiError::bad_request(crate::patch::decoding(kind, &why)).into());
+                    }
+                };
                 call.patch(kind, &parsed.value, &parsed.duplicates)?
             }
             _ => {
-                let options = if body.is_empty() { json!({}) } else { call.read(body, content_type)?.value };
+                let options = if body.is_empty() { json!({}) } else { delete_options(body, content_type)?.value };
                 let policy = call.params.propagation_policy.as_deref();
                 let options = DeleteOptions::parse(&options, policy, call.params.dry_run)?;
                 if verb == "deletecollection" {
@@ -305,7 +320,7 @@ impl Inner {
             return Err(Failure::Stopped(lost));
         }
         let (kind, version) = (call.kind(), call.route.version);
-        let mut response = match &written.object {
+        Ok(match &written.object {
             Outcome::Deleted(object) if !kind.returns_deleted_object() => json_document(
                 written.code,
                 &json!({
@@ -316,11 +331,7 @@ impl Inner {
             Outcome::Object(object) | Outcome::Deleted(object) => {
                 document(written.code, view.object(object, kind, version, true, self.clock.now()))
             }
-        };
-        for warning in written.warnings.iter().chain(&call.served.deprecation) {
-            warn(&mut response, warning);
-        }
-        Ok(response)
+        })
     }
 }
 
@@ -348,16 +359,19 @@ fn delete_collection(call: &Call<'_>, options: &DeleteOptions, view: View) -> Re
     Ok(document(200, listed))
 }
 
-fn warn(response: &mut Response<ResponseBody>, warning: &str) {
-    let text = format!("299 - \"{}\"", warning.replace('\\', "\\\\").replace('"', "\\\""));
-    if let Ok(value) = text.parse() {
-        response.headers_mut().append(header::WARNING, value);
+fn warned(mut response: Response<ResponseBody>, warnings: &[String]) -> Response<ResponseBody> {
+    for warning in warnings {
+        let text = format!("299 - \"{}\"", warning.replace('\\', "\\\\").replace('"', "\\\""));
+        if let Ok(value) = text.parse() {
+            response.headers_mut().append(header::WARNING, value);
+        }
     }
+    response
 }
 
 /// Reads JSON, or YAML where the content type says so.
 fn parse_body(body: &Bytes, content_type: &str) -> Result<json::Parsed, String> {
-    let parsed = json::parse(body).map_err(|error| error.to_string());
+    let parsed = json::parse(body).map_err(|error| golang::syntax_error(body).unwrap_or_else(|| error.to_string()));
     let yaml = content_type.contains("yaml");
     match parsed {
         Err(_) if yaml => serde_saphyr::from_slice::<Value>(body)
@@ -368,16 +382,51 @@ fn parse_body(body: &Bytes, content_type: &str) -> Result<json::Parsed, String> 
 }
 
 impl Call<'_> {
-    /// Reads the body of a write.
+    /// Reads the object in the body of a write.
     fn read(&self, body: &Bytes, content_type: &str) -> Result<json::Parsed, ApiError> {
-        if !content_type.is_empty() && !content_type.contains("json") && !content_type.contains("yaml") {
-            return Err(ApiError::unsupported_media_type(format!(
-                "the body of the request was in an unknown format - accepted media types include: {MEDIA_TYPES}"
-            )));
+        let parsed = parse_object(body, content_type)?.map_err(|why| self.unrecognized(&why, body))?;
+        if self.kind().is_custom() && crate::meta::text(&parsed.value, "kind").is_empty() {
+            let text = String::from_utf8_lossy(body);
+            return Err(self.unrecognized(&format!("Object 'Kind' is missing in '{text}'"), body));
         }
-        parse_body(body, content_type)
-            .map_err(|why| self.unrecognized(&format!("couldn't get version/kind; json parse error: {why}")))
+        Ok(parsed)
     }
+
+    /// The answer to a body of which not even the type can be read: with how it begins.
+    fn unrecognized(&self, why: &str, body: &[u8]) -> ApiError {
+        const SHOWN: usize = 30;
+        let start = body.get(..SHOWN).unwrap_or(body);
+        let begins = match body.first() {
+            None => "<empty>".to_owned(),
+            Some(b'{') => String::from_utf8_lossy(start).into_owned(),
+            Some(_) => start.iter().map(|byte| format!("{byte:02x}")).collect(),
+        };
+        let more = if body.len() > SHOWN { " ..." } else { "" };
+        let kind = &self.kind().kind;
+        ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {kind}): {why} ({begins}{more})"
+        ))
+    }
+}
+
+/// Reads the options in the body of a delete.
+fn delete_options(body: &Bytes, content_type: &str) -> Result<json::Parsed, ApiError> {
+    parse_object(body, content_type)?.map_err(ApiError::bad_request)
+}
+
+/// Reads an object; the inner error is the decoder's complaint.
+fn parse_object(body: &Bytes, content_type: &str) -> Result<Result<json::Parsed, String>, ApiError> {
+    const TYPE_META: &str =
+        r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
+    if !content_type.is_empty() && !content_type.contains("json") && !content_type.contains("yaml") {
+        return Err(ApiError::unsupported_media_type(format!(
+            "the body of the request was in an unknown format - accepted media types include: {MEDIA_TYPES}"
+        )));
+    }
+    let parsed = parse_body(body, content_type).and_then(|parsed| {
+        if parsed.value.is_object() { Ok(parsed) } else { Err(golang::type_error(&parsed.value, TYPE_META)) }
+    });
+    Ok(parsed.map_err(|why| format!("couldn't get version/kind; json parse error: {why}")))
 }
 
 /// Everybody may do everything here.

@@ -57,10 +57,10 @@ pub(crate) fn table(
             map.insert("remainingItemCount".to_owned(), json!(remaining));
         }
     }
-    let definitions: Vec<Value> = served.columns.iter().filter(|_| headed).map(definition).collect();
+    let definitions = headed.then(|| served.columns.iter().map(definition).collect::<Value>()).unwrap_or_default();
     let mut out = format!(
         r#"{{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":{metadata},"columnDefinitions":{},"rows":["#,
-        Value::Array(definitions)
+        definitions
     )
     .into_bytes();
     for (index, object) in objects.enumerate() {

@@ -16,21 +16,15 @@ impl Call<'_> {
     /// Creates an object from the body of a request.
     pub(crate) fn create(&self, body: Value, duplicates: Vec<String>) -> Result<Written, Failure> {
         self.check_namespace()?;
-        let mut warnings = Vec::new();
         if !meta::meta_text(&body, "resourceVersion").is_empty() && meta::meta_text(&body, "resourceVersion") != "0" {
             return Err(ApiError::new(500, "", "resourceVersion should not be set on objects to be created").into());
         }
-        let value = self.prepare(body, duplicates, Source::Body, &mut warnings)?;
-        self.create_prepared(value, None, warnings)
+        let value = self.prepare(body, duplicates, Source::Body)?;
+        self.create_prepared(value, None)
     }
 
     /// Creates a prepared object; `managers` are those of an apply.
-    pub(super) fn create_prepared(
-        &self,
-        mut value: Value,
-        managers: Option<Managers>,
-        mut warnings: Vec<String>,
-    ) -> Result<Written, Failure> {
+    pub(super) fn create_prepared(&self, mut value: Value, managers: Option<Managers>) -> Result<Written, Failure> {
         let kind = self.kind();
         let now = self.inner.clock.now();
         let now_text = crate::clock::seconds_text(now);
@@ -48,7 +42,6 @@ impl Call<'_> {
         if kind.behaviour == Behaviour::Event {
             fill(&mut value);
         }
-        names::finalizer_warnings(&value, None, &mut warnings);
         behaviour::on_create(&mut value, kind.behaviour, &now_text);
 
         let name = meta::name(&value).to_owned();
@@ -62,6 +55,7 @@ impl Call<'_> {
         if !errors.is_empty() {
             return Err(self.invalid(&name, &errors).into());
         }
+        names::finalizer_warnings(&value, None).for_each(|warning| self.warn(warning));
 
         let managers = managers.unwrap_or_else(|| {
             let mut managers = Managers::default();
@@ -85,7 +79,7 @@ impl Call<'_> {
                 return Err(exists().into());
             }
             let object = Object::new(Arc::new(value), 0, managers);
-            return Ok(Written { code: 201, object: Outcome::Object(object), warnings, answer_lost: None });
+            return Ok(Written { code: 201, object: Outcome::Object(object), answer_lost: None });
         }
         let committed = self.inner.state.lock().commit(Write {
             user: self.user,
@@ -108,12 +102,7 @@ impl Call<'_> {
             state.add_resource(definition);
             self.inner.rebuild_registry(&state);
         }
-        Ok(Written {
-            code: 201,
-            object: Outcome::Object(committed.object),
-            warnings,
-            answer_lost: committed.answer_lost,
-        })
+        Ok(Written { code: 201, object: Outcome::Object(committed.object), answer_lost: committed.answer_lost })
     }
 
     /// The kind a CRD defines, or complaints.

@@ -42,7 +42,9 @@ impl DeleteOptions {
         let kind = body.get("kind").and_then(Value::as_str).unwrap_or("DeleteOptions");
         if kind != "DeleteOptions" {
             let version = meta::text(body, "apiVersion");
-            let message = format!("no kind {kind:?} is registered for version {version:?}");
+            let message = format!(
+                "no kind {kind:?} is registered for version {version:?} in scheme \"pkg/runtime/scheme.go:111\""
+            );
             return Err(ApiError::bad_request(message));
         }
         if let (Some(policy), Some(_)) = (&policy, orphan) {
@@ -161,17 +163,12 @@ impl Call<'_> {
         let finished = is_finished(&new, kind);
         let code = 200;
         if !finished && was_terminating && same_finalizers {
-            return Ok(Some(Written {
-                code,
-                object: Outcome::Object(old.clone()),
-                warnings: Vec::new(),
-                answer_lost: None,
-            }));
+            return Ok(Some(Written { code, object: Outcome::Object(old.clone()), answer_lost: None }));
         }
         if options.dry_run || self.params.dry_run {
             let object = Object::new(Arc::new(new), old.rv, old.managers.clone());
             let object = if finished { Outcome::Deleted(object) } else { Outcome::Object(object) };
-            return Ok(Some(Written { code, object, warnings: Vec::new(), answer_lost: None }));
+            return Ok(Some(Written { code, object, answer_lost: None }));
         }
         let committed = self.inner.state.lock().commit(Write {
             user: self.user,
@@ -189,7 +186,7 @@ impl Call<'_> {
             Ok(committed) => {
                 let object = committed.object;
                 let object = if finished { Outcome::Deleted(object) } else { Outcome::Object(object) };
-                Ok(Some(Written { code, object, warnings: Vec::new(), answer_lost: committed.answer_lost }))
+                Ok(Some(Written { code, object, answer_lost: committed.answer_lost }))
             }
             Err(Refused::Raced) => Ok(None),
             Err(refused) => Err(self.refusal(&refused)),

@@ -2,6 +2,7 @@
 
 use super::{Call, Failure};
 use crate::error::{ApiError, FieldError, FieldErrorKind};
+use crate::golang;
 use crate::meta;
 use crate::selectors::Selector;
 use crate::store::Object;
@@ -20,23 +21,43 @@ struct Page {
     remaining: Option<usize>,
 }
 
-/// What a continue token says: the version all pages are of, and the key to go on after. Version 0 stands for the
-/// inconsistent continuation that a 410 offers.
+/// What a continue token says: the version all pages are of, and the key to go on after. Without a version it stands for
+/// the inconsistent continuation that a 410 offers.
 struct Token {
-    rv: u64,
+    rv: Option<u64>,
     after: String,
 }
 
 impl Token {
     fn encode(&self) -> String {
-        let text = json!({"v": "meta.k8s.io/v1", "rv": self.rv, "start": self.after}).to_string();
+        let rv = self.rv.map_or(json!(-1), |rv| json!(rv));
+        let text = json!({"v": "meta.k8s.io/v1", "rv": rv, "start": self.after}).to_string();
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)
     }
 
-    fn decode(token: &str) -> Option<Self> {
-        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(token).ok()?;
-        let value: Value = serde_json::from_slice(&bytes).ok()?;
-        Some(Self { rv: value.get("rv")?.as_u64()?, after: meta::text(&value, "start").to_owned() })
+    fn decode(token: &str) -> Result<Self, ApiError> {
+        let invalid =
+            |why: &str| ApiError::bad_request(format!("invalid continue token: continue key is not valid{why}"));
+        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
+            .decode(token)
+            .map_err(|error| invalid(&format!(": {}", golang::base64_error(token, &error))))?;
+        if let Some(why) = golang::syntax_error(&bytes) {
+            return Err(invalid(&format!(": {why}")));
+        }
+        let value: Value = serde_json::from_slice(&bytes).map_err(|error| invalid(&format!(": {error}")))?;
+        if !value.is_object() && !value.is_null() {
+            return Err(invalid(&format!(": {}", golang::type_error(&value, "storage.continueToken"))));
+        }
+        let version = meta::text(&value, "v");
+        if version != "meta.k8s.io/v1" {
+            return Err(invalid(&format!(": server does not recognize this encoded version {version}")));
+        }
+        let after = meta::text(&value, "start").to_owned();
+        match value.get("rv").and_then(Value::as_i64).unwrap_or_default() {
+            0 => Err(invalid(": incorrect encoded start resourceVersion (version meta.k8s.io/v1)")),
+            _ if after.is_empty() => Err(invalid(": encoded start key empty (version meta.k8s.io/v1)")),
+            rv => Ok(Self { rv: u64::try_from(rv).ok(), after }),
+        }
     }
 }
 
@@ -119,12 +140,8 @@ impl Call<'_> {
             }
             (at.unwrap_or(current), None)
         } else {
-            let token = Token::decode(&params.continue_token).ok_or_else(|| {
-                ApiError::bad_request(
-                    "invalid continue token: continue key is not valid: encoded start key is not valid",
-                )
-            })?;
-            if token.rv != 0 && token.rv < floor {
+            let token = Token::decode(&params.continue_token)?;
+            if token.rv.is_some_and(|rv| rv < floor) {
                 let mut error = ApiError::expired(
                     "The provided continue parameter is too old to display a consistent list result. You can start a new \
                      list without the continue parameter, or use the continue token in this response to retrieve the \
@@ -132,10 +149,10 @@ impl Call<'_> {
                      that were created, modified, or deleted between the time the first chunk was returned and now may show \
                      up in the list.",
                 );
-                error.details.continue_token = Some(Token { rv: 0, after: token.after }.encode());
+                error.details.continue_token = Some(Token { rv: None, after: token.after }.encode());
                 return Err(error.into());
             }
-            (if token.rv == 0 { current } else { token.rv }, Some(token.after))
+            (token.rv.unwrap_or(current), Some(token.after))
         };
         let started = |key: &str| after.as_deref().is_none_or(|after| key > after);
         let mut objects: Vec<Arc<Object>> = if at == current {
@@ -156,7 +173,7 @@ impl Call<'_> {
             if let Some(last) = page.objects.last() {
                 let namespace = self.kind().namespaced.then(|| last.namespace());
                 let after = crate::store::key_of(namespace, last.name());
-                page.continue_token = Token { rv: at, after }.encode();
+                page.continue_token = Token { rv: Some(at), after }.encode();
             }
             page.remaining = selector.is_empty().then_some(left);
         }
@@ -242,12 +259,12 @@ impl Call<'_> {
                     "resourceVersionMatch is forbidden when continue is provided",
                 ));
             }
-            if !matches!(rule, "Exact" | "NotOlderThan") {
+            if !watch && !matches!(rule, "Exact" | "NotOlderThan") {
                 let detail = r#"supported values: "Exact", "NotOlderThan", """#;
                 let kind = FieldErrorKind::NotSupported;
                 errors.push(FieldError::with_value(kind, "resourceVersionMatch", &json!(rule), detail));
             }
-            if rule == "Exact" && version == "0" {
+            if !watch && rule == "Exact" && version == "0" {
                 let detail = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
                 errors.push(forbidden("resourceVersionMatch", detail));
             }
@@ -256,7 +273,7 @@ impl Call<'_> {
             Some(_) if !watch => {
                 errors.push(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
             }
-            Some(true) if rule != "NotOlderThan" => {
+            Some(_) if rule != "NotOlderThan" => {
                 let detail = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
                 errors.push(forbidden("resourceVersionMatch", detail));
             }
@@ -265,6 +282,10 @@ impl Call<'_> {
                 errors.push(forbidden("resourceVersionMatch", detail));
             }
             _ => {}
+        }
+        if watch && !matches!(rule, "" | "NotOlderThan") {
+            let (kind, detail) = (FieldErrorKind::NotSupported, r#"supported values: "NotOlderThan""#);
+            errors.push(FieldError::with_value(kind, "resourceVersionMatch", &json!(rule), detail));
         }
         if !params.continue_token.is_empty() && !version.is_empty() && version != "0" {
             return Err(ApiError::bad_request("specifying resource version is not allowed when using continue"));

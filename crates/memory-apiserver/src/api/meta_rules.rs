@@ -4,7 +4,7 @@ use super::Call;
 use crate::error::{ApiError, FieldError};
 use crate::meta;
 use crate::names;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Fields of a stored object that an update cannot change.
 const KEPT: [&str; 5] =
@@ -56,7 +56,7 @@ pub(super) fn keep(new: &mut Value, old: &Value, unconditional: bool) {
     };
     KEPT.iter().for_each(|key| copy(key));
     metadata.shift_remove("managedFields");
-    if let Some(marked) = marked {
+    if let Some(marked) = marked.filter(|_| !meta::is_terminating(old)) {
         metadata.insert("deletionTimestamp".to_owned(), marked);
     }
     let empty = |metadata: &serde_json::Map<String, Value>, key: &str| {
@@ -70,8 +70,24 @@ pub(super) fn keep(new: &mut Value, old: &Value, unconditional: bool) {
     }
 }
 
-/// What an update may not do to metadata.
-pub(super) fn check_update(new: &Value, old: &Value, errors: &mut Vec<FieldError>) {
+/// What an update may not do to metadata, as often as a real server says it: it looks at the metadata as such, then at
+/// the change, and then again, at both for built-in kinds and at the change for custom resources.
+pub(super) fn check_update(new: &Value, old: &Value, custom: bool, errors: &mut Vec<FieldError>) {
+    let Some(metadata) = meta::meta(new).filter(|metadata| meta::meta(old) != Some(*metadata)) else { return };
+    check_as_such(metadata, custom, errors);
+    check_change(new, old, metadata, errors);
+    if !custom {
+        check_as_such(metadata, custom, errors);
+    }
+    check_change(new, old, metadata, errors);
+}
+
+fn check_as_such(metadata: &Map<String, Value>, custom: bool, errors: &mut Vec<FieldError>) {
+    names::check_mutable_meta(metadata, errors);
+    names::check_finalizers(metadata, custom, errors);
+}
+
+fn check_change(new: &Value, old: &Value, metadata: &Map<String, Value>, errors: &mut Vec<FieldError>) {
     if meta::is_terminating(old) {
         let mut added: Vec<&str> =
             meta::finalizers(new).filter(|finalizer| !meta::has_finalizer(old, finalizer)).collect();
@@ -92,11 +108,7 @@ pub(super) fn check_update(new: &Value, old: &Value, errors: &mut Vec<FieldError
             errors.push(FieldError::invalid(format!("metadata.{key}"), &value, "field is immutable"));
         }
     }
-    if let Some(metadata) = meta::meta(new)
-        && meta::meta(old) != Some(metadata)
-    {
-        names::check_mutable_meta(metadata, errors);
-    }
+    names::check_mutable_meta(metadata, errors);
 }
 
 impl Call<'_> {

@@ -16,11 +16,15 @@ use crate::error::ApiError;
 use crate::faults::Stopped;
 use crate::fields::{Manager, Operation};
 use crate::kind::{Kind, Served};
+use crate::patch::PatchType;
 use crate::request::Params;
 use crate::store::{Object, Refused, Route, key_of};
+use serde_json::Value;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// A request about one resource, on its way through the server.
+#[derive(Clone, Copy)]
 pub(crate) struct Call<'a> {
     pub(crate) inner: &'a Inner,
     pub(crate) user: &'a Arc<str>,
@@ -33,6 +37,10 @@ pub(crate) struct Call<'a> {
     pub(crate) params: &'a Params,
     /// The field manager if the request names none.
     pub(crate) agent: &'a str,
+    /// What the client is warned of, whether the request succeeds or not.
+    pub(crate) warnings: &'a RefCell<Vec<String>>,
+    /// The patch that makes the object, if one does.
+    pub(crate) patch: Option<(PatchType, &'a Value)>,
 }
 
 /// Why a call has no ordinary answer.
@@ -53,7 +61,6 @@ impl From<ApiError> for Failure {
 pub(crate) struct Written {
     pub(crate) code: u16,
     pub(crate) object: Outcome,
-    pub(crate) warnings: Vec<String>,
     pub(crate) answer_lost: Option<Stopped>,
 }
 
@@ -68,6 +75,14 @@ pub(crate) enum Outcome {
 impl<'a> Call<'a> {
     pub(crate) fn kind(&self) -> &'a Kind {
         &self.route.kind
+    }
+
+    /// Adds a warning to the answer; one text is enough.
+    pub(crate) fn warn(&self, warning: String) {
+        let mut warnings = self.warnings.borrow_mut();
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
     }
 
     pub(crate) fn key(&self) -> String {

@@ -28,12 +28,14 @@ impl Call<'_> {
             )
             .into());
         }
-        if kind == PatchType::Json && !body.is_array() || kind != PatchType::Json && !body.is_object() {
-            return Err(ApiError::bad_request("error decoding patch: unexpected JSON type").into());
+        self.current()?;
+        if let Some(why) = patch::wrong_type(kind, body) {
+            return Err(ApiError::bad_request(why).into());
         }
         // Rewriting ownership by patch is rare: only then is it shown to the patch.
         let touches_managers = body.to_string().contains("managedFields");
-        self.update(|old| {
+        let call = Call { patch: Some((kind, body)), ..*self };
+        call.update(|old| {
             let mut value = old.value_at(self.kind(), self.route.version, touches_managers);
             patch::patch(&mut value, kind, body)?;
             let managers = if touches_managers {
@@ -55,8 +57,10 @@ impl Call<'_> {
         if config.pointer("/metadata/managedFields").is_some_and(|m| !m.is_null()) {
             return Err(ApiError::bad_request("metadata.managedFields must be nil").into());
         }
-        let mut warnings = Vec::new();
-        let config = self.prepare_config(config.clone(), duplicates.to_vec(), &mut warnings)?;
+        if !self.subresource.is_empty() {
+            self.current()?;
+        }
+        let config = self.prepare_config(config.clone(), duplicates.to_vec())?;
         let manager = self.manager(Operation::Apply);
         loop {
             let missing = self.inner.state.lock().get(self.route.id, &self.key()).is_none();
@@ -80,13 +84,13 @@ impl Call<'_> {
                 let fields = fields::members_of(&config, &self.served.schema);
                 managers.set(&manager, fields, &self.inner.clock.now_text());
                 let value = crate::convert::to_storage(value, self.kind(), self.served);
-                match self.create_prepared(value, Some(managers), warnings.clone()) {
+                match self.create_prepared(value, Some(managers)) {
                     // Somebody else created it meanwhile: apply to that.
                     Err(Failure::Refused(error)) if error.reason == "AlreadyExists" => continue,
                     other => return other,
                 }
             }
-            let mut written = self.update(|old| {
+            return self.update(|old| {
                 let live = old.value_at(self.kind(), self.route.version, false);
                 let mut managers = old.managers.clone();
                 let now = self.inner.clock.now_text();
@@ -108,26 +112,19 @@ impl Call<'_> {
                     source: Source::Apply,
                     managers: Some(applied.managers),
                 })
-            })?;
-            written.warnings.splice(0..0, warnings);
-            return Ok(written);
+            });
         }
     }
 
     /// The configuration without what its endpoint would not store, unknown fields reported.
-    fn prepare_config(
-        &self,
-        config: Value,
-        duplicates: Vec<String>,
-        warnings: &mut Vec<String>,
-    ) -> Result<Value, Failure> {
+    fn prepare_config(&self, config: Value, duplicates: Vec<String>) -> Result<Value, Failure> {
         let mut shaped = config.clone();
         // Only to report: defaults do not belong to the configuration.
         let declared = !meta::text(&config, "kind").is_empty();
         if declared && self.kind().is_custom() {
             self.check_typed(&config)?;
         }
-        self.prepare(config, duplicates, Source::Apply, warnings)?;
+        self.prepare(config, duplicates, Source::Apply)?;
         let map = meta::object_mut(&mut shaped);
         map.insert("apiVersion".to_owned(), Value::from(self.served.api_version.as_str()));
         map.insert("kind".to_owned(), Value::from(self.kind().kind.as_str()));

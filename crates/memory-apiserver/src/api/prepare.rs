@@ -5,6 +5,7 @@ use crate::convert;
 use crate::error::{ApiError, FieldError};
 use crate::meta;
 use crate::names;
+use crate::patch;
 use crate::request::FieldValidation;
 use crate::schema::{normalise, validate};
 use serde_json::Value;
@@ -25,16 +26,10 @@ pub(super) enum Source {
 impl Call<'_> {
     /// Checks identity, brings the object to the storage version and to the shape of its schema. Unknown and duplicate
     /// fields become an error or warnings.
-    pub(super) fn prepare(
-        &self,
-        mut value: Value,
-        mut unknown: Vec<String>,
-        source: Source,
-        warnings: &mut Vec<String>,
-    ) -> Result<Value, Failure> {
+    pub(super) fn prepare(&self, mut value: Value, mut unknown: Vec<String>, source: Source) -> Result<Value, Failure> {
         self.check_type(&value, source)?;
-        if let Some(complaint) = meta::meta(&value).and_then(names::wrong_meta_type) {
-            return Err(self.undecodable(&complaint).into());
+        if let Some(complaint) = value.get("metadata").and_then(names::wrong_meta_type) {
+            return Err(self.undecodable(&complaint, source).into());
         }
         self.check_place(&mut value, source)?;
         // Duplicate fields were found while parsing; only unknown ones follow.
@@ -48,7 +43,7 @@ impl Call<'_> {
         } else {
             typed::prune(&mut value, self.kind().behaviour, &mut pruned);
             if let Some(complaint) = typed::undecodable(&value, self.kind().behaviour) {
-                return Err(self.undecodable(&complaint).into());
+                return Err(self.undecodable(&complaint, source).into());
             }
         }
         pruned.sort();
@@ -56,43 +51,74 @@ impl Call<'_> {
         if !unknown.is_empty() {
             match self.params.field_validation {
                 FieldValidation::Ignore => {}
-                FieldValidation::Warn => warnings.append(&mut unknown),
-                FieldValidation::Strict => return Err(self.strict_error(&unknown, source, &value).into()),
+                FieldValidation::Warn => unknown.into_iter().for_each(|warning| self.warn(warning)),
+                FieldValidation::Strict => return Err(self.strict_error(&unknown, source).into()),
             }
         }
         Ok(convert::to_storage(value, self.kind(), self.served))
     }
 
-    fn strict_error(&self, unknown: &[String], source: Source, value: &Value) -> ApiError {
+    fn strict_error(&self, unknown: &[String], source: Source) -> ApiError {
         let why = format!("strict decoding error: {}", unknown.join(", "));
         match source {
-            Source::Body => self.undecodable(&why),
             Source::Apply => ApiError::bad_request(why),
-            Source::Patch => {
-                let shown = Value::String(value.to_string());
-                ApiError::invalid("", "", "", &[FieldError::invalid("patch", &shown, why)])
-            }
+            Source::Body | Source::Patch => self.undecodable(&why, source),
         }
     }
 
-    pub(super) fn undecodable(&self, why: &str) -> ApiError {
+    fn undecodable(&self, why: &str, source: Source) -> ApiError {
+        if source == Source::Patch {
+            let shown = Value::String(self.patched_text());
+            return ApiError::invalid("", "", "", &[FieldError::invalid("patch", &shown, why)]);
+        }
         let (kind, version) = (&self.kind().kind, &self.served.version);
         ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}"))
+    }
+
+    /// What the patch made of the object, as refusals show it.
+    fn patched_text(&self) -> String {
+        let (Ok(old), Some((kind, patch))) = (self.current(), self.patch) else { return String::new() };
+        let mut patched = old.value_at(self.kind(), self.route.version, true);
+        if patch::patch(&mut patched, kind, patch).is_err() {
+            return String::new();
+        }
+        patched.sort_all_objects();
+        patched.to_string()
+    }
+
+    /// A version of the kind that is not served has no schema: every field beside the metadata is unknown.
+    fn report_unknown_version(&self, value: &Value) -> Result<(), ApiError> {
+        let kind = self.kind();
+        let (group, version) = meta::group_version(meta::text(value, "apiVersion"));
+        if !kind.is_custom() || group != kind.group || meta::text(value, "kind") != kind.kind {
+            return Ok(());
+        }
+        let keys = value.as_object().into_iter().flatten().map(|(key, _)| key.as_str());
+        let mut unknown: Vec<&str> = keys.filter(|key| !matches!(*key, "apiVersion" | "kind" | "metadata")).collect();
+        unknown.sort_unstable();
+        let unknown: Vec<String> = unknown.into_iter().map(|key| format!("unknown field {key:?}")).collect();
+        match self.params.field_validation {
+            FieldValidation::Strict if !unknown.is_empty() => Err(ApiError::bad_request(format!(
+                "{kind} in version {version:?} cannot be handled as a {kind}: strict decoding error: {}",
+                unknown.join(", "),
+                kind = kind.kind
+            ))),
+            FieldValidation::Warn => {
+                unknown.into_iter().for_each(|warning| self.warn(warning));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_type(&self, value: &Value, source: Source) -> Result<(), Failure> {
         let kind = self.kind();
         if !value.is_object() {
-            let why = "couldn't get version/kind; json parse error: json: cannot unmarshal this into an object";
-            return Err(self.unrecognized(why).into());
+            return Err(ApiError::unprocessable().into());
         }
         let (api_version, name) = (meta::text(value, "apiVersion"), meta::text(value, "kind"));
         if kind.is_custom() && name.is_empty() {
-            return Err(match source {
-                Source::Apply => ApiError::bad_request("invalid object type: /, Kind="),
-                _ => self.unrecognized(&format!("Object 'Kind' is missing in '{value}'")),
-            }
-            .into());
+            return Err(ApiError::bad_request("invalid object type: /, Kind=").into());
         }
         let expected = &self.served.api_version;
         if api_version != expected && (kind.is_custom() || !api_version.is_empty()) {
@@ -101,6 +127,9 @@ impl Call<'_> {
                 let error = FieldError::invalid("apiVersion", &Value::from(api_version), detail);
                 let (group, _) = meta::group_version(api_version);
                 return Err(ApiError::invalid(group, name, self.name, &[error]).into());
+            }
+            if source == Source::Body {
+                self.report_unknown_version(value)?;
             }
             return Err(ApiError::bad_request(format!(
                 "the API version in the data ({api_version}) does not match the expected API version ({expected})"
@@ -119,12 +148,6 @@ impl Call<'_> {
             .into());
         }
         Ok(())
-    }
-
-    /// The answer to a body of which not even the type can be read.
-    pub(crate) fn unrecognized(&self, why: &str) -> ApiError {
-        let kind = &self.kind().kind;
-        ApiError::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {why}"))
     }
 
     /// Compares name and namespace with the URL, and fills in what the body leaves out.

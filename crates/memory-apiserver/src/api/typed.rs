@@ -1,8 +1,9 @@
 //! What a typed server's decoder does to built-in kinds: unknown members go, wrong types and broken base64 are refused.
 
+use crate::golang;
 use crate::kind::Behaviour;
 use crate::meta;
-use base64::{DecodeError, Engine};
+use base64::Engine;
 use serde_json::Value;
 
 /// Drops the members that small kinds do not have. The others keep what they are given.
@@ -53,11 +54,7 @@ pub(super) fn undecodable(object: &Value, behaviour: Behaviour) -> Option<String
         }
     }
     members(binary).filter_map(|(_, value)| value.as_str()).find_map(|text| {
-        let at = match base64::engine::general_purpose::STANDARD.decode(text) {
-            Ok(_) => return None,
-            Err(DecodeError::InvalidByte(at, _) | DecodeError::InvalidLastSymbol(at, _)) => at,
-            Err(_) => text.len(),
-        };
-        Some(format!("illegal base64 data at input byte {at}"))
+        let error = base64::engine::general_purpose::STANDARD.decode(text).err()?;
+        Some(golang::base64_error(text, &error))
     })
 }

@@ -74,8 +74,7 @@ impl Call<'_> {
         let (source, applied) = (draft.source, draft.managers);
         let now = self.inner.clock.now();
         let now_text = crate::clock::seconds_text(now);
-        let mut warnings = Vec::new();
-        let mut new = self.prepare(draft.value, draft.duplicates, source, &mut warnings)?;
+        let mut new = self.prepare(draft.value, draft.duplicates, source)?;
         meta_rules::keep(&mut new, &old.value, kind.allows_unconditional_update());
         self.check_resource_version(&new, &old.value)?;
         behaviour::normalise(&mut new, kind.behaviour);
@@ -89,17 +88,13 @@ impl Call<'_> {
         let changed = new != *old.value;
         if changed {
             let mut errors = Vec::new();
-            meta_rules::check_update(&new, &old.value, &mut errors);
-            if kind.is_custom() {
-                // A real server checks the metadata of custom resources twice, and lists each cause twice.
-                errors.extend(errors.clone());
-            }
+            meta_rules::check_update(&new, &old.value, kind.is_custom(), &mut errors);
             self.check_schema(&new, Some(&old.value), &mut errors);
             behaviour::check(&new, Some(&old.value), kind.behaviour, &mut errors);
             if !errors.is_empty() {
                 return Err(self.invalid(self.name, &errors).into());
             }
-            names::finalizer_warnings(&new, Some(&old.value), &mut warnings);
+            names::finalizer_warnings(&new, Some(&old.value)).for_each(|warning| self.warn(warning));
             let tracked = self.inner.config.managed_fields || !managers.0.is_empty();
             if source != Source::Apply && tracked {
                 let changes = fields::changes(&old.value, &new, &self.served.schema);
@@ -110,9 +105,9 @@ impl Call<'_> {
             managers.record_update(&self.manager(Operation::Update), &unsaved, &now_text);
         }
         if !changed && managers.same_fields(&old.managers) {
-            return Ok(Some(Written { code: 200, object: Outcome::Object(old.clone()), warnings, answer_lost: None }));
+            return Ok(Some(Written { code: 200, object: Outcome::Object(old.clone()), answer_lost: None }));
         }
-        self.commit_update(old, new, managers, warnings, now)
+        self.commit_update(old, new, managers, now)
     }
 
     fn commit_update(
@@ -120,13 +115,12 @@ impl Call<'_> {
         old: &Arc<Object>,
         mut new: Value,
         managers: Managers,
-        warnings: Vec<String>,
         now: jiff::Timestamp,
     ) -> Result<Option<Written>, Failure> {
         let definition = self.redefine(&mut new, old)?;
         if self.params.dry_run {
             let object = Object::new(Arc::new(new), old.rv, managers);
-            return Ok(Some(Written { code: 200, object: Outcome::Object(object), warnings, answer_lost: None }));
+            return Ok(Some(Written { code: 200, object: Outcome::Object(object), answer_lost: None }));
         }
         // The last finalizer of a terminating object is gone: so is the object.
         let finished = is_finished(&new, self.kind());
@@ -157,7 +151,6 @@ impl Call<'_> {
         Ok(Some(Written {
             code: 200,
             object: Outcome::Object(answer.unwrap_or(committed.object)),
-            warnings,
             answer_lost: committed.answer_lost,
         }))
     }

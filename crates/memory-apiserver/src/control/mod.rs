@@ -9,6 +9,7 @@ use crate::api::delete::DeleteOptions;
 use crate::meta;
 use crate::request::Params;
 use crate::store::{Object, ObjectKey, Route};
+use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -85,6 +86,8 @@ impl Inner {
             subresource: "",
             params: &Params::default(),
             agent: &user,
+            warnings: &RefCell::default(),
+            patch: None,
         }))
     }
 

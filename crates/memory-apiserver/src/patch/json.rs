@@ -8,6 +8,9 @@ use serde_json::Value;
 /// Whatever cannot be applied (a failed `test`, a missing path, an unknown operation) gets the same answer, as on a real
 /// server.
 pub(super) fn patch(object: &mut Value, patch: &Value) -> Result<(), ApiError> {
+    if patch.is_null() {
+        return Ok(());
+    }
     let operations: json_patch::Patch = serde_json::from_value(patch.clone()).map_err(|_| ApiError::unprocessable())?;
     for operation in operations.0 {
         let operation = match operation {

@@ -9,6 +9,7 @@ pub(crate) use apply::apply;
 pub(crate) use merge::merge;
 
 use crate::error::ApiError;
+use crate::golang;
 use serde_json::Value;
 
 /// The patch type, from the `Content-Type` of the request.
@@ -31,6 +32,28 @@ impl PatchType {
             _ => None,
         }
     }
+}
+
+/// The complaint about a document that is no patch of its kind.
+pub(crate) fn wrong_type(kind: PatchType, patch: &Value) -> Option<String> {
+    let complaint = |value: &Value, go_type: &str| Some(decoding(kind, &golang::type_error(value, go_type)));
+    match (kind, patch) {
+        // Nothing to do.
+        (PatchType::Json, Value::Null) => None,
+        (PatchType::Json, Value::Array(operations)) => {
+            let wrong = operations.iter().find(|operation| !operation.is_object())?;
+            complaint(wrong, "handlers.jsonPatchOp")
+        }
+        (PatchType::Json, _) => complaint(patch, "[]handlers.jsonPatchOp"),
+        (_, Value::Object(_)) => None,
+        (PatchType::Merge, Value::Null) => Some("Invalid JSON Patch".to_owned()),
+        _ => complaint(patch, "map[string]interface {}"),
+    }
+}
+
+/// How a complaint about the text of a patch begins.
+pub(crate) fn decoding(kind: PatchType, why: &str) -> String {
+    if kind == PatchType::Strategic { why.to_owned() } else { format!("error decoding patch: {why}") }
 }
 
 /// Applies a JSON, merge or strategic patch to `object`.

@@ -92,6 +92,27 @@ impl FieldTerm {
     }
 }
 
+/// Undoes the escapes of a field selector's value.
+fn unescape(value: &str) -> Result<String, ApiError> {
+    let mut plain = String::with_capacity(value.len());
+    let mut characters = value.chars();
+    while let Some(character) = characters.next() {
+        if character != '\\' {
+            plain.push(character);
+            continue;
+        }
+        match characters.next() {
+            Some(escaped @ ('\\' | ',' | '=')) => plain.push(escaped),
+            other => {
+                let sequence: String = other.into_iter().collect();
+                let why = format!("invalid field selector: invalid escape sequence: \\{sequence}");
+                return Err(ApiError::bad_request(why));
+            }
+        }
+    }
+    Ok(plain)
+}
+
 fn parse_fields(text: &str, served: &Served, namespaced: bool) -> Result<Vec<FieldTerm>, ApiError> {
     let mut terms = Vec::new();
     for part in text.split(',').map(str::trim).filter(|p| !p.is_empty()) {
@@ -115,7 +136,7 @@ fn parse_fields(text: &str, served: &Served, namespaced: bool) -> Result<Vec<Fie
                 None => return Err(ApiError::bad_request(format!("field label not supported: {other}"))),
             },
         };
-        terms.push(FieldTerm { field, equal, value: value.trim().to_owned() });
+        terms.push(FieldTerm { field, equal, value: unescape(value.trim())? });
     }
     Ok(terms)
 }

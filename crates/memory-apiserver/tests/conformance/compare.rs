@@ -1,8 +1,7 @@
 //! Comparing answers with recordings.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::fmt;
-use std::path::Path;
 
 pub struct Difference {
     /// `topic/case/step/part/…`
@@ -41,28 +40,5 @@ fn compare(place: &str, expected: Option<&Value>, actual: Option<&Value>, found:
         (a, b) => {
             found.push(Difference { place: place.to_owned(), expected: a.cloned(), actual: b.cloned() });
         }
-    }
-}
-
-/// Where memory-apiserver may differ: prefixes of places, each with its reason.
-pub struct Differences(Vec<(String, bool)>);
-
-impl Differences {
-    pub fn read(file: &Path) -> Self {
-        let text = std::fs::read_to_string(file).unwrap();
-        let known: Map<String, Value> = serde_saphyr::from_str(&text).unwrap();
-        assert!(known.values().all(|reason| reason.as_str().is_some_and(|r| !r.is_empty())), "reasons are wanted");
-        Self(known.into_iter().map(|(place, _)| (place, false)).collect())
-    }
-
-    pub fn allow(&mut self, place: &str) -> bool {
-        let known = self.0.iter_mut().find(|(prefix, _)| {
-            place.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        });
-        known.map(|(_, used)| *used = true).is_some()
-    }
-
-    pub fn unused(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(|(_, used)| !used).map(|(place, _)| place.as_str())
     }
 }

@@ -67,14 +67,23 @@ impl Normaliser {
             Value::Array(list) => list.iter_mut().for_each(|v| self.replace(v)),
             Value::Object(map) => {
                 let list = is_list(map);
-                if map.get("kind").and_then(Value::as_str) == Some("Table") {
-                    ages(map);
+                match map.get("kind").and_then(Value::as_str) {
+                    Some("Table") => {
+                        ages(map);
+                        drop_documentation(map);
+                    }
+                    Some("APIResourceList") => sort(map.get_mut("resources"), &["name"]),
+                    _ => {}
+                }
+                if map.get("reason").and_then(Value::as_str) == Some("Conflict") {
+                    sort(map.get_mut("details").and_then(|details| details.get_mut("causes")), &["field", "message"]);
                 }
                 if let Some(meta) = map.get_mut("metadata").and_then(Value::as_object_mut) {
                     let versioned = meta.get("resourceVersion").and_then(Value::as_str).map(|v| self.version(v, list));
                     if let Some(version) = versioned {
                         meta.insert("resourceVersion".to_owned(), Value::String(version));
                     }
+                    sort(meta.get_mut("managedFields"), &["manager", "operation", "subresource", "apiVersion"]);
                     if let Some(token) = meta.get_mut("continue").filter(|t| t.as_str() != Some("")) {
                         *token = Value::String("<continue>".to_owned());
                     }
@@ -126,6 +135,23 @@ fn is_list(map: &serde_json::Map<String, Value>) -> bool {
     let kind = map.get("kind").and_then(Value::as_str).unwrap_or_default();
     let name = map.get("metadata").and_then(|m| m.get("name"));
     kind.ends_with("List") || kind == "Table" || name.is_none()
+}
+
+/// Sorts a list of which the server promises no order: conflicts of an apply, managers by the second of their writes, resources by the moment
+/// their definitions were seen.
+fn sort(list: Option<&mut Value>, keys: &[&str]) {
+    if let Some(Value::Array(list)) = list {
+        list.sort_by_key(|item| {
+            keys.iter().map(|key| item[*key].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+        });
+    }
+}
+
+/// The text about the first column, a name's, is Kubernetes' own documentation, which memory-apiserver does not copy.
+fn drop_documentation(table: &mut serde_json::Map<String, Value>) {
+    if let Some(name) = table.get_mut("columnDefinitions").and_then(|columns| columns.get_mut(0)) {
+        name["description"] = Value::String("<documentation>".to_owned());
+    }
 }
 
 /// Cells of columns of type `date` tell how long ago that was.

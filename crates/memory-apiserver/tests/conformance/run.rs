@@ -7,7 +7,10 @@ use http::Request;
 use http_body_util::BodyExt;
 use kube::client::Body;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long a step waits for what controllers do.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs a case in a namespace of its own and returns what was answered, without what differs from run to run.
 pub async fn run(target: &Target, case: &Case) -> Value {
@@ -21,7 +24,7 @@ pub async fn run(target: &Target, case: &Case) -> Value {
         let answer = ask(target, step, &variables).await;
         answers.push(answer);
     }
-    target.send("DELETE", &format!("/api/v1/namespaces/{namespace}"), "").await;
+    target.clear(&namespace).await;
     let shown: Vec<Value> = case.steps.iter().zip(answers).filter(|(step, _)| !step.silent).map(shown).collect();
     Normaliser::new(&unique).normalise(Value::Array(shown))
 }
@@ -78,7 +81,8 @@ impl Variables<'_> {
 }
 
 async fn ask(target: &Target, step: &Step, variables: &Variables<'_>) -> Value {
-    for _ in 0..300 {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
         let answer = ask_once(target, step, variables).await;
         if step.until.is_none_or(|code| answer["code"] == code) {
             return answer;

@@ -57,7 +57,7 @@ pub(crate) fn table(
             map.insert("remainingItemCount".to_owned(), json!(remaining));
         }
     }
-    let definitions = headed.then(|| served.columns.iter().map(definition).collect::<Value>()).unwrap_or_default();
+    let definitions = if headed { served.columns.iter().map(definition).collect() } else { Value::Null };
     let mut out = format!(
         r#"{{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":{metadata},"columnDefinitions":{},"rows":["#,
         definitions

@@ -18,7 +18,7 @@ pub struct Summary {
     pub released: usize,
     /// IPAddresses that were left.
     pub addresses_in_use_after: usize,
-    /// The manager's writes for each machine, from its first to its last; its events are left out.
+    /// The manager's writes for each machine, from its first to its last.
     pub writes_per_machine: f64,
     /// The manager's writes by phase.
     pub writes: Writes,

@@ -18,6 +18,7 @@ use super::release;
 use super::report::{news, report};
 use super::select::Candidate;
 use super::step::{Concern, Step, Wait};
+use super::story::{Stories, Story};
 use super::world::{Pass, World, observe};
 use crate::conditions::say_the_same;
 use crate::effect::{Kind, Stage, Verb, Write};
@@ -43,6 +44,7 @@ pub struct MachineReconciler<P> {
     settings: Arc<Settings>,
     waits: Mutex<HashMap<ObjectKey, Since>>,
     spoken_for: Mutex<HashSet<ObjectKey>>,
+    stories: Stories,
 }
 
 /// A machine's word that it is about to reserve a Hardware, good until dropped. It spares all others that wait for
@@ -67,11 +69,13 @@ struct Since {
 impl<P: Stores + Api + Clock> MachineReconciler<P> {
     /// A reconciler that works through these ports.
     pub fn new(ports: P, settings: Settings) -> Self {
-        Self { ports, settings: Arc::new(settings), waits: Mutex::default(), spoken_for: Mutex::default() }
+        let (waits, spoken_for, stories) = (Mutex::default(), Mutex::default(), Stories::default());
+        Self { ports, settings: Arc::new(settings), waits, spoken_for, stories }
     }
 
     /// Forgets what it remembers of a machine that is gone.
     pub fn forget(&self, key: &ObjectKey) {
+        self.tell_story(key);
         self.waits.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
@@ -147,20 +151,28 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
             pass.failed_power_offs = Some(release::failures(job));
         }
         if let Some(notice) = &write.notice {
-            self.tell(world, notice.warning, notice.reason.to_owned(), notice.message.clone());
+            self.tell(world, notice.warning, notice.reason, &notice.message);
         }
         Ok(())
     }
 
-    fn tell(&self, world: &World, warning: bool, reason: String, message: String) {
-        self.ports.event(Event {
-            kind: Kind::TinkerbellMachine,
-            key: world.key(),
-            uid: world.machine.uid().to_owned(),
-            warning,
-            reason,
-            message,
-        });
+    /// Tells a warning at once, anything else as part of the machine's story.
+    fn tell(&self, world: &World, warning: bool, reason: &str, message: &str) {
+        let (key, uid) = (world.key(), world.machine.uid());
+        if !warning {
+            self.stories.add(key, uid, reason, message);
+            return;
+        }
+        self.tell_story(&key);
+        let (uid, reason, message) = (uid.to_owned(), reason.to_owned(), message.to_owned());
+        self.ports.event(Event { kind: Kind::TinkerbellMachine, key, uid, warning, reason, message });
+    }
+
+    fn tell_story(&self, machine: &ObjectKey) {
+        if let Some(Story { uid, reason, message }) = self.stories.take(machine) {
+            let key = machine.clone();
+            self.ports.event(Event { kind: Kind::TinkerbellMachine, key, uid, warning: false, reason, message });
+        }
     }
 
     /// Nothing more can be done now.
@@ -187,6 +199,7 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
         let before = world.machine.status.clone().unwrap_or_default();
         let after = report(world, step, now);
         if same(&before, &after) {
+            self.tell_story(&world.key());
             return settled(requeue, interest);
         }
         if let Some(left) = patience {
@@ -198,8 +211,9 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
         match self.ports.write(&write).await {
             Ok(()) => {
                 for (warning, reason, message) in news(&before, &after, step) {
-                    self.tell(world, warning, reason, message);
+                    self.tell(world, warning, &reason, &message);
                 }
+                self.tell_story(&world.key());
                 settled(requeue, interest)
             }
             Err(WriteError::Conflict(_)) => settled(Some(Duration::from_millis(50)), interest),

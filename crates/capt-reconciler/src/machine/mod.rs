@@ -17,6 +17,7 @@ pub mod report;
 pub mod reserve;
 pub mod select;
 pub mod step;
+mod story;
 pub mod track;
 pub mod world;
 

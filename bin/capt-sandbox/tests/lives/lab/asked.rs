@@ -159,7 +159,7 @@ impl Lab {
     }
 
     pub fn writes_without_events(&self, user: &str) -> u64 {
-        self.writes(user) - self.server.journal().count(Some(user), Some("events")) - self.cluster_writes(user)
+        self.machine_writes(user) - self.server.journal().count(Some(user), Some("events"))
     }
 
     /// Writes to the TinkerbellCluster are not of a machine.
@@ -167,19 +167,22 @@ impl Lab {
         self.server.journal().count(Some(user), Some("tinkerbellclusters"))
     }
 
-    /// Writes to machines and what belongs to them; without events.
+    /// Writes to machines and what belongs to them, events included.
     pub fn machine_writes(&self, user: &str) -> u64 {
-        self.writes_without_events(user)
+        self.writes(user) - self.cluster_writes(user)
     }
 
-    /// The reasons of all events about machines, oldest first.
+    /// All events about machines, oldest first, as `reason: message`.
     pub fn machine_events(&self) -> Vec<String> {
         let mut events = self.server.list("", "events");
         events.retain(|event| event["involvedObject"]["kind"] == "TinkerbellMachine");
         let number =
             |event: &Arc<Value>| event["metadata"]["resourceVersion"].as_str().unwrap().parse::<u64>().unwrap();
         events.sort_by_key(number);
-        events.iter().map(|event| event["reason"].as_str().unwrap().to_owned()).collect()
+        events
+            .iter()
+            .map(|event| format!("{}: {}", event["reason"].as_str().unwrap(), event["message"].as_str().unwrap()))
+            .collect()
     }
 
     pub fn hardware_writes(&self, user: &str) -> u64 {

@@ -103,6 +103,8 @@ pub mod reasons {
     pub const WORKFLOW_TIMED_OUT: &str = "WorkflowTimedOut";
     /// No usable template text.
     pub const TEMPLATE_INVALID: &str = "TemplateInvalid";
+    /// The namespace of the Hardware, in another cluster, cannot be watched.
+    pub const NAMESPACE_NOT_WATCHED: &str = "NamespaceNotWatched";
     /// A Template or Workflow of the machine's name belongs to somebody else.
     pub const WORKFLOW_CONFLICT: &str = "WorkflowConflict";
 

@@ -31,6 +31,8 @@ const FIELD_MANAGER: &str = "capt-manager";
 #[derive(Clone)]
 pub struct Writer {
     client: Client,
+    /// The client of the cluster where Tinkerbell is.
+    tinkerbell: Client,
     cache: Arc<Cache>,
 }
 
@@ -43,7 +45,35 @@ enum Read {
 impl Writer {
     /// A writer that puts the server's answers into the cache.
     pub fn new(client: Client, cache: Arc<Cache>) -> Self {
-        Self { client, cache }
+        Self { tinkerbell: client.clone(), client, cache }
+    }
+
+    /// The same writer, with Tinkerbell in another cluster.
+    #[must_use]
+    pub fn with_tinkerbell(self, tinkerbell: Client) -> Self {
+        Self { tinkerbell, ..self }
+    }
+
+    /// Reads a Template, Workflow or Job into the cache.
+    ///
+    /// # Errors
+    /// When the server does not answer, or we may not read it.
+    pub async fn look(&self, kind: Kind, key: &ObjectKey) -> Result<(), WriteError> {
+        // A name that a user wrote somewhere; there is no object of that name.
+        if !is_name(&key.name) || !is_name(&key.namespace) {
+            return Ok(());
+        }
+        let client = &self.tinkerbell;
+        let read = match kind {
+            Kind::Template => self.refresh::<Template>(client, key).await,
+            Kind::Workflow => self.refresh::<Workflow>(client, key).await,
+            Kind::Job => self.refresh::<Job>(client, key).await,
+            Kind::TinkerbellCluster | Kind::TinkerbellMachine | Kind::Hardware | Kind::IPAddressClaim => Ok(()),
+        };
+        read.map_err(|error| match errors::classify(&error, &key.name) {
+            Class::Refused => WriteError::Rejected(errors::describe(&error)),
+            _ => WriteError::Transient(errors::describe(&error)),
+        })
     }
 
     /// Performs one write; see [`Api::write`](capt_reconciler::ports::Api::write).
@@ -74,13 +104,13 @@ impl Writer {
 
     async fn send_to_its_kind(&self, write: &Write) -> Result<(), WriteError> {
         match write.kind {
-            Kind::TinkerbellCluster => self.perform::<TinkerbellCluster>(write).await,
-            Kind::TinkerbellMachine => self.perform::<TinkerbellMachine>(write).await,
-            Kind::Hardware => self.perform::<Hardware>(write).await,
-            Kind::Template => self.perform::<Template>(write).await,
-            Kind::Workflow => self.perform::<Workflow>(write).await,
-            Kind::Job => self.perform::<Job>(write).await,
-            Kind::IPAddressClaim => self.perform::<IPAddressClaim>(write).await,
+            Kind::TinkerbellCluster => self.perform::<TinkerbellCluster>(&self.client, write).await,
+            Kind::TinkerbellMachine => self.perform::<TinkerbellMachine>(&self.client, write).await,
+            Kind::Hardware => self.perform::<Hardware>(&self.tinkerbell, write).await,
+            Kind::Template => self.perform::<Template>(&self.tinkerbell, write).await,
+            Kind::Workflow => self.perform::<Workflow>(&self.tinkerbell, write).await,
+            Kind::Job => self.perform::<Job>(&self.tinkerbell, write).await,
+            Kind::IPAddressClaim => self.perform::<IPAddressClaim>(&self.client, write).await,
         }
     }
 
@@ -98,28 +128,45 @@ impl Writer {
         }
     }
 
-    async fn perform<K: Cached>(&self, write: &Write) -> Result<(), WriteError> {
+    async fn perform<K: Cached>(&self, client: &Client, write: &Write) -> Result<(), WriteError> {
         let request = request::<K>(&K::shelf(&self.cache).state().version, write)
             .map_err(|error| WriteError::Rejected(error.to_string()))?;
-        let error = match self.send(request).await {
+        let error = match send(client, request).await {
             Ok(text) => return self.take_in::<K>(write, &text),
             Err(error) => error,
         };
         let message = if carries_bootstrap_data(write) { discreet(&error) } else { errors::describe(&error) };
         match errors::classify(&error, &write.key.name) {
-            Class::Refused => Err(WriteError::Rejected(message)),
+            Class::Refused => {
+                if write.kind == Kind::Job && matches!(write.verb, Verb::Delete { .. }) && errors::is_forbidden(&error)
+                {
+                    self.job_deletion_refused();
+                }
+                Err(WriteError::Rejected(message))
+            }
             Class::Busy => Err(WriteError::Transient(message)),
-            Class::Stale => match self.refresh::<K>(&write.key).await {
+            Class::Stale => match self.refresh::<K>(client, &write.key).await {
                 Ok(()) => Err(WriteError::Conflict(message)),
-                Err(reading) => Err(WriteError::Transient(format!("{message}; and then: {reading}"))),
+                Err(reading) => {
+                    Err(WriteError::Transient(format!("{message}; and then: {}", errors::describe(&reading))))
+                }
             },
             Class::Unknown => {
                 // The write may have taken effect: the next decision should see what is.
-                if let Err(reading) = self.refresh::<K>(&write.key).await {
-                    tracing::debug!(object = %write.key, error = reading, "cannot read it after a failed write");
+                if let Err(reading) = self.refresh::<K>(client, &write.key).await {
+                    tracing::debug!(object = %write.key, error = errors::describe(&reading), "cannot read it after a failed write");
                 }
                 Err(WriteError::Transient(message))
             }
+        }
+    }
+
+    fn job_deletion_refused(&self) {
+        if self.cache.job_deletion.refused() {
+            tracing::warn!(
+                "we may not delete Jobs of bmc.tinkerbell.org: a power-off Job that fails is not tried again, and Jobs \
+                 that are done stay behind"
+            );
         }
     }
 
@@ -144,14 +191,14 @@ impl Writer {
     }
 
     /// Puts the object as the server has it now (or its absence) into the store.
-    async fn refresh<K: Cached>(&self, key: &ObjectKey) -> Result<(), String> {
+    async fn refresh<K: Cached>(&self, client: &Client, key: &ObjectKey) -> Result<(), Error> {
         let shelf = K::shelf(&self.cache);
         let before = shelf.store.uid(key);
         let path = K::url_path(&shelf.state().version, Some(&key.namespace));
-        match self.read(&path, &key.name).await.map_err(|error| errors::describe(&error))? {
+        match read(client, &path, &key.name).await? {
             Read::Found(text) => {
                 let object = serde_json::from_str::<Guarded<K>>(&text);
-                self.cache.answered(object.map_err(|_| "the server's answer is not JSON".to_owned())?);
+                self.cache.answered(object.map_err(|_| Error::Service("the server's answer is not JSON".into()))?);
             }
             Read::Missing => {
                 if let Some(uid) = before {
@@ -171,7 +218,7 @@ impl Writer {
             return Ok(BootstrapSecret::Missing);
         }
         let path = format!("/api/v1/namespaces/{}/secrets", key.namespace);
-        match self.read(&path, &key.name).await {
+        match read(&self.client, &path, &key.name).await {
             Ok(Read::Missing) => Ok(BootstrapSecret::Missing),
             Ok(Read::Found(text)) => Ok(bootstrap_data(&text)),
             Err(error) => match errors::classify(&error, &key.name) {
@@ -180,23 +227,23 @@ impl Writer {
             },
         }
     }
+}
 
-    async fn read(&self, path: &str, name: &str) -> Result<Read, Error> {
-        let request = Request::new(path).get(name, &GetParams::default()).map_err(Error::BuildRequest)?;
-        match self.send(request).await {
-            Ok(text) => Ok(Read::Found(text)),
-            Err(Error::Api(status)) if errors::is_missing(&status, name) => Ok(Read::Missing),
-            Err(error) => Err(error),
-        }
+async fn read(client: &Client, path: &str, name: &str) -> Result<Read, Error> {
+    let request = Request::new(path).get(name, &GetParams::default()).map_err(Error::BuildRequest)?;
+    match send(client, request).await {
+        Ok(text) => Ok(Read::Found(text)),
+        Err(Error::Api(status)) if errors::is_missing(&status, name) => Ok(Read::Missing),
+        Err(error) => Err(error),
     }
+}
 
-    /// One request, headers and body within the time limit. The text is decoded by us: the client's own decoding logs
-    /// what it cannot read, and that may be a secret.
-    async fn send(&self, request: http::Request<Vec<u8>>) -> Result<String, Error> {
-        match timeout(RESPONSE_TIMEOUT, self.client.request_text(request)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Error::Service("the server did not answer in time".into())),
-        }
+/// One request, headers and body within the time limit. The text is decoded by us: the client's own decoding logs what
+/// it cannot read, and that may be a secret.
+async fn send(client: &Client, request: http::Request<Vec<u8>>) -> Result<String, Error> {
+    match timeout(RESPONSE_TIMEOUT, client.request_text(request)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Error::Service("the server did not answer in time".into())),
     }
 }
 

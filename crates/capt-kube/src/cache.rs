@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::decode::Guarded;
+use crate::external::denial::Denial;
 use crate::metrics::{Machines, Metrics};
 use crate::pools::Pools;
 use crate::store::{Addresses, AddressesOf, Change, Grouped, HardwareIndex, Index, Store};
@@ -48,6 +49,8 @@ pub trait Cached:
 pub struct Shelf<K: Cached> {
     /// The objects.
     pub store: Store<K, K::Index>,
+    /// Told when something speaks against the kind being served.
+    pub(crate) doubted: tokio::sync::Notify,
     state: watch::Sender<ShelfState<K::DynamicType>>,
     trouble: Mutex<Trouble>,
 }
@@ -82,7 +85,12 @@ impl<K: Cached> Shelf<K> {
             listed: None,
             last_event: None,
         };
-        Self { store: Store::new(index), state: watch::Sender::new(state), trouble: Mutex::default() }
+        Self {
+            store: Store::new(index),
+            doubted: tokio::sync::Notify::new(),
+            state: watch::Sender::new(state),
+            trouble: Mutex::default(),
+        }
     }
 
     /// What went wrong with the watch.
@@ -137,6 +145,8 @@ pub struct Cache {
     pub metrics: Machines,
     /// Which Cluster API objects are ours.
     pub watch_filter: WatchFilter,
+    /// Whether we may delete Jobs.
+    pub job_deletion: Denial,
 }
 
 impl Cache {
@@ -171,6 +181,7 @@ impl Cache {
             wake,
             metrics: metrics.machines.clone(),
             watch_filter: WatchFilter::default(),
+            job_deletion: Denial::default(),
         }
     }
 
@@ -195,6 +206,47 @@ impl Cache {
     /// Takes in that the object with this UID is gone, from an answer.
     pub fn gone<K: Cached>(&self, key: &ObjectKey, uid: &str) {
         self.tell(K::shelf(self).store.gone(key, uid));
+    }
+
+    /// Takes in an event of a watch over all namespaces, or one. Returns objects that the server must be asked about.
+    pub(crate) fn take_in<K: Cached>(
+        &self,
+        event: kube::runtime::watcher::Event<Guarded<K>>,
+        namespace: Option<&str>,
+    ) -> Vec<ObjectKey> {
+        use kube::runtime::watcher::Event;
+        let shelf = K::shelf(self);
+        let mut doubtful = Vec::new();
+        match event {
+            Event::Apply(object) => self.tell(shelf.store.observed(object)),
+            Event::Delete(object) => self.tell(shelf.store.deleted(&object)),
+            Event::Init => {
+                shelf.store.relist_begins_in(namespace);
+                shelf.state.send_modify(|state| state.listed = Some(Instant::now()));
+            }
+            Event::InitApply(object) => self.tell(shelf.store.relisted(object)),
+            Event::InitDone => {
+                let (changes, questions) = shelf.store.relist_ends_in(namespace);
+                self.tell(changes);
+                doubtful = questions;
+            }
+        }
+        shelf.state.send_modify(|state| state.last_event = Some(Instant::now()));
+        doubtful
+    }
+
+    /// The kind is served, and what is to be known of it in advance is known.
+    pub(crate) fn mark_ready<K: Cached>(&self) {
+        let shelf = K::shelf(self);
+        let news = shelf.state.send_if_modified(|state| {
+            let news = state.presence != Presence::Ready;
+            state.presence = Presence::Ready;
+            news
+        });
+        if news {
+            tracing::info!(kind = %K::kind(&shelf.state().version), objects = shelf.store.counts().objects, "in memory");
+            K::presence_changed(self);
+        }
     }
 
     fn tell<K: Cached>(&self, changes: impl IntoIterator<Item = Change<K>>) {
@@ -277,36 +329,10 @@ pub trait Sink<K: Resource>: Send + Sync {
 
 impl<K: Cached> Sink<K> for Cache {
     fn event(&self, event: kube::runtime::watcher::Event<Guarded<K>>) -> Vec<ObjectKey> {
-        use kube::runtime::watcher::Event;
-        let shelf = K::shelf(self);
-        let mut doubtful = Vec::new();
-        let mut filled = false;
-        match event {
-            Event::Apply(object) => self.tell(shelf.store.observed(object)),
-            Event::Delete(object) => self.tell(shelf.store.deleted(&object)),
-            Event::Init => {
-                shelf.store.relist_begins();
-                shelf.state.send_modify(|state| state.listed = Some(Instant::now()));
-            }
-            Event::InitApply(object) => self.tell(shelf.store.relisted(object)),
-            Event::InitDone => {
-                let (changes, questions) = shelf.store.relist_ends();
-                self.tell(changes);
-                doubtful = questions;
-                filled = true;
-            }
-        }
-        let mut now_ready = false;
-        shelf.state.send_modify(|state| {
-            state.last_event = Some(Instant::now());
-            now_ready = filled && state.presence != Presence::Ready;
-            if now_ready {
-                state.presence = Presence::Ready;
-            }
-        });
-        if now_ready {
-            tracing::info!(kind = %K::kind(&shelf.state().version), objects = shelf.store.counts().objects, "in memory");
-            K::presence_changed(self);
+        let filled = matches!(event, kube::runtime::watcher::Event::InitDone);
+        let doubtful = self.take_in(event, None);
+        if filled {
+            self.mark_ready::<K>();
         }
         doubtful
     }

@@ -26,6 +26,8 @@ pub struct Clients {
     pub writes: Client,
     /// The requests of both, counted.
     pub requests: Requests,
+    /// Clients of the cluster where Tinkerbell is, if it is another one.
+    pub external: Option<Box<Clients>>,
 }
 
 impl Clients {
@@ -47,10 +49,33 @@ impl Clients {
     ///
     /// # Errors
     /// When the configuration's certificates or credentials cannot be used.
-    pub fn from_config(mut config: Config, max_writes: usize) -> anyhow::Result<Self> {
+    pub fn from_config(config: Config, max_writes: usize) -> anyhow::Result<Self> {
+        Self::counted(config, max_writes, Requests::default())
+    }
+
+    /// The same clients, with Tinkerbell in the configured cluster.
+    ///
+    /// # Errors
+    /// When the configuration's certificates or credentials cannot be used.
+    pub fn with_external_config(self, config: Config, max_writes: usize) -> anyhow::Result<Self> {
+        let external = Self::counted(config, max_writes, self.requests.clone())?;
+        Ok(self.with_external(external))
+    }
+
+    /// The same clients, with Tinkerbell in another cluster.
+    #[must_use]
+    pub fn with_external(self, external: impl Into<Self>) -> Self {
+        Self { external: Some(Box::new(external.into())), ..self }
+    }
+
+    /// The clients of the cluster where Tinkerbell is.
+    pub fn of_tinkerbell(&self) -> &Self {
+        self.external.as_deref().unwrap_or(self)
+    }
+
+    fn counted(mut config: Config, max_writes: usize, requests: Requests) -> anyhow::Result<Self> {
         let agent = format!("capt-manager/{}", env!("CARGO_PKG_VERSION"));
         config.headers.push((http::header::USER_AGENT, agent.parse().context("user agent")?));
-        let requests = Requests::default();
         let count = requests.layer(config.cluster_url.authority().map_or("", http::uri::Authority::as_str));
         let timeout = TimeoutLayer::new(RESPONSE_TIMEOUT);
         let watches = ClientBuilder::try_from(config.clone())?.with_layer(&count).with_layer(&timeout).build();
@@ -59,13 +84,13 @@ impl Clients {
             .with_layer(&ConcurrencyLimitLayer::new(max_writes))
             .with_layer(&timeout)
             .build();
-        Ok(Self { watches, writes, requests })
+        Ok(Self { watches, writes, requests, external: None })
     }
 }
 
 /// One client for everything, as tests and sandboxes have it. Its requests are not counted.
 impl From<Client> for Clients {
     fn from(client: Client) -> Self {
-        Self { watches: client.clone(), writes: client, requests: Requests::default() }
+        Self { watches: client.clone(), writes: client, requests: Requests::default(), external: None }
     }
 }

@@ -16,6 +16,7 @@
 //! | [`store`], [`cache`], [`pools`] | all objects in memory, with indexes, written through |
 //! | [`wake`] | whom a change concerns, and who waits for what |
 //! | [`queue`], [`controller`] | which object is worked on when, and by whom |
+//! | [`external`] | Tinkerbell in another cluster |
 //! | [`resync`] | every object once in a while |
 //! | [`ports`], [`api`], [`errors`], [`events`], [`clock`] | what the reconcilers need of the world outside |
 //! | [`metrics`] | what is counted, and what Prometheus reads |
@@ -31,6 +32,7 @@ pub mod controller;
 pub mod decode;
 pub mod errors;
 pub mod events;
+pub mod external;
 pub mod lease;
 pub mod manager;
 pub mod metrics;

@@ -11,6 +11,7 @@ use capt_api::tinkerbell::{Hardware, Template, Workflow};
 use capt_reconciler::cluster::ClusterReconciler;
 use capt_reconciler::machine::MachineReconciler;
 use capt_reconciler::ports::Presence;
+use futures::FutureExt;
 use kube::{Api, Client};
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -25,6 +26,8 @@ use crate::clock::TokioClock;
 use crate::controller;
 use crate::decode::Guarded;
 use crate::events::{self, Events, Outbox};
+use crate::external::namespaces::{Namespaces, Start};
+use crate::external::watches;
 use crate::lease::{Candidate, Election, Standing};
 use crate::metrics::{self, Metrics, Registry};
 use crate::ports::Ports;
@@ -77,6 +80,8 @@ impl Default for Settings {
 /// The manager.
 pub struct Manager {
     clients: Clients,
+    /// The namespaces watched in another cluster, if Tinkerbell is there.
+    namespaces: Option<Arc<Namespaces>>,
     settings: Settings,
     cache: Arc<Cache>,
     ports: Ports,
@@ -89,16 +94,22 @@ pub struct Manager {
 
 impl Manager {
     /// A manager that has not begun. Needs a tokio runtime.
-    pub fn new(clients: impl Into<Clients>, settings: Settings) -> Self {
+    pub fn new(clients: impl Into<Clients>, mut settings: Settings) -> Self {
         let clients = clients.into();
         let metrics = Metrics { requests: clients.requests.clone(), ..Metrics::default() };
         let cache = Arc::new(Cache::counted(&metrics).filtered(settings.watch_filter.clone()));
         let (events, outbox) = Events::new();
         let clock = TokioClock::new();
-        let writer = Writer::new(clients.writes.clone(), cache.clone());
-        let ports = Ports::new(cache.clone(), writer, events.clone(), clock);
+        let tinkerbell = clients.of_tinkerbell();
+        let writer = Writer::new(clients.writes.clone(), cache.clone()).with_tinkerbell(tinkerbell.writes.clone());
+        let mut ports = Ports::new(cache.clone(), writer, events.clone(), clock);
+        let namespaces = clients.external.as_ref().map(|external| namespaces(&external.watches, &cache));
+        if let Some(namespaces) = &namespaces {
+            ports = ports.with_external(namespaces.clone());
+            settings.reconciler.external_tinkerbell = true;
+        }
         let (outbox, standing) = (Mutex::new(Some(outbox)), Arc::new(OnceLock::new()));
-        Self { clients, settings, cache, ports, events, outbox, clock, standing, metrics }
+        Self { clients, namespaces, settings, cache, ports, events, outbox, clock, standing, metrics }
     }
 
     /// The ports that the reconcilers work through.
@@ -253,10 +264,15 @@ impl Manager {
     fn start_watches(&self, tasks: &mut JoinSet<()>) -> anyhow::Result<()> {
         self.watch::<TinkerbellMachine>(tasks, one_version);
         self.watch::<TinkerbellCluster>(tasks, one_version);
-        self.watch::<Hardware>(tasks, one_version);
-        self.watch::<Template>(tasks, one_version);
-        self.watch::<Workflow>(tasks, one_version);
-        self.watch::<Job>(tasks, one_version);
+        match &self.namespaces {
+            None => {
+                self.watch::<Hardware>(tasks, one_version);
+                self.watch::<Template>(tasks, one_version);
+                self.watch::<Workflow>(tasks, one_version);
+                self.watch::<Job>(tasks, one_version);
+            }
+            Some(namespaces) => self.watch_external(tasks, namespaces.clone()),
+        }
         self.watch::<Machine>(tasks, contract_version);
         self.watch::<Cluster>(tasks, contract_version);
         self.watch::<IPAddressClaim>(tasks, contract_version);
@@ -264,6 +280,17 @@ impl Manager {
         let pools = self.cache.pools.to_watch().context("the manager ran already")?;
         tasks.spawn(watch_pools(self.clients.watches.clone(), pools, self.settings.namespace.clone()));
         Ok(())
+    }
+
+    /// Hardware is watched everywhere, Workflows and Jobs in the namespaces that matter, Templates not at all.
+    fn watch_external(&self, tasks: &mut JoinSet<()>, namespaces: Arc<Namespaces>) {
+        let (client, cache) = (self.clients.of_tinkerbell().watches.clone(), self.cache.clone());
+        // What is not read in advance need not be waited for.
+        cache.mark_ready::<Template>();
+        cache.mark_ready::<Workflow>();
+        tasks.spawn(watches::watch_hardware(client.clone(), cache.clone()));
+        // From when on there are Jobs, they are watched along with the Workflows.
+        tasks.spawn(watches::watch_for_jobs(client, cache, move || namespaces.stop_all()));
     }
 
     fn watch<K: Cached>(&self, tasks: &mut JoinSet<()>, versions: fn() -> Vec<(&'static str, K::DynamicType)>) {
@@ -290,8 +317,22 @@ impl Manager {
                 Some((*version, api))
             }
         };
-        tasks.spawn(watch_kind::<K, Cache>(client, lookup, self.cache.clone(), api));
+        tasks.spawn(watch_kind::<K, Cache>(client, lookup, self.cache.clone(), None, api));
     }
+}
+
+/// The namespaces of another cluster; those that wait for something in one are woken when its watch ends.
+fn namespaces(client: &Client, cache: &Arc<Cache>) -> Arc<Namespaces> {
+    let start: Start = {
+        let (client, cache) = (client.clone(), cache.clone());
+        Box::new(move |namespace, ready| {
+            watches::watch_namespace(client.clone(), cache.clone(), namespace, ready).boxed()
+        })
+    };
+    let cache = cache.clone();
+    Namespaces::new(start, move || {
+        cache.tinkerbell_machines.store.keys().iter().for_each(|key| cache.wake.machines.wake(key));
+    })
 }
 
 /// Whether no work is under way any more. If it is not known, nobody may begin before the Lease expires.
@@ -335,6 +376,6 @@ async fn watch_pools(
                 Some((found.resource.clone(), api))
             }
         };
-        tasks.spawn(watch_kind::<Pool, _>(client.clone(), lookup, kind, api));
+        tasks.spawn(watch_kind::<Pool, _>(client.clone(), lookup, kind, None, api));
     }
 }

@@ -10,7 +10,7 @@ use capt_api::infra::{PoolReference, TinkerbellCluster, TinkerbellMachine};
 use capt_api::kube_core::{Selector, SelectorExt};
 use capt_api::meta::{Meta, ObjectKey};
 use capt_api::tinkerbell::{Hardware, Template, Workflow};
-use capt_reconciler::effect::Write;
+use capt_reconciler::effect::{Kind, Write};
 use capt_reconciler::ports::{AddressUse, Api, BootstrapSecret, Clock, Event, PoolView, Presence, Stores, WriteError};
 use jiff::Timestamp;
 
@@ -18,6 +18,7 @@ use crate::api::Writer;
 use crate::cache::Cache;
 use crate::clock::TokioClock;
 use crate::events::Events;
+use crate::external::namespaces::Namespaces;
 
 /// How many free Hardware are looked at under one lock.
 const BATCH: usize = 64;
@@ -29,12 +30,19 @@ pub struct Ports {
     writer: Writer,
     events: Events,
     clock: TokioClock,
+    external: Option<Arc<Namespaces>>,
 }
 
 impl Ports {
     /// Ports over this cache.
     pub fn new(cache: Arc<Cache>, writer: Writer, events: Events, clock: TokioClock) -> Self {
-        Self { cache, writer, events, clock }
+        Self { cache, writer, events, clock, external: None }
+    }
+
+    /// The same ports, with Tinkerbell in another cluster, where only these namespaces are watched.
+    #[must_use]
+    pub fn with_external(self, namespaces: Arc<Namespaces>) -> Self {
+        Self { external: Some(namespaces), ..self }
     }
 }
 
@@ -95,6 +103,19 @@ impl Stores for Ports {
         self.cache.jobs.store.get(key)
     }
 
+    fn covers(&self, kind: Kind, namespace: &str) -> bool {
+        let Some(namespaces) = &self.external else { return true };
+        match kind {
+            Kind::Template => false,
+            Kind::Workflow | Kind::Job => namespaces.is_watched(namespace),
+            Kind::TinkerbellCluster | Kind::TinkerbellMachine | Kind::Hardware | Kind::IPAddressClaim => true,
+        }
+    }
+
+    fn may_delete_jobs(&self) -> bool {
+        !self.cache.job_deletion.stands()
+    }
+
     fn bmc(&self) -> Presence {
         self.cache.jobs.state().presence
     }
@@ -135,6 +156,19 @@ impl Api for Ports {
 
     async fn bootstrap_secret(&self, key: &ObjectKey) -> Result<BootstrapSecret, WriteError> {
         self.writer.bootstrap_secret(key).await
+    }
+
+    async fn watch_namespace(&self, namespace: &str) -> Result<(), WriteError> {
+        match &self.external {
+            Some(namespaces) => {
+                namespaces.ensure(namespace).await.map_err(|error| WriteError::Transient(error.to_string()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn look(&self, kind: Kind, key: &ObjectKey) -> Result<(), WriteError> {
+        self.writer.look(kind, key).await
     }
 
     fn event(&self, event: Event) {

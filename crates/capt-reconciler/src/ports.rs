@@ -13,7 +13,7 @@ use capt_api::meta::ObjectKey;
 use capt_api::tinkerbell::{Hardware, Template, Workflow};
 use jiff::Timestamp;
 
-use crate::effect::Write;
+use crate::effect::{Kind, Write};
 
 /// Whether the server serves an optional kind, and whether we know all its objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,16 @@ pub trait Stores: Send + Sync {
     fn workflow(&self, key: &ObjectKey) -> Option<Arc<Workflow>>;
     /// A BMC Job.
     fn job(&self, key: &ObjectKey) -> Option<Arc<Job>>;
+    /// Whether the stores hold every object of this kind in this namespace. Where they do not, the absence of an
+    /// object means nothing until it was [looked at](Api::look).
+    fn covers(&self, kind: Kind, namespace: &str) -> bool {
+        let _ = (kind, namespace);
+        true
+    }
+    /// False if the server said not long ago that we may not delete Jobs.
+    fn may_delete_jobs(&self) -> bool {
+        true
+    }
     /// Whether BMC kinds are served.
     fn bmc(&self) -> Presence;
     /// Whether IPAddressClaim and IPAddress are served.
@@ -141,7 +151,7 @@ pub enum BootstrapSecret {
     Found(BootstrapData),
 }
 
-/// Writes to the API server, and the one read that no store answers.
+/// Writes to the API server, and the reads that no store answers.
 pub trait Api: Send + Sync {
     /// Performs one write. When it returns, the stores hold the server's answer; after a
     /// [`Conflict`](WriteError::Conflict) they hold the object as the server has it now.
@@ -152,6 +162,19 @@ pub trait Api: Send + Sync {
 
     /// Reads a bootstrap Secret; Secrets are never listed, watched or cached.
     fn bootstrap_secret(&self, key: &ObjectKey) -> impl Future<Output = Result<BootstrapSecret, WriteError>> + Send;
+
+    /// Has the Workflows and Jobs of a namespace watched, so that the stores [cover](Stores::covers) it. Does nothing if
+    /// they do already.
+    fn watch_namespace(&self, namespace: &str) -> impl Future<Output = Result<(), WriteError>> + Send {
+        let _ = namespace;
+        std::future::ready(Ok(()))
+    }
+
+    /// Brings the stores up to date about a Template, Workflow or Job where they do not [cover](Stores::covers) it.
+    fn look(&self, kind: Kind, key: &ObjectKey) -> impl Future<Output = Result<(), WriteError>> + Send {
+        let _ = (kind, key);
+        std::future::ready(Ok(()))
+    }
 
     /// Hands an event over. Never waits and never fails the caller.
     fn event(&self, event: Event);

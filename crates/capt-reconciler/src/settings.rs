@@ -12,6 +12,9 @@ pub struct Settings {
     /// Whether IPv6 addresses may be written to Hardware whose interface Tinkerbell's DHCP serves (decision D16:
     /// shipped releases of its DHCP server disagree about them and may crash).
     pub ipv6_reservations: bool,
+    /// Whether Tinkerbell is in another cluster. What is made there has no owner: its garbage collector does not know
+    /// our machines, and would take their objects for orphans.
+    pub external_tinkerbell: bool,
     /// How long an expected wait lasts before it is worth a status write. Below ten seconds, within which a waiting
     /// machine has to say why it waits.
     pub patience: Duration,
@@ -29,6 +32,7 @@ impl Default for Settings {
             tinkerbell_ip: String::new(),
             metadata_port: 50061,
             ipv6_reservations: false,
+            external_tinkerbell: false,
             patience: Duration::from_secs(8),
             flicker: Duration::from_millis(500),
             provider_silence: Duration::from_secs(60),

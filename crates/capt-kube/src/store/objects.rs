@@ -47,7 +47,8 @@ struct Inner<K, I> {
     tombstones: AHashMap<Arc<ObjectKey>, Tombstone>,
     buried: VecDeque<(Instant, Arc<ObjectKey>)>,
     index: I,
-    relist: Option<Relist>,
+    /// The relists under way, by namespace: of one, or of all together.
+    relists: AHashMap<Option<Box<str>>, Relist>,
 }
 
 struct Entry<K> {
@@ -89,7 +90,7 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
                 tombstones: AHashMap::new(),
                 buried: VecDeque::new(),
                 index,
-                relist: None,
+                relists: AHashMap::new(),
             }),
         }
     }
@@ -109,6 +110,11 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
     pub fn keys(&self) -> Vec<Arc<ObjectKey>> {
         let inner = self.inner.read();
         inner.objects.iter().filter(|(_, entry)| entry.object.is_ok()).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Whether any object is like this.
+    pub fn any(&self, like: impl Fn(&K) -> bool) -> bool {
+        self.inner.read().objects.values().filter_map(|entry| entry.object.as_ref().ok()).any(|object| like(object))
     }
 
     /// Asks the index.
@@ -153,8 +159,9 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
     /// Takes in an object that the server returned to a request of ours.
     pub fn answered(&self, object: Guarded<K>) -> Option<Change<K>> {
         let mut inner = self.inner.write();
-        if let Some(relist) = &mut inner.relist {
-            relist.answered(ObjectKey::of(object.meta()));
+        let key = ObjectKey::of(object.meta());
+        for relist in inner.relists_of(&key) {
+            relist.answered(key.clone());
         }
         inner.put(object)
     }
@@ -172,14 +179,20 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
 
     /// A relist begins.
     pub fn relist_begins(&self) {
-        self.inner.write().relist = Some(Relist::default());
+        self.relist_begins_in(None);
+    }
+
+    /// A relist of one namespace begins.
+    pub fn relist_begins_in(&self, namespace: Option<&str>) {
+        self.inner.write().relists.insert(namespace.map(Into::into), Relist::default());
     }
 
     /// Takes in one object of a relist.
     pub fn relisted(&self, object: Guarded<K>) -> Option<Change<K>> {
         let mut inner = self.inner.write();
-        if let Some(relist) = &mut inner.relist {
-            relist.listed(ObjectKey::of(object.meta()));
+        let key = ObjectKey::of(object.meta());
+        for relist in inner.relists_of(&key) {
+            relist.listed(key.clone());
         }
         inner.put(object)
     }
@@ -187,11 +200,18 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
     /// A relist is complete: what it did not hold has vanished. Objects that an answer brought during the relist may
     /// be newer than the list: they stay, and are returned as well, for the caller to ask the server about.
     pub fn relist_ends(&self) -> (Vec<Change<K>>, Vec<ObjectKey>) {
+        self.relist_ends_in(None)
+    }
+
+    /// A relist of one namespace is complete: it says nothing about objects elsewhere.
+    pub fn relist_ends_in(&self, namespace: Option<&str>) -> (Vec<Change<K>>, Vec<ObjectKey>) {
         let mut inner = self.inner.write();
-        let Some(relist) = inner.relist.take() else {
+        let Some(relist) = inner.relists.remove(&namespace.map(Into::into)) else {
             return (Vec::new(), Vec::new());
         };
-        let missing: Vec<_> = inner.objects.keys().filter(|key| !relist.lists(key)).cloned().collect();
+        let concerned = |key: &ObjectKey| namespace.is_none_or(|namespace| namespace == key.namespace);
+        let missing = inner.objects.keys().filter(|key| concerned(key) && !relist.lists(key));
+        let missing: Vec<_> = missing.cloned().collect();
         let (doubtful, vanished): (Vec<_>, Vec<_>) = missing.into_iter().partition(|key| relist.has_answer(key));
         let changes = vanished.iter().filter_map(|key| inner.vanish(key)).collect();
         (changes, doubtful.iter().map(|key| (**key).clone()).collect())
@@ -200,13 +220,19 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
     /// Forgets everything: the server serves the kind no longer.
     pub fn clear(&self) -> Vec<Change<K>> {
         let mut inner = self.inner.write();
-        inner.relist = None;
+        inner.relists.clear();
         let keys: Vec<_> = inner.objects.keys().cloned().collect();
         keys.iter().filter_map(|key| inner.vanish(key)).collect()
     }
 }
 
 impl<K: Resource, I: Index<K>> Inner<K, I> {
+    /// The relists under way that tell about this object.
+    fn relists_of(&mut self, key: &ObjectKey) -> impl Iterator<Item = &mut Relist> {
+        let concerned = |namespace: Option<&str>| namespace.is_none_or(|namespace| namespace == key.namespace);
+        self.relists.iter_mut().filter(move |(namespace, _)| concerned(namespace.as_deref())).map(|(_, relist)| relist)
+    }
+
     /// The one rule: nothing older replaces anything newer, and nothing deleted comes back.
     fn put(&mut self, object: Guarded<K>) -> Option<Change<K>> {
         let key = ObjectKey::of(object.meta());

@@ -44,7 +44,7 @@ impl Backoff {
 }
 
 /// Between four and six fifths of a duration.
-fn jittered(random: &RandomState, salt: u32, base: Duration) -> Duration {
+pub(super) fn jittered(random: &RandomState, salt: u32, base: Duration) -> Duration {
     let chance = u32::try_from(random.hash_one(salt) % 401).unwrap_or(0);
     base.mul_f64(0.8 + f64::from(chance) / 1000.0)
 }

@@ -4,6 +4,7 @@ mod backoff;
 mod crd;
 mod discovery;
 mod pump;
+mod relisting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use tracing::{info, warn};
 
 pub use backoff::Backoff;
 pub use discovery::{Found, Lookup, Name};
-use pump::pump;
+pub(crate) use pump::pump;
+pub use relisting::Relisting;
 
 use crate::cache::Sink;
 use crate::decode::Guarded;
@@ -29,11 +31,14 @@ const DOUBT_UNSEEN: Duration = Duration::from_secs(5);
 
 /// Watches one kind for ever: waits until it is served, keeps its objects, and starts over when it vanishes.
 ///
+/// With `relisting` the kind may be one that we may not watch.
+///
 /// `versioned` says what to do with what discovery found: the type's version, and the API to watch.
 pub async fn watch_kind<K, S>(
     client: Client,
     lookup: Lookup,
     sink: Arc<S>,
+    relisting: Option<Relisting>,
     versioned: impl Fn(&Found) -> Option<(K::DynamicType, Api<Guarded<K>>)>,
 ) where
     K: Resource + serde::de::DeserializeOwned + Clone + Send + 'static,
@@ -50,12 +55,12 @@ pub async fn watch_kind<K, S>(
             continue;
         };
         sink.served(version);
-        pump(api, &lookup.to_string(), &*sink, &mut backoff).await;
+        pump(api, &lookup.to_string(), &*sink, &mut backoff, relisting.as_ref()).await;
     }
 }
 
 /// Waits until the server serves the kind. Calls `absent` once it is certain that it does not.
-async fn await_served(client: &Client, lookup: &Lookup, served_before: bool, absent: impl Fn()) -> Found {
+pub(crate) async fn await_served(client: &Client, lookup: &Lookup, served_before: bool, absent: impl Fn()) -> Found {
     let mut backoff = Backoff::default();
     let mut crd: Option<CrdWatch> = None;
     let mut missing_since: Option<Instant> = None;

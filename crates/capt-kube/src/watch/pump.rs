@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::backoff::{Backoff, watch_timeout};
+use super::relisting::Relisting;
 use crate::cache::Sink;
 use crate::decode::Guarded;
 use crate::errors;
@@ -23,38 +24,52 @@ const COMPLAIN_EVERY: Duration = Duration::from_secs(30);
 /// Feeds the sink from the watch of a kind, until the server says that it serves the kind no longer.
 ///
 /// Lists ask for the most recent state, never for a cached one: what is missing from them has really vanished.
-pub(super) async fn pump<K, S>(api: Api<Guarded<K>>, kind: &str, sink: &S, backoff: &mut Backoff)
-where
+pub(crate) async fn pump<K, S>(
+    api: Api<Guarded<K>>,
+    kind: &str,
+    sink: &S,
+    backoff: &mut Backoff,
+    relisting: Option<&Relisting>,
+) where
     K: Resource + DeserializeOwned + Clone + Send + 'static,
     S: Sink<K> + ?Sized,
 {
-    let config = watcher::Config::default().timeout(watch_timeout()).page_size(PAGE);
-    let mut events = pin!(watcher(api.clone(), config));
     let mut complained: Option<Instant> = None;
-    while let Some(event) = events.next().await {
-        let error = match event {
-            Ok(event) => {
-                for key in sink.event(event) {
-                    ask(&api, sink, &key).await;
+    'list: loop {
+        let config = watcher::Config::default().timeout(watch_timeout()).page_size(PAGE);
+        let mut events = pin!(watcher(api.clone(), config));
+        while let Some(event) = events.next().await {
+            let error = match event {
+                Ok(event) => {
+                    for key in sink.event(event) {
+                        ask(&api, sink, &key).await;
+                    }
+                    continue;
                 }
-                continue;
+                Err(error) => error,
+            };
+            let words = errors::describe_watch(&error);
+            sink.failed(&words);
+            if let Some(relisting) = relisting
+                && matches!(&error, watcher::Error::WatchStartFailed(cause) if errors::is_forbidden(cause))
+            {
+                relisting.due(kind).await;
+                continue 'list;
             }
-            Err(error) => error,
-        };
-        let words = errors::describe_watch(&error);
-        sink.failed(&words);
-        // An expired resourceVersion is ordinary: the watcher lists again.
-        let ordinary = matches!(&error, watcher::Error::WatchError(status) if status.code == 410);
-        if !ordinary && complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
-            complained = Some(Instant::now());
-            warn!(kind, error = words, "a watch failed; trying again");
-        } else {
-            debug!(kind, error = words, "a watch failed; trying again");
+            // An expired resourceVersion is ordinary: the watcher lists again.
+            let ordinary = matches!(&error, watcher::Error::WatchError(status) if status.code == 410);
+            if !ordinary && complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
+                complained = Some(Instant::now());
+                warn!(kind, error = words, "a watch failed; trying again");
+            } else {
+                debug!(kind, error = words, "a watch failed; trying again");
+            }
+            tokio::time::sleep(backoff.pause()).await;
+            if errors::cause(&error).is_some_and(errors::is_not_found) {
+                return;
+            }
         }
-        tokio::time::sleep(backoff.pause()).await;
-        if errors::cause(&error).is_some_and(errors::is_not_found) {
-            return;
-        }
+        return;
     }
 }
 

@@ -2,9 +2,10 @@
 
 use capt_api::contract::{MACHINE_NAME_LABEL, MACHINE_NAMESPACE_LABEL, MACHINE_UID_ANNOTATION};
 use capt_api::infra::TinkerbellMachine;
-use capt_api::meta::Meta;
+use capt_api::meta::{Meta, ObjectKey};
 use serde_json::{Map, Value, json};
 
+use super::world::World;
 use crate::patch;
 
 /// For whom an object was made.
@@ -33,15 +34,16 @@ pub fn belonging(object: &impl Meta, machine: &TinkerbellMachine) -> Belonging {
     }
 }
 
-/// Metadata of an object made for the machine: labels always; an owner only within one namespace, where garbage
-/// collection understands it; the machine's UID as a mark that also holds across namespaces.
-pub fn metadata(machine: &TinkerbellMachine, namespace: &str, name: &str) -> Map<String, Value> {
+/// Metadata of an object made for the machine: labels always; an owner only within one namespace of one cluster, where
+/// garbage collection understands it; the machine's UID as a mark that also holds across namespaces and clusters.
+pub fn metadata(world: &World, key: &ObjectKey) -> Map<String, Value> {
+    let machine = &*world.machine;
     let mut metadata = Map::new();
-    metadata.insert("name".to_owned(), json!(name));
-    metadata.insert("namespace".to_owned(), json!(namespace));
+    metadata.insert("name".to_owned(), json!(key.name));
+    metadata.insert("namespace".to_owned(), json!(key.namespace));
     metadata.insert("labels".to_owned(), json!(patch::machine_labels(machine)));
     metadata.insert("annotations".to_owned(), json!({ MACHINE_UID_ANNOTATION: machine.uid() }));
-    if namespace == machine.namespace() {
+    if key.namespace == machine.namespace() && !world.settings.external_tinkerbell {
         metadata.insert("ownerReferences".to_owned(), json!([patch::controlled_by(machine)]));
     }
     metadata

@@ -26,6 +26,9 @@ pub fn step(world: &World) -> Option<Step> {
     if let Some(workflow) = &world.workflow {
         return leftover(world, &**workflow, Kind::Workflow);
     }
+    if let Some(look) = unseen_template(world) {
+        return Some(look);
+    }
     if let Some(template) = &world.template
         && let Some(step) = leftover(world, &**template, Kind::Template)
     {
@@ -39,10 +42,14 @@ pub fn step(world: &World) -> Option<Step> {
         Err(wait) => return Some((*wait).into()),
     };
     let key = ObjectKey::new(hardware.namespace(), world.machine.name());
-    let metadata = belonging::metadata(&world.machine, &key.namespace, &key.name);
+    let metadata = belonging::metadata(world, &key);
     if world.template.is_none() {
         let text = match template_text(world, hardware) {
             Ok(text) => text,
+            // In another cluster no watch tells of a Template.
+            Err(wait) if world.settings.external_tinkerbell => {
+                return Some(wait.again_after(world.settings.safety_net).into());
+            }
             Err(wait) => return Some((*wait).into()),
         };
         let body = json!({"metadata": metadata, "spec": {"data": text}});
@@ -52,6 +59,12 @@ pub fn step(world: &World) -> Option<Step> {
     let message = format!("made Workflow {key} for Hardware {}", hardware.key());
     let write = Write::new(Stage::Boot, Kind::Workflow, key, Verb::Create(body));
     Some(write.telling(false, reasons::WORKFLOW_CREATED, message).into())
+}
+
+/// The look at a Template that no watch tells of: the machine's own, or the one to be used in its place.
+fn unseen_template(world: &World) -> Option<Step> {
+    let own = world.look_first(Kind::Template, world.machine.name());
+    own.or_else(|| world.look_first(Kind::Template, &world.named_template.as_ref()?.0.name))
 }
 
 /// An object of the machine's name that was not made for this machine: one of an earlier machine of the same name goes,

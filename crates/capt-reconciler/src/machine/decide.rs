@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::step::Step;
 use super::world::World;
-use super::{address, adopt, boot, claim, pause, record, release, reserve, track};
+use super::{address, adopt, boot, claim, pause, record, release, reserve, track, watch};
 use capt_api::meta::Meta;
 
 /// The next step of a machine: one effect, a wait that names its reason, or the end. Pure: it depends on nothing but
@@ -16,7 +16,8 @@ pub fn decide(world: &World, now: Timestamp) -> Step {
     if world.machine.is_terminating() {
         return release::step(world, now);
     }
-    adopt::step(world)
+    watch::step(world)
+        .or_else(|| adopt::step(world))
         .or_else(|| reserve::step(world))
         .or_else(|| record::step(world))
         .or_else(|| claim::step(world, now))

@@ -109,6 +109,18 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
                     }
                     Err(error) => Err(error),
                 },
+                Step::Watch(namespace) => {
+                    // Whether it is needed is the decision's business.
+                    pass.unwatchable = self.ports.watch_namespace(namespace).await.err().map(|error| error.to_string());
+                    Ok(())
+                }
+                Step::Look(kind, object) => {
+                    let looked = self.ports.look(*kind, object).await;
+                    if looked.is_ok() {
+                        pass.looked_at.push((*kind, object.clone()));
+                    }
+                    looked
+                }
                 Step::Wait(_) | Step::Paused | Step::Done => return self.settle(&world, &step, now).await,
             };
             match result {
@@ -120,9 +132,12 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
                         return settled(Some(CONTENTION_PAUSE), Interest::default());
                     }
                 }
+                Err(WriteError::Rejected(_)) if world.may_delete_jobs && !self.ports.may_delete_jobs() => {
+                    debug!(machine = %key, "decides again without the right to delete Jobs");
+                }
                 Err(WriteError::Rejected(message)) => {
                     warn!(machine = %key, ?step, %message, "the server refused a write");
-                    let step = refused(&step, &message).into();
+                    let step = refused(&world, &step, &message).into();
                     return self.settle(&world, &step, now).await;
                 }
                 Err(error @ WriteError::Transient(_)) => {
@@ -277,7 +292,12 @@ fn watch_over_lease(world: &World, now: Timestamp) -> Interest {
 }
 
 /// The wait for a write that the server refuses.
-fn refused(step: &Step, message: &str) -> Wait {
+fn refused(world: &World, step: &Step, message: &str) -> Wait {
+    if let Step::Look(kind, key) = step {
+        let message = format!("{kind:?} {key} cannot be read: {message}");
+        let concern = if world.machine.is_terminating() { Concern::Deleting } else { Concern::Workflow };
+        return Wait::problem(concern, reasons::WRITE_REJECTED, message).again_after(REFUSED_PAUSE);
+    }
     let Step::Do(write) = step else {
         let message = format!("the bootstrap data Secret cannot be read: {message}");
         return Wait::problem(Concern::Hardware, reasons::WAITING_FOR_BOOTSTRAP_DATA, message)

@@ -19,6 +19,7 @@ pub mod select;
 pub mod step;
 mod story;
 pub mod track;
+pub mod watch;
 pub mod world;
 
 pub use driver::MachineReconciler;

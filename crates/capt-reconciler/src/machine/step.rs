@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use capt_api::meta::ObjectKey;
 
-use crate::effect::Write;
+use crate::effect::{Kind, Write};
 use crate::outcome::Interest;
 
 /// One step of a machine's life: one effect, a wait with its reason, or the end.
@@ -14,6 +14,10 @@ pub enum Step {
     Do(Box<Write>),
     /// Read this bootstrap Secret, then decide again.
     ReadBootstrapData(ObjectKey),
+    /// Have the Workflows and Jobs of this namespace watched, then decide again.
+    Watch(String),
+    /// Look at this object, which no watch tells of, then decide again.
+    Look(Kind, ObjectKey),
     /// Nothing can be done until something else changes.
     Wait(Box<Wait>),
     /// The machine is paused: touch nothing.

@@ -14,6 +14,8 @@ use capt_api::meta::{Meta, ObjectKey};
 use capt_api::tinkerbell::{Hardware, Template, Workflow};
 
 use super::select::{self, Candidate};
+use super::step::Step;
+use crate::effect::Kind;
 use crate::ports::{AddressUse, BootstrapSecret, PoolView, Presence, Stores};
 use crate::settings::Settings;
 
@@ -24,6 +26,10 @@ pub struct Pass {
     pub bootstrap: Option<BootstrapSecret>,
     /// Free Hardware that another machine is just about to reserve.
     pub avoid: BTreeSet<ObjectKey>,
+    /// Why the namespace of the Hardware cannot be watched, once that was tried.
+    pub unwatchable: Option<String>,
+    /// Objects that no watch tells of and that were looked at.
+    pub looked_at: Vec<(Kind, ObjectKey)>,
     /// How many power-off Jobs of this machine failed, once one was removed to be made again.
     pub failed_power_offs: Option<u32>,
 }
@@ -53,6 +59,12 @@ pub struct World {
     pub workflow: Option<Arc<Workflow>>,
     /// The power-off Job of the machine's name.
     pub job: Option<Arc<Job>>,
+    /// Whether the stores tell of the Workflow and the Job. Always so unless Tinkerbell is in another cluster.
+    pub is_watched: bool,
+    /// Objects of this machine that no watch tells of and that were not looked at.
+    pub unseen: Vec<(Kind, ObjectKey)>,
+    /// False if the server does not let us delete Jobs.
+    pub may_delete_jobs: bool,
     /// Whether BMC kinds are served.
     pub bmc: Presence,
     /// Whether IPAM kinds are served.
@@ -87,6 +99,12 @@ impl World {
     /// The machine's Hardware, if it carries the machine's labels.
     pub fn reserved(&self) -> Option<&Arc<Hardware>> {
         self.hardware.as_ref().filter(|hardware| self.is_reserved(hardware))
+    }
+
+    /// The look that must come before the absence of an object of this name is believed.
+    pub fn look_first(&self, kind: Kind, name: &str) -> Option<Step> {
+        let (kind, key) = self.unseen.iter().find(|(unseen, key)| *unseen == kind && key.name == name)?;
+        Some(Step::Look(*kind, key.clone()))
     }
 
     /// Whether an operating system is installed on the machine's Hardware.
@@ -156,6 +174,9 @@ pub fn observe(stores: &impl Stores, key: &ObjectKey, pass: &Pass, settings: &Ar
         named_template: None,
         workflow: None,
         job: None,
+        is_watched: true,
+        unseen: Vec::new(),
+        may_delete_jobs: stores.may_delete_jobs(),
         bmc: stores.bmc(),
         ipam,
         claim,
@@ -170,13 +191,25 @@ pub fn observe(stores: &impl Stores, key: &ObjectKey, pass: &Pass, settings: &Ar
 
     let target = world.target_namespace();
     let made = ObjectKey::new(target.clone(), key.name.clone());
+    let job = ObjectKey::new(target.clone(), power_off_job_name(&key.name));
     world.template = stores.template(&made);
     world.workflow = stores.workflow(&made);
-    world.job = stores.job(&ObjectKey::new(target.clone(), power_off_job_name(&key.name)));
+    world.job = stores.job(&job);
     world.named_template = named_template(&world, &target).map(|key| {
         let found = stores.template(&key);
         (key, found)
     });
+    world.is_watched = stores.covers(Kind::Workflow, &target);
+    // A machine that never had Hardware has nothing anywhere.
+    if world.hardware.is_some() || recorded_namespace(&world.machine).is_some() {
+        let named = world.named_template.as_ref().map(|(key, _)| (Kind::Template, key.clone()));
+        let own = [(Kind::Workflow, made.clone()), (Kind::Template, made), (Kind::Job, job)];
+        let unseen = |(kind, key): &(Kind, ObjectKey)| {
+            !stores.covers(*kind, &key.namespace)
+                && !pass.looked_at.iter().any(|seen| seen.0 == *kind && seen.1 == *key)
+        };
+        world.unseen = own.into_iter().chain(named).filter(unseen).collect();
+    }
     if let (Some(hardware), Some(address)) = (&world.hardware, &world.address)
         && let Some(address) = capt_ipam_core::canonical(&address.spec.address)
     {

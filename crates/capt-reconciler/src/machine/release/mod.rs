@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::record;
 use super::step::Step;
+use super::watch;
 use super::world::World;
 use crate::effect::{Kind, Stage, Verb, Write};
 use crate::patch;
@@ -25,7 +26,8 @@ pub use power_off::retry_after;
 pub fn step(world: &World, now: Timestamp) -> Step {
     let finalizers = patch::finalizers(&*world.machine, &[], &[MACHINE_FINALIZER, LEGACY_MACHINE_FINALIZER]);
     let Some(rest) = finalizers else { return Step::Done };
-    stop::step(world)
+    let step = watch::before_release(world)
+        .or_else(|| stop::step(world))
         // What only the labels of the Hardware tell is known to nobody once they are gone: where to find the Job.
         .or_else(|| record::step(world))
         .or_else(|| power_off::step(world, now))
@@ -35,5 +37,6 @@ pub fn step(world: &World, now: Timestamp) -> Step {
         .unwrap_or_else(|| {
             let body = patch::guarded_metadata(&*world.machine, json!({ "finalizers": rest }));
             Write::new(Stage::Finish, Kind::TinkerbellMachine, world.key(), Verb::Merge(body)).into()
-        })
+        });
+    watch::bridged(world, step)
 }

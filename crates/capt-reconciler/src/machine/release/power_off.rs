@@ -43,6 +43,9 @@ pub(super) fn step(world: &World, now: Timestamp) -> Option<Step> {
         }
         Presence::Ready => {}
     }
+    if let Some(look) = world.look_first(Kind::Job, &power_off_job_name(world.machine.name())) {
+        return Some(look);
+    }
     let Some(job) = &world.job else {
         return Some(create(world, hardware, bmc).into());
     };
@@ -53,6 +56,14 @@ pub(super) fn step(world: &World, now: Timestamp) -> Option<Step> {
     }
     if !is_proof(world, hardware, bmc, job) {
         // Somebody else's Job proves nothing about this server.
+        if !world.may_delete_jobs {
+            let message = format!(
+                "bmc job {} was not made for this machine, is in its way, and we may not delete Jobs: not retriable \
+                 until a person deletes it",
+                job.key()
+            );
+            return Some(undeletable(message));
+        }
         return Some(delete(job).into());
     }
     match job.outcome() {
@@ -60,7 +71,7 @@ pub(super) fn step(world: &World, now: Timestamp) -> Option<Step> {
         JobOutcome::Pending => {
             wait(format!("Job {} switches off Hardware {} through BMC {}", job.key(), hardware.key(), bmc.name))
         }
-        JobOutcome::Failed(words) => Some(retry(hardware, bmc, job, &words, now)),
+        JobOutcome::Failed(words) => Some(retry(world, hardware, bmc, job, &words, now)),
     }
 }
 
@@ -76,7 +87,7 @@ pub(crate) fn failures(job: &Job) -> u32 {
     job.annotation(FAILED_ATTEMPTS_ANNOTATION).and_then(|text| text.parse::<u32>().ok()).unwrap_or(0).saturating_add(1)
 }
 
-fn retry(hardware: &Hardware, bmc: &BmcReference, job: &Job, words: &str, now: Timestamp) -> Step {
+fn retry(world: &World, hardware: &Hardware, bmc: &BmcReference, job: &Job, words: &str, now: Timestamp) -> Step {
     let failures = failures(job);
     let age = job
         .metadata
@@ -84,6 +95,16 @@ fn retry(hardware: &Hardware, bmc: &BmcReference, job: &Job, words: &str, now: T
         .as_ref()
         .map_or(LONGEST_PAUSE, |made| now.duration_since(made.0).unsigned_abs());
     let pause = retry_after(failures);
+    if !world.may_delete_jobs {
+        let message = format!(
+            "bmc job {} failed: Hardware {} could not be switched off through BMC {}; not retriable until a person \
+             deletes the Job, for we may not delete Jobs: {words}",
+            job.key(),
+            hardware.key(),
+            bmc.name
+        );
+        return undeletable(message);
+    }
     if age >= pause {
         return delete(job).into();
     }
@@ -96,13 +117,18 @@ fn retry(hardware: &Hardware, bmc: &BmcReference, job: &Job, words: &str, now: T
     Wait::problem(Concern::Deleting, reasons::POWER_OFF_FAILED, message).again_after(pause.saturating_sub(age)).into()
 }
 
+/// A Job that only a person can remove. Its deletion wakes us; the pause is for the day when we get the right to do it.
+fn undeletable(message: String) -> Step {
+    Wait::problem(Concern::Deleting, reasons::POWER_OFF_FAILED, message).again_after(LONGEST_PAUSE).into()
+}
+
 fn delete(job: &Job) -> Write {
     Write::new(Stage::PowerOff, Kind::Job, job.key(), Verb::Delete { uid: job.uid().to_owned() })
 }
 
 fn create(world: &World, hardware: &Hardware, bmc: &BmcReference) -> Write {
     let key = ObjectKey::new(hardware.namespace(), power_off_job_name(world.machine.name()));
-    let mut metadata = belonging::metadata(&world.machine, &key.namespace, &key.name);
+    let mut metadata = belonging::metadata(world, &key);
     if let (Some(failed), Some(Value::Object(annotations))) =
         (world.pass.failed_power_offs, metadata.get_mut("annotations"))
     {
@@ -120,6 +146,12 @@ fn create(world: &World, hardware: &Hardware, bmc: &BmcReference) -> Write {
 
 /// Once the Hardware is released its Job goes too: it would lie to a later machine of the same name.
 pub(super) fn clean_up(world: &World) -> Option<Step> {
+    if !world.may_delete_jobs || world.bmc == Presence::Absent {
+        return None;
+    }
+    if let Some(look) = world.look_first(Kind::Job, &power_off_job_name(world.machine.name())) {
+        return Some(look);
+    }
     let job = world.job.as_ref().filter(|job| !job.is_terminating())?;
     match belonging(&**job, &world.machine) {
         Belonging::Ours | Belonging::Stale => Some(delete(job).into()),

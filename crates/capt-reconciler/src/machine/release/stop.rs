@@ -10,8 +10,14 @@ use crate::machine::world::World;
 
 /// The next step of this stage, or nothing when it is done.
 pub(super) fn step(world: &World) -> Option<Step> {
-    let workflow = world.workflow.as_ref().and_then(|workflow| delete(world, &**workflow, Kind::Workflow));
-    workflow.or_else(|| world.template.as_ref().and_then(|template| delete(world, &**template, Kind::Template)))
+    let name = world.machine.name();
+    let workflow = || world.workflow.as_ref().and_then(|workflow| delete(world, &**workflow, Kind::Workflow));
+    let template = || world.template.as_ref().and_then(|template| delete(world, &**template, Kind::Template));
+    world
+        .look_first(Kind::Workflow, name)
+        .or_else(workflow)
+        .or_else(|| world.look_first(Kind::Template, name))
+        .or_else(template)
 }
 
 fn delete<K: Meta>(world: &World, object: &K, kind: Kind) -> Option<Step> {

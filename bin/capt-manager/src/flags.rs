@@ -47,6 +47,11 @@ pub struct Flags {
     #[arg(long, env = "KUBE_API_MAX_INFLIGHT", default_value_t = client::MAX_WRITES)]
     pub kube_api_max_inflight: usize,
 
+    /// Kubeconfig of the cluster where Tinkerbell's Hardware, Templates, Workflows and BMC Jobs are; the cluster we work
+    /// on if this is empty, or the file is empty or missing.
+    #[arg(long, env = "EXTERNAL_KUBECONFIG", default_value = "/var/run/secrets/external-tinkerbell/kubeconfig")]
+    pub external_kubeconfig: String,
+
     /// Address at which machines reach Tinkerbell's metadata service.
     #[arg(long, env = "TINKERBELL_IP", default_value = "")]
     pub tinkerbell_ip: String,

@@ -15,7 +15,7 @@ use tracing_subscriber::{Layer, Registry, reload};
 /// and headers of requests and answers, and secrets are among them.
 const QUIET: [(&str, LevelFilter); 6] = [
     ("kube_client", LevelFilter::ERROR),
-    ("kube_runtime", LevelFilter::WARN),
+    ("kube_runtime", LevelFilter::ERROR),
     ("hyper", LevelFilter::INFO),
     ("rustls", LevelFilter::INFO),
     ("tower", LevelFilter::INFO),

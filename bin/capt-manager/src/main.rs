@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use capt_kube::external::kubeconfig;
 use capt_kube::serve::{self, diagnostics, health};
 use capt_kube::{Clients, Manager};
 use tokio::net::TcpListener;
@@ -43,13 +44,27 @@ fn main() -> ExitCode {
     }
 }
 
+/// Clients of the cluster we work on, and of the one where Tinkerbell is.
+async fn clients(flags: &Flags) -> anyhow::Result<Clients> {
+    let max_writes = flags.kube_api_max_inflight.max(1);
+    let external = kubeconfig::read(&flags.external_kubeconfig).await.context("--external-kubeconfig")?;
+    let clients = Clients::infer(max_writes).await?;
+    match external {
+        // The error may quote the file.
+        Some(config) => clients
+            .with_external_config(config, max_writes)
+            .map_err(|_| anyhow!("--external-kubeconfig: its certificates or credentials cannot be used")),
+        None => Ok(clients),
+    }
+}
+
 async fn run(flags: Flags, log: log::Filter) -> anyhow::Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), "starting manager");
     let settings = flags.settings()?;
     let health = serve::bind(&flags.health_addr).await.context("--health-addr")?;
     let metrics = serve::bind(&flags.metrics_bind_addr).await.context("--metrics-bind-addr")?;
     let diagnostics = listen_for_diagnostics(&flags).await?;
-    let clients = Clients::infer(flags.kube_api_max_inflight.max(1)).await?;
+    let clients = clients(&flags).await?;
     let manager = Arc::new(Manager::new(clients, settings));
     let cancel = CancellationToken::new();
     stop_on_signals(cancel.clone())?;

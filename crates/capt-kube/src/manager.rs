@@ -250,6 +250,9 @@ impl Manager {
                     .unwrap_or_else(|| anyhow!("a controller ended")))
             }
         };
+        if let Some(namespaces) = &self.namespaces {
+            namespaces.stop_all();
+        }
         wake.machines.queue.close();
         wake.clusters.queue.close();
         match tokio::time::timeout(DRAIN, async { while workers.join_next().await.is_some() {} }).await {

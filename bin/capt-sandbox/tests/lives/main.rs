@@ -6,6 +6,7 @@ mod addresses;
 mod behaviour;
 mod budget;
 mod crashes;
+mod external;
 mod faults;
 mod idle;
 mod lab;

@@ -127,7 +127,7 @@ impl Lab {
     }
 
     pub fn reserved_hardware(&self) -> usize {
-        let all = self.server.list("tinkerbell.org", "hardware");
+        let all = self.tinkerbell.list("tinkerbell.org", "hardware");
         all.iter().filter(|h| h["metadata"]["labels"]["v1alpha1.tinkerbell.org/ownerName"].is_string()).count()
     }
 
@@ -205,7 +205,8 @@ impl Lab {
     pub async fn table(&self, plural: &str) -> Vec<Vec<String>> {
         let path = format!("/apis/infrastructure.cluster.x-k8s.io/v1beta1/namespaces/default/{plural}");
         let request = http::Request::get(path).header("accept", "application/json;as=Table;v=v1;g=meta.k8s.io");
-        let table: Value = self.operator.request(request.body(Vec::new()).unwrap()).await.unwrap();
+        let table: Value =
+            self.operator("infrastructure.cluster.x-k8s.io").request(request.body(Vec::new()).unwrap()).await.unwrap();
         let columns = table["columnDefinitions"].as_array().unwrap();
         let heads = columns.iter().map(|column| column["name"].as_str().unwrap().to_uppercase()).collect();
         let text = |cell: &Value| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned);

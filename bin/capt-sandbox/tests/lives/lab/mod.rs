@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use capt_kube::metrics::{Registry, Requests};
 use capt_kube::{Clients, Manager, Settings};
-use capt_neighbours::bmc::JobFault;
+use capt_neighbours::bmc::{JobFault, PowerStates};
 use capt_neighbours::ipam::{Family, Options as IpamOptions};
 use capt_neighbours::tinkerbell::{Options as TinkerbellOptions, WorkflowFault};
-use capt_neighbours::{Neighbours, Running, crds::Group, fixtures};
+use capt_neighbours::{Neighbours, RUFIO, Running, TINKERBELL, crds::Group, fixtures};
 use capt_sandbox::observer::Observer;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, PropagationPolicy};
 use kube::core::{ApiResource, GroupVersionKind};
@@ -40,6 +40,8 @@ pub struct Options {
     pub labels: Value,
     /// Namespace of the Hardware.
     pub metal: &'static str,
+    /// Whether Tinkerbell is in another cluster.
+    pub external: bool,
     /// How managers are set.
     pub settings: Settings,
 }
@@ -54,6 +56,7 @@ impl Default for Options {
             workflow_step: Duration::from_millis(5),
             labels: json!({}),
             metal: "metal",
+            external: false,
             settings: Settings::default(),
         }
     }
@@ -61,7 +64,8 @@ impl Default for Options {
 
 pub struct Lab {
     pub server: MemoryApiServer,
-    operator: kube::Client,
+    /// The server with Tinkerbell's objects: the same one, unless the options say otherwise.
+    pub tinkerbell: MemoryApiServer,
     neighbours: Running,
     observer: Observer,
     managers: Vec<(CancellationToken, Arc<Manager>, JoinHandle<anyhow::Result<()>>)>,
@@ -91,26 +95,34 @@ impl Lab {
 
     pub async fn with(options: Options) -> Self {
         let server = MemoryApiServer::builder().journal(100_000).build();
+        let tinkerbell =
+            if options.external { MemoryApiServer::builder().journal(100_000).build() } else { server.clone() };
         for crd in capt_api::crds() {
             server.apply_manifest(&serde_json::to_string(&crd).unwrap()).unwrap();
         }
         for group in Group::ALL {
+            let server = if [Group::Tinkerbell, Group::Bmc].contains(&group) { &tinkerbell } else { &server };
             if group != Group::Ipam || options.ipam_kinds {
                 group.crds().iter().for_each(|crd| server.apply_manifest(crd).unwrap());
             }
         }
         let family = if options.metal3 { Family::Metal3 } else { Family::InCluster };
-        let clients = server.clone();
-        let neighbours = Neighbours::builder(move |user| clients.client(user))
-            .ipam([IpamOptions::of(family)])
-            .tinkerbell(TinkerbellOptions { step: options.workflow_step, ..TinkerbellOptions::default() })
-            .cluster_api(None)
-            .start();
+        let (management, other) = (server.clone(), tinkerbell.clone());
+        let neighbours = Neighbours::builder(move |user| {
+            if [TINKERBELL, RUFIO].contains(&user) { &other } else { &management }.client(user)
+        })
+        .ipam([IpamOptions::of(family)])
+        .tinkerbell(TinkerbellOptions { step: options.workflow_step, ..TinkerbellOptions::default() })
+        .cluster_api(None)
+        .start();
         let observer = Observer::new(MANAGER);
         observer.attach(&server.journal(), neighbours.power());
-        let operator = server.client(OPERATOR);
-        let lab = Self { server, operator, neighbours, observer, managers: Vec::new(), options, by_hand: false };
-        lab.create(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "metal"}})).await;
+        if options.external {
+            // One look at the power is enough.
+            observer.attach(&tinkerbell.journal(), &PowerStates::default());
+        }
+        let lab = Self { server, tinkerbell, neighbours, observer, managers: Vec::new(), options, by_hand: false };
+        lab.namespace("metal").await;
         let labels = lab.options.labels.clone();
         lab.create(json!({"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster", "metadata": {"namespace": "default", "name": "c", "labels": labels},
             "spec": {"infrastructureRef": {"apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "TinkerbellCluster", "name": "c"}}})).await;
@@ -122,6 +134,14 @@ impl Lab {
             lab.pool().await;
         }
         lab
+    }
+
+    /// A namespace, in both clusters.
+    pub async fn namespace(&self, name: &str) {
+        for server in [&self.server, &self.tinkerbell] {
+            let manifest = format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}");
+            server.apply_manifest(&manifest).unwrap();
+        }
     }
 
     /// The labels of what belongs to the cluster.
@@ -137,7 +157,10 @@ impl Lab {
         let cancel = CancellationToken::new();
         let requests = Requests::default();
         let client = kube::Client::new(requests.layer("lab").layer(self.server.service(MANAGER)), "default");
-        let clients = Clients { watches: client.clone(), writes: client, requests };
+        let mut clients = Clients { requests, ..Clients::from(client) };
+        if self.options.external {
+            clients = clients.with_external(self.tinkerbell.client(MANAGER));
+        }
         let manager = Arc::new(Manager::new(clients, self.options.settings.clone()));
         let (token, running) = (cancel.clone(), manager.clone());
         let task = tokio::spawn(async move { running.run(token).await });
@@ -364,8 +387,17 @@ impl Lab {
 
     // === plain requests ===
 
+    /// The server that has objects of this group.
+    pub fn of(&self, group: &str) -> &MemoryApiServer {
+        if group.ends_with("tinkerbell.org") { &self.tinkerbell } else { &self.server }
+    }
+
+    fn operator(&self, group: &str) -> kube::Client {
+        self.of(group).client(OPERATOR)
+    }
+
     pub fn get(&self, group: &str, resource: &str, namespace: &str, name: &str) -> Option<Value> {
-        self.server.get(group, resource, Some(namespace), name).map(|object| (*object).clone())
+        self.of(group).get(group, resource, Some(namespace), name).map(|object| (*object).clone())
     }
 
     pub async fn create(&self, object: Value) -> Value {
@@ -373,9 +405,10 @@ impl Lab {
         let types = object.types.clone().unwrap();
         let gvk = GroupVersionKind::try_from(&types).unwrap();
         let resource = ApiResource::from_gvk_with_plural(&gvk, &plural(&types.kind));
+        let operator = self.operator(&gvk.group);
         let api: Api<DynamicObject> = match &object.metadata.namespace {
-            Some(namespace) => Api::namespaced_with(self.operator.clone(), namespace, &resource),
-            None => Api::all_with(self.operator.clone(), &resource),
+            Some(namespace) => Api::namespaced_with(operator, namespace, &resource),
+            None => Api::all_with(operator, &resource),
         };
         let made = api.create(&PostParams::default(), &object).await;
         serde_json::to_value(made.unwrap_or_else(|error| panic!("{object:?}: {error}"))).unwrap()
@@ -390,7 +423,7 @@ impl Lab {
             _ => "v1alpha1",
         };
         let gvk = GroupVersionKind::gvk(group, version, "Any");
-        Api::namespaced_with(self.operator.clone(), namespace, &ApiResource::from_gvk_with_plural(&gvk, plural))
+        Api::namespaced_with(self.operator(group), namespace, &ApiResource::from_gvk_with_plural(&gvk, plural))
     }
 
     pub async fn patch(&self, group: &str, plural: &str, namespace: &str, name: &str, patch: Value) {
@@ -399,7 +432,7 @@ impl Lab {
     }
 
     pub async fn delete_secret(&self, name: &str) {
-        let secrets: Api<k8s_openapi::api::core::v1::Secret> = Api::namespaced(self.operator.clone(), "default");
+        let secrets: Api<k8s_openapi::api::core::v1::Secret> = Api::namespaced(self.operator(""), "default");
         secrets.delete(name, &DeleteParams::default()).await.unwrap();
     }
 

@@ -250,12 +250,13 @@ impl Manager {
                     .unwrap_or_else(|| anyhow!("a controller ended")))
             }
         };
+        wake.machines.queue.close();
+        wake.clusters.queue.close();
+        let drained = tokio::time::timeout(DRAIN, async { while workers.join_next().await.is_some() {} }).await;
         if let Some(namespaces) = &self.namespaces {
             namespaces.stop_all();
         }
-        wake.machines.queue.close();
-        wake.clusters.queue.close();
-        match tokio::time::timeout(DRAIN, async { while workers.join_next().await.is_some() {} }).await {
+        match drained {
             Ok(()) => (ended, Drained(true)),
             Err(_) => {
                 let late = || Err(anyhow!("work was still under way after {} s", DRAIN.as_secs()));

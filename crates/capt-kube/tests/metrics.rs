@@ -80,7 +80,7 @@ async fn scraped(server: &MemoryApiServer) -> (Running, SocketAddr) {
     apply(server, &core_kinds());
     let requests = Requests::default();
     let client = kube::Client::new(requests.layer("api:6443").layer(server.service("capt")), "default");
-    let clients = Clients { watches: client.clone(), writes: client, requests };
+    let clients = Clients { requests, ..Clients::from(client) };
     let settings = Settings { election: Some(Election::new("default")), machine_workers: 7, ..Settings::default() };
     let manager = Arc::new(Manager::new(clients, settings));
     drop(manager.metrics().webhook.path("/a"));

@@ -4,8 +4,10 @@
 //! |---|---|
 //! | [`stage`] | a control plane with everything CAPT lives among, each part started on its own |
 //! | [`scenarios`] | what is played on it, a file each |
+//! | [`rights`] | that the shipped RBAC grants no right too many |
 //! | [`run`] | playing them one after the other, and what is told of it |
 
+pub mod rights;
 pub mod run;
 pub mod scenarios;
 pub mod stage;

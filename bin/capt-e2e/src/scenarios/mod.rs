@@ -1,6 +1,12 @@
 //! What is played, a file each.
 
+mod conformance;
+mod crashes;
+mod moves;
 mod seed_example;
+mod takeover;
+mod waits;
+mod webhooks;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,8 +27,40 @@ pub struct Scenario {
 }
 
 /// All of them, in the order in which they are played.
-pub const ALL: &[Scenario] = &[Scenario {
-    name: "seed-example",
-    about: "the documented cluster from pool to teardown, with the real Cluster API, kubeadm and IPAM provider",
-    play: |stage| Box::pin(seed_example::play(stage)),
-}];
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "seed-example",
+        about: "the documented cluster from pool to teardown, with the real Cluster API, kubeadm and IPAM provider",
+        play: |stage| Box::pin(seed_example::play(stage)),
+    },
+    Scenario {
+        name: "conformance",
+        about: "kube-apiserver answers as memory-apiserver's recordings say",
+        play: |stage| Box::pin(conformance::play(stage)),
+    },
+    Scenario {
+        name: "webhooks",
+        about: "what the webhooks refuse, in which words, and what they fill in",
+        play: |stage| Box::pin(webhooks::play(stage)),
+    },
+    Scenario {
+        name: "waits",
+        about: "pool missing, exhausted, without provider; Cluster paused: kubectl and clusterctl tell, and it passes",
+        play: |stage| Box::pin(waits::play(stage)),
+    },
+    Scenario {
+        name: "crashes",
+        about: "kills at random moments, an API server that restarts, a leader that dies: the rules hold",
+        play: |stage| Box::pin(crashes::play(stage)),
+    },
+    Scenario {
+        name: "takeover",
+        about: "Go CAPT's machines taken over in place, and given back",
+        play: |stage| Box::pin(takeover::play(stage)),
+    },
+    Scenario {
+        name: "move",
+        about: "clusterctl move with addresses in use",
+        play: |stage| Box::pin(moves::play(stage)),
+    },
+];

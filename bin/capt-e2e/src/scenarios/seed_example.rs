@@ -14,9 +14,9 @@ use crate::stage::objects::{name, text, told, until};
 use crate::stage::workload::Workload;
 use crate::stage::{CAPT_ACCOUNT, Stage};
 
-const CLUSTER_NAME: &str = "my-cluster";
+pub(super) const CLUSTER_NAME: &str = "my-cluster";
 const WORKERS: &str = "my-cluster-workers";
-const POOL_NAME: &str = "production-pool";
+pub(super) const POOL_NAME: &str = "production-pool";
 /// How long each turn may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// The most writes the manager may need for a machine with an address from a pool.
@@ -53,7 +53,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
 }
 
 /// The documented example; only the endpoint is the workload cluster's.
-fn example(port: u16) -> anyhow::Result<Vec<Value>> {
+pub(super) fn example(port: u16) -> anyhow::Result<Vec<Value>> {
     let documents = manifests::parse("complete-cluster.yaml", COMPLETE_CLUSTER)?;
     let objects = documents.into_iter().map(|document| {
         let mut object = document.object;
@@ -66,7 +66,7 @@ fn example(port: u16) -> anyhow::Result<Vec<Value>> {
 }
 
 /// Workers wait for the control plane; it is initialised when kubeadm's provider finds what kubeadm left.
-async fn control_plane_first(stage: &Stage, workload: &Workload) -> anyhow::Result<()> {
+pub(super) async fn control_plane_first(stage: &Stage, workload: &Workload) -> anyhow::Result<()> {
     until("the control-plane machine has a server", PATIENCE, async || {
         let machines = stage.objects.list(TINKERBELL_MACHINE).await?;
         let ready = machines.iter().find(|machine| machine.pointer("/status/ready") == Some(&Value::Bool(true)));
@@ -80,7 +80,7 @@ async fn control_plane_first(stage: &Stage, workload: &Workload) -> anyhow::Resu
     workload.initialize().await
 }
 
-async fn running(stage: &Stage, wanted: usize) -> anyhow::Result<()> {
+pub(super) async fn running(stage: &Stage, wanted: usize) -> anyhow::Result<()> {
     until(&format!("{wanted} Machines are Running"), PATIENCE, async || {
         let machines = stage.objects.list(MACHINE).await?;
         let are_running = machines.iter().all(|machine| text(machine, "/status/phase") == "Running");

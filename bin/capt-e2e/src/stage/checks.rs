@@ -63,6 +63,24 @@ pub async fn servers_are_clean(stage: &Stage, wanted: usize) -> anyhow::Result<(
     Ok(())
 }
 
+/// Waits until that many servers are held by no machine, and are off.
+///
+/// # Errors
+/// When it takes long.
+pub async fn servers_are_released(stage: &Stage, wanted: usize) -> anyhow::Result<()> {
+    until(&format!("{wanted} servers are released"), COUNTS, async || {
+        let servers = stage.objects.list(HARDWARE).await?;
+        let is_held = |server: &&Value| {
+            server.pointer("/metadata/labels").map(Value::to_string).unwrap_or_default().contains("ownerName")
+        };
+        let is_on = |server: &&Value| stage.power.get(NAMESPACE, text(server, "/spec/bmcRef/name")) == Power::On;
+        let (held, on) = (servers.iter().filter(is_held).count(), servers.iter().filter(is_on).count());
+        let released = servers.len() - held;
+        Ok(if released == wanted && on == held { Ok(()) } else { Err(format!("{held} are held, {on} are on")) })
+    })
+    .await
+}
+
 /// Names of machines, and what each says of itself.
 pub fn summary(machines: &[Value]) -> String {
     let line = |machine: &Value| format!("{}: {}", name(machine), told(machine, "Ready"));

@@ -1,18 +1,17 @@
 //! Cluster API's managers and the in-cluster IPAM provider, with the manifests of their own modules.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use real_control_plane::api_server::free_port;
 use real_control_plane::build::Programs;
-use real_control_plane::manifests::{Endpoint, convert_by, prefix_name, read_file, read_folder, serve_by};
+use real_control_plane::manifests::{Endpoint, convert_by, label, prefix_name, read_file, read_folder, serve_by};
 use real_control_plane::pins;
 use real_control_plane::process::Process;
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::objects::until;
 use super::{CLUSTER_API, IPAM_PROVIDER, Stage, contract};
 
 /// How long a manager may take until it serves.
@@ -35,8 +34,15 @@ pub(super) async fn definitions(programs: &Programs) -> anyhow::Result<Vec<Value
     }
     let module = programs.source(&pins::IN_CLUSTER_IPAM).await?;
     let found = read_folder(&module.join("config/crd/bases"))?;
-    definitions.extend(found.into_iter().map(|definition| contract(definition, "ipam-in-cluster")));
+    definitions.extend(found.into_iter().map(pool_definition));
     Ok(definitions)
+}
+
+/// A pool travels with `clusterctl move`, and what hangs below it too.
+fn pool_definition(definition: Value) -> Value {
+    let mut definition = contract(definition, "ipam-in-cluster");
+    label(&mut definition, &[("clusterctl.cluster.x-k8s.io/move-hierarchy", "")]);
+    definition
 }
 
 impl Stage {
@@ -93,7 +99,7 @@ impl Stage {
         let mut webhooks = Vec::new();
         for mut definition in read_folder(&module.join("config/crd/bases"))? {
             convert_by(&mut definition, &endpoint);
-            webhooks.push(contract(definition, "ipam-in-cluster"));
+            webhooks.push(pool_definition(definition));
         }
         webhooks.extend(admission(&module, &endpoint, "in-cluster-ipam-")?);
         self.kubectl()?.apply(&webhooks).await.context("webhooks of the IPAM provider")?;
@@ -123,10 +129,16 @@ pub(super) fn admission(module: &Path, endpoint: &Endpoint, prefix: &str) -> any
 
 /// Waits until a process listens on a port.
 pub(super) async fn wait_serving(process: &mut Process, port: u16) -> anyhow::Result<()> {
-    until(&format!("{} serves", process.name()), SERVES, async || {
-        let connected = tokio::net::TcpStream::connect(("127.0.0.1", port)).await;
-        Ok(connected.map(drop).map_err(|error| error.to_string()))
-    })
-    .await?;
-    process.must_run()
+    let begin = Instant::now();
+    loop {
+        match tokio::net::TcpStream::connect(("127.0.0.1", port)).await {
+            Ok(_) => return Ok(()),
+            Err(error) if begin.elapsed() > SERVES => {
+                return Err(error)
+                    .with_context(|| format!("{} does not serve: {}", process.name(), process.last_lines()));
+            }
+            Err(_) => process.must_run()?,
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }

@@ -13,6 +13,7 @@ pub mod cluster_api;
 pub mod kinds;
 pub mod kubectl;
 pub mod kubelet;
+pub mod machines;
 pub mod manager;
 pub mod neighbours;
 pub mod objects;
@@ -102,12 +103,30 @@ impl Stage {
         Ok(stage)
     }
 
+    /// Another control plane, with the same servers behind it.
+    ///
+    /// # Errors
+    /// When a program does not start or an object is refused.
+    pub async fn another(&self, name: &str) -> anyhow::Result<Self> {
+        let paths = Paths { run: self.folder.clone(), ..self.paths.clone() };
+        let other = Self::open(&self.programs, &paths, name).await?;
+        Ok(Self { power: self.power.clone(), ..other })
+    }
+
     /// The folder with everything this stage leaves behind.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
+    /// The workspace.
+    pub fn root(&self) -> &Path {
+        &self.paths.root
+    }
+
     /// kubectl, as an administrator.
+    ///
+    /// # Errors
+    /// When it was not built.
     pub fn kubectl(&self) -> anyhow::Result<Kubectl> {
         Kubectl::new(&self.programs, self.plane.kubeconfig(ADMIN), &self.folder)
     }
@@ -126,7 +145,10 @@ impl Stage {
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CAPT_NAMESPACE}});
         kubectl.apply(&[namespace]).await?;
         for folder in ["deploy/crds", "deploy/rbac"] {
-            kubectl.apply(&read_folder(&self.paths.root.join(folder))?).await?;
+            let mut objects = read_folder(&self.paths.root.join(folder))?;
+            // As clusterctl does when it installs a provider.
+            objects.iter_mut().for_each(|object| label(object, &[("clusterctl.cluster.x-k8s.io", "")]));
+            kubectl.apply(&objects).await?;
         }
         kubectl.run(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).await?;
         Ok(())
@@ -141,6 +163,7 @@ fn contract(mut definition: Value, provider: &str) -> Value {
             ("cluster.x-k8s.io/v1beta1", "v1beta1"),
             ("cluster.x-k8s.io/v1beta2", "v1beta2"),
             ("cluster.x-k8s.io/provider", provider),
+            ("clusterctl.cluster.x-k8s.io", ""),
         ],
     );
     definition

@@ -5,18 +5,40 @@ use std::collections::BTreeMap;
 use capt_neighbours::fixtures;
 
 use super::kinds::{BMC, HARDWARE};
-use super::objects::Objects;
+use super::objects::{NAMESPACE, Objects};
+
+use serde_json::json;
 
 /// Makes `count` servers with BMCs, `server-000` and so on, with a label `type`.
 ///
 /// # Errors
 /// When the server refuses one.
 pub async fn make(objects: &Objects, kind: &str, count: u32) -> anyhow::Result<()> {
+    make_all(objects, kind, count, false).await
+}
+
+/// The same with addresses that a person wrote.
+///
+/// # Errors
+/// When the server refuses one.
+pub async fn make_with_addresses(objects: &Objects, kind: &str, count: u32) -> anyhow::Result<()> {
+    make_all(objects, kind, count, true).await
+}
+
+async fn make_all(objects: &Objects, kind: &str, count: u32, with_addresses: bool) -> anyhow::Result<()> {
     let labels = BTreeMap::from([("type".to_owned(), kind.to_owned())]);
     for n in 0..count {
         let name = format!("server-{n:03}");
-        objects.create(BMC, &fixtures::bmc_machine(super::objects::NAMESPACE, &name)).await?;
-        let hardware = fixtures::hardware(super::objects::NAMESPACE, &name, &fixtures::mac(n), &labels, Some(&name));
+        objects.create(BMC, &fixtures::bmc_machine(NAMESPACE, &name)).await?;
+        let mut hardware = fixtures::hardware(NAMESPACE, &name, &fixtures::mac(n), &labels, Some(&name));
+        let dhcp = hardware.pointer_mut("/spec/interfaces/0/dhcp").and_then(|dhcp| dhcp.as_object_mut());
+        if let (Some(dhcp), true) = (dhcp, with_addresses) {
+            let address = format!("10.9.{}.{}", n / 250, n % 250 + 1);
+            dhcp.insert(
+                "ip".to_owned(),
+                json!({ "address": address, "netmask": "255.255.0.0", "gateway": "10.9.255.1" }),
+            );
+        }
         objects.create(HARDWARE, &hardware).await?;
     }
     Ok(())

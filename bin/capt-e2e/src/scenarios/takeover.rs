@@ -1,0 +1,136 @@
+//! Taking over from Go CAPT in place, and giving back: no server is re-imaged, and nothing is written needlessly.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::ensure;
+use real_control_plane::audit::Mark;
+use real_control_plane::pins;
+use serde_json::Value;
+
+use crate::stage::checks::servers_are_released;
+use crate::stage::kinds::{HARDWARE, TINKERBELL_MACHINE, WORKFLOW};
+use crate::stage::machines::{all_ready, cluster, deployment, scale};
+use crate::stage::objects::{name, text};
+use crate::stage::{CAPT_ACCOUNT, Stage, servers};
+
+const CLUSTER_NAME: &str = "taken-over";
+const DEPLOYMENT: &str = "workers";
+const SERVERS: u32 = 6;
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a program that has nothing to do is watched.
+const IDLE: Duration = Duration::from_secs(8);
+
+pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
+    let _cluster_api = stage.cluster_api().await?;
+    let _stand_ins = stage.neighbours(Duration::from_millis(50)).await?;
+    servers::make_with_addresses(&stage.objects, "worker", SERVERS).await?;
+
+    // Go CAPT, with its webhooks, provisions.
+    let mut go = stage.go_manager("go-capt").await?;
+    cluster(&stage.objects, CLUSTER_NAME).await?;
+    deployment(&stage.objects, CLUSTER_NAME, DEPLOYMENT, 3, None).await?;
+    all_ready(&stage.objects, 3, PATIENCE).await?;
+    settle().await;
+    go.stop().await?;
+    let switched = count_switches(stage);
+
+    // Ours takes over: its first look at the machines changes nothing but what they say.
+    let before = Picture::take(stage).await?;
+    let mark = stage.plane.audit().mark()?;
+    let mut ours = stage.manager_with_webhooks("capt-manager", &[], &pins::GO_CAPT).await?;
+    settle().await;
+    before.must_be_unchanged(stage, &switched).await?;
+    needless_writes(stage, mark, 3)?;
+
+    // It deletes what Go CAPT made, and makes some itself.
+    scale(&stage.objects, DEPLOYMENT, 1).await?;
+    all_ready(&stage.objects, 1, PATIENCE).await?;
+    servers_are_released(stage, 5).await?;
+    scale(&stage.objects, DEPLOYMENT, 4).await?;
+    all_ready(&stage.objects, 4, PATIENCE).await?;
+    settle().await;
+    ours.stop().await?;
+
+    // And back: Go CAPT goes on with what ours made, and deletes it.
+    let switched = count_switches(stage);
+    let before = Picture::take(stage).await?;
+    let mut go = stage.go_manager("go-capt-again").await?;
+    settle().await;
+    before.must_be_unchanged(stage, &switched).await?;
+    all_ready(&stage.objects, 4, PATIENCE).await?;
+    scale(&stage.objects, DEPLOYMENT, 0).await?;
+    stage.objects.wait_none(TINKERBELL_MACHINE, PATIENCE).await?;
+    servers_are_released(stage, usize::try_from(SERVERS)?).await?;
+    go.must_run()
+}
+
+async fn settle() {
+    tokio::time::sleep(IDLE).await;
+}
+
+/// How often any server was switched on or off from now on.
+fn count_switches(stage: &Stage) -> Arc<AtomicUsize> {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    stage.power.on_change(move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
+    count
+}
+
+/// What must stay as it is when another program takes over.
+struct Picture {
+    /// UID and state of each Workflow.
+    workflows: BTreeMap<String, (String, String)>,
+    /// Spec and labels of each Hardware.
+    servers: BTreeMap<String, Value>,
+    /// Spec of each TinkerbellMachine.
+    machines: BTreeMap<String, Value>,
+}
+
+impl Picture {
+    async fn take(stage: &Stage) -> anyhow::Result<Self> {
+        let workflow = |object: &Value| {
+            let told = (text(object, "/metadata/uid").to_owned(), text(object, "/status/state").to_owned());
+            (name(object).to_owned(), told)
+        };
+        let spec = |object: &Value| (name(object).to_owned(), object.get("spec").cloned().unwrap_or_default());
+        let server = |object: &Value| {
+            let labels = object.pointer("/metadata/labels").cloned().unwrap_or_default();
+            (name(object).to_owned(), serde_json::json!([object.get("spec"), labels]))
+        };
+        Ok(Self {
+            workflows: stage.objects.list(WORKFLOW).await?.iter().map(workflow).collect(),
+            servers: stage.objects.list(HARDWARE).await?.iter().map(server).collect(),
+            machines: stage.objects.list(TINKERBELL_MACHINE).await?.iter().map(spec).collect(),
+        })
+    }
+
+    async fn must_be_unchanged(&self, stage: &Stage, switched: &AtomicUsize) -> anyhow::Result<()> {
+        let now = Self::take(stage).await?;
+        ensure!(!self.machines.is_empty(), "there is nothing to take over");
+        ensure!(now.workflows == self.workflows, "Workflows: {:?}, then {:?}", self.workflows, now.workflows);
+        ensure!(now.servers == self.servers, "Hardware: {:?}, then {:?}", self.servers, now.servers);
+        ensure!(now.machines == self.machines, "machines: {:?}, then {:?}", self.machines, now.machines);
+        let switched = switched.load(Ordering::Relaxed);
+        ensure!(switched == 0, "servers were switched {switched} times");
+        Ok(())
+    }
+}
+
+/// Nothing of Tinkerbell is written, and a machine at most twice: once its metadata, once its conditions.
+fn needless_writes(stage: &Stage, since: Mark, machines: usize) -> anyhow::Result<()> {
+    let asked = stage.plane.audit().since(since)?;
+    let own = asked.iter().filter(|asked| asked.user == CAPT_ACCOUNT && asked.is_write());
+    let mut writes = 0;
+    for asked in own.filter(|asked| asked.resource != "events") {
+        let what = format!("{} {} {}", asked.verb, asked.full_resource(), asked.name);
+        ensure!(asked.group == TINKERBELL_MACHINE.group, "the one that takes over did {what}");
+        writes += usize::from(asked.resource == TINKERBELL_MACHINE.plural);
+    }
+    ensure!(writes <= 2 * machines, "{writes} writes to {machines} machines that were ready already");
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Machines made by the real Cluster API core without kubeadm: their bootstrap data is a Secret that is there already.
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use super::kinds::{
+    CLUSTER, MACHINE_DEPLOYMENT, POOL, SECRET, TINKERBELL_CLUSTER, TINKERBELL_MACHINE, TINKERBELL_TEMPLATE,
+};
+use super::objects::{Objects, until};
+
+use super::checks::summary;
+
+/// The bootstrap data's Secret.
+const BOOTSTRAP: &str = "static-bootstrap";
+const CLUSTER_NAME_LABEL: &str = "cluster.x-k8s.io/cluster-name";
+
+/// Makes a Cluster whose endpoint is nobody's, and the bootstrap data of its machines.
+///
+/// # Errors
+/// When the server refuses one of the objects.
+pub async fn cluster(objects: &Objects, name: &str) -> anyhow::Result<()> {
+    let secret = json!({
+        "metadata": { "name": BOOTSTRAP, "labels": { CLUSTER_NAME_LABEL: name } },
+        "type": "cluster.x-k8s.io/secret",
+        "stringData": { "value": "#cloud-config\n", "format": "cloud-config" },
+    });
+    objects.create(SECRET, &secret).await?;
+    // Port 1 refuses at once, so nobody waits for a cluster that is not there.
+    let endpoint = json!({ "host": "127.0.0.1", "port": 1 });
+    let infra = json!({ "metadata": { "name": name }, "spec": { "controlPlaneEndpoint": endpoint } });
+    objects.create(TINKERBELL_CLUSTER, &infra).await?;
+    let reference = json!({ "apiGroup": TINKERBELL_CLUSTER.group, "kind": TINKERBELL_CLUSTER.kind, "name": name });
+    let cluster = json!({ "metadata": { "name": name }, "spec": { "infrastructureRef": reference } });
+    objects.create(CLUSTER, &cluster).await.context("the Cluster")?;
+    Ok(())
+}
+
+/// Makes a MachineDeployment and its template; its machines take servers of this `type`, and addresses of the pool.
+///
+/// # Errors
+/// When the server refuses one of the objects.
+pub async fn deployment(
+    objects: &Objects,
+    cluster: &str,
+    name: &str,
+    replicas: usize,
+    pool: Option<&str>,
+) -> anyhow::Result<()> {
+    let mut machine = json!({
+        "hardwareAffinity": { "required": [{ "labelSelector": { "matchLabels": { "type": "worker" } } }] },
+    });
+    if let (Some(pool), Some(spec)) = (pool, machine.as_object_mut()) {
+        let reference = json!({ "apiGroup": POOL.group, "kind": POOL.kind, "name": pool });
+        spec.insert("ipamPoolRef".to_owned(), reference);
+    }
+    let template = json!({ "metadata": { "name": name }, "spec": { "template": { "spec": machine } } });
+    objects.create(TINKERBELL_TEMPLATE, &template).await?;
+    let reference = json!({ "apiGroup": TINKERBELL_TEMPLATE.group, "kind": TINKERBELL_TEMPLATE.kind, "name": name });
+    let labels = json!({ CLUSTER_NAME_LABEL: cluster, "deployment": name });
+    let deployment = json!({
+        "metadata": { "name": name, "labels": { CLUSTER_NAME_LABEL: cluster } },
+        "spec": {
+            "clusterName": cluster,
+            "replicas": replicas,
+            "selector": { "matchLabels": labels },
+            "template": {
+                "metadata": { "labels": labels },
+                "spec": {
+                    "clusterName": cluster,
+                    "version": "v1.33.5",
+                    "bootstrap": { "dataSecretName": BOOTSTRAP },
+                    "infrastructureRef": reference,
+                },
+            },
+        },
+    });
+    objects.create(MACHINE_DEPLOYMENT, &deployment).await.context("the MachineDeployment")?;
+    Ok(())
+}
+
+/// Wants another number of machines.
+///
+/// # Errors
+/// When the server refuses it.
+pub async fn scale(objects: &Objects, name: &str, replicas: usize) -> anyhow::Result<()> {
+    objects.merge(MACHINE_DEPLOYMENT, name, &json!({ "spec": { "replicas": replicas } })).await.map(drop)
+}
+
+/// Makes a pool with these ranges of addresses.
+///
+/// # Errors
+/// When the server refuses it.
+pub async fn pool(objects: &Objects, name: &str, addresses: &str) -> anyhow::Result<()> {
+    let spec = json!({ "addresses": [addresses], "prefix": 16, "gateway": "10.0.0.1" });
+    objects.create(POOL, &json!({ "metadata": { "name": name }, "spec": spec })).await.context("the pool")?;
+    Ok(())
+}
+
+/// Whether a TinkerbellMachine is ready.
+pub fn is_ready(machine: &Value) -> bool {
+    machine.pointer("/status/ready") == Some(&Value::Bool(true))
+}
+
+/// Waits until there are exactly so many TinkerbellMachines and all of them are ready.
+///
+/// # Errors
+/// When that takes longer than `patience`.
+pub async fn all_ready(objects: &Objects, wanted: usize, patience: std::time::Duration) -> anyhow::Result<Vec<Value>> {
+    until(&format!("{wanted} machines are ready"), patience, async || {
+        let machines = objects.list(TINKERBELL_MACHINE).await?;
+        let ready = machines.iter().filter(|machine| is_ready(machine)).count();
+        let waiting: Vec<Value> = machines.iter().filter(|machine| !is_ready(machine)).cloned().collect();
+        let sight = format!("{ready} of {} are; {}", machines.len(), summary(&waiting));
+        Ok(if ready == wanted && machines.len() == wanted { Ok(machines) } else { Err(sight) })
+    })
+    .await
+}

@@ -88,6 +88,12 @@ pub const RULES: &[Rule] = &[
         tests_may_use: &[],
         never_reaches: &[],
     },
+    Rule {
+        name: "capt-bench",
+        may_use: &["capt-api", "capt-neighbours", "real-control-plane"],
+        tests_may_use: &[],
+        never_reaches: &["capt-kube", "capt-reconciler", "memory-apiserver"],
+    },
     Rule { name: "xtask", may_use: &["capt-api"], tests_may_use: &[], never_reaches: &[] },
 ];
 

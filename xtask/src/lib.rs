@@ -1,6 +1,7 @@
 //! The chores behind `cargo xtask`, as a library so that tests can run them.
 
 pub mod arrows;
+pub mod bench;
 pub mod crds;
 pub mod e2e;
 pub mod generated;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::generated::{Files, Folder};
-use xtask::{arrows, crds, e2e, rbac, workspace};
+use xtask::{arrows, bench, crds, e2e, rbac, workspace};
 
 /// Chores of this workspace.
 #[derive(Parser)]
@@ -38,6 +38,13 @@ enum Chore {
         /// Which ones; all if none is named
         names: Vec<String>,
     },
+    /// Measure the manager beside Go CAPT on a real control plane (needs Go; without it, it is skipped)
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// What capt-bench takes, such as --quick; --help tells
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -53,6 +60,10 @@ fn main() -> anyhow::Result<ExitCode> {
         .concat(),
         Chore::E2e { names } => {
             e2e::hand_over(&root, "e2e", &names)?;
+            Vec::new()
+        }
+        Chore::Bench { arguments } => {
+            bench::hand_over(&root, &arguments)?;
             Vec::new()
         }
         Chore::CheckArrows => arrows::check(arrows::RULES, &arrows::Graph::read(&root, arrows::RULES)?),

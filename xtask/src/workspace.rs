@@ -26,9 +26,8 @@ pub fn root() -> anyhow::Result<PathBuf> {
 /// # Errors
 /// When it cannot be started or fails; the error carries what it said.
 pub fn cargo(folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let command = format!("cargo {}", arguments.join(" "));
-    let output = Command::new(program)
+    let output = Command::new(program())
         .args(arguments)
         .current_dir(folder)
         .output()
@@ -37,4 +36,21 @@ pub fn cargo(folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
         bail!("{command} failed:\n{}", String::from_utf8_lossy(&output.stderr).trim_end());
     }
     String::from_utf8(output.stdout).with_context(|| format!("{command} did not print UTF-8"))
+}
+
+/// Lets cargo build what the arguments name, before the user's eyes.
+///
+/// # Errors
+/// When it cannot be started or fails.
+pub fn build(root: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+    let mut command = Command::new(program());
+    let status = command.arg("build").args(arguments).current_dir(root).status().context("cargo did not start")?;
+    if !status.success() {
+        bail!("cargo build {} failed", arguments.join(" "));
+    }
+    Ok(())
+}
+
+fn program() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"))
 }

@@ -1,0 +1,84 @@
+//! Starting a manager.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use real_control_plane::api_server::free_port;
+use real_control_plane::build::Programs;
+use real_control_plane::control_plane::ControlPlane;
+use real_control_plane::process::{Process, Usage, usage};
+use tokio::net::TcpStream;
+use tokio::process::Command;
+
+use crate::course::Program;
+
+/// How long a manager may take until it listens.
+const READY: Duration = Duration::from_secs(60);
+/// Time between two looks whether it does.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Where the managers' files are.
+pub struct Files {
+    /// Ours.
+    pub capt_manager: PathBuf,
+    /// The Go programs.
+    pub go: Programs,
+}
+
+/// A manager at work.
+pub struct Manager {
+    /// Its process.
+    pub process: Process,
+}
+
+impl Manager {
+    /// Starts a manager with ports of its own and a log in `folder`; returns when it listens.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start(program: Program, files: &Files, plane: &ControlPlane, folder: &Path) -> anyhow::Result<Self> {
+        let file = match program {
+            Program::CaptManager => files.capt_manager.as_path(),
+            Program::GoCapt => files.go.file(program.name())?,
+        };
+        let health = free_port()?;
+        let mut command = Command::new(file);
+        command
+            .env("KUBECONFIG", plane.kubeconfig(program.name()))
+            // The webhook server's certificates are looked for below the folder of temporary files.
+            .env("TMPDIR", folder)
+            .env_remove("RUST_LOG")
+            .arg(format!("--health-addr=127.0.0.1:{health}"))
+            .arg(format!("--metrics-bind-addr=127.0.0.1:{}", free_port()?));
+        plane.authority().serving(&folder.join("k8s-webhook-server/serving-certs"))?;
+        if program == Program::CaptManager {
+            command.arg("--diagnostics-address=0");
+        }
+        let log = folder.join(format!("{}.log", program.name()));
+        let mut manager = Self { process: Process::start(program.name(), command, &log)? };
+        manager.until_it_listens(health).await?;
+        Ok(manager)
+    }
+
+    async fn until_it_listens(&mut self, port: u16) -> anyhow::Result<()> {
+        let begin = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            self.process.must_run()?;
+            if begin.elapsed() > READY {
+                bail!("{} does not listen: {}", self.process.name(), self.process.last_lines());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    /// What it has used so far.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn usage(&mut self) -> anyhow::Result<Usage> {
+        self.process.must_run()?;
+        usage(self.process.id().context("it has ended")?)
+    }
+}

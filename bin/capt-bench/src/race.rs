@@ -1,0 +1,174 @@
+//! All courses, one after another, on one control plane.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context;
+use real_control_plane::build;
+use real_control_plane::control_plane::ControlPlane;
+use real_control_plane::pins;
+use tokio::process::Command;
+
+use crate::course::{Course, Program, courses};
+use crate::flags::Flags;
+use crate::output;
+use crate::program::Files;
+use crate::results::{Result, Results, Run, Setting};
+use crate::run;
+use crate::stage;
+use crate::targets::targets;
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All was measured; so many targets were missed.
+    Done {
+        /// How many.
+        missed: usize,
+    },
+    /// There is no Go, and so no server to race on.
+    NoGo,
+}
+
+/// Builds, races, reports.
+///
+/// # Errors
+/// When something cannot be built, started or measured. A missed target is no error.
+pub async fn race(flags: &Flags) -> anyhow::Result<Outcome> {
+    let say = |text: &str| println!("{text}");
+    let wanted = [pins::ETCD, pins::KUBERNETES, pins::GO_CAPT];
+    let built = build::build(&absolute(&flags.target().join("real-control-plane"))?, &wanted, say).await?;
+    let build::Outcome::Built(go) = built else {
+        println!("skipped: the API server and Go CAPT are built with Go, and there is no Go on this machine");
+        return Ok(Outcome::NoGo);
+    };
+    let own = own_programs()?;
+    let files = Files { capt_manager: own.join("capt-manager"), go };
+    let folder = fresh_folder(flags)?;
+    let plane = stage::start(&files.go, &folder).await?;
+
+    let mut results = Vec::new();
+    for course in courses(flags.quick).into_iter().filter(|course| is_wanted(course, flags)) {
+        results.extend(race_course(&course, flags, &files, &plane, &folder).await?);
+    }
+    drop(plane);
+
+    let bytes_per_hardware = bytes_per_hardware(&own.join("examples/memory")).await;
+    let setting = setting(flags, &files).await;
+    let mut results = Results { setting, results, bytes_per_hardware, targets: Vec::new() };
+    results.targets = targets(&results);
+    report(&results, flags)?;
+    println!("logs: {}", folder.display());
+    Ok(Outcome::Done { missed: results.targets.iter().filter(|target| target.is_met() == Some(false)).count() })
+}
+
+/// Every program in turn, as often as wanted.
+async fn race_course(
+    course: &Course,
+    flags: &Flags,
+    files: &Files,
+    plane: &ControlPlane,
+    folder: &Path,
+) -> anyhow::Result<Vec<Result>> {
+    let rounds = if course.repeated { flags.rounds() } else { 1 };
+    let mut runs: Vec<(Program, Vec<Run>)> = course.programs.iter().map(|program| (*program, Vec::new())).collect();
+    for round in 1..=rounds {
+        for (program, runs) in &mut runs {
+            let what = format!(
+                "{}: {} machines among {} Hardware, {}, run {round} of {rounds}",
+                course.name,
+                course.machines,
+                course.hardware,
+                program.name()
+            );
+            println!("{what}");
+            let begin = Instant::now();
+            let place = folder.join(format!("{}-{}-{round}", course.name, program.name()));
+            let run = run::run(course, *program, files, plane, &place).await.context(what)?;
+            println!("  {} (took {} s)", output::line(&run), begin.elapsed().as_secs());
+            runs.push(run);
+        }
+    }
+    Ok(runs.into_iter().map(|(program, runs)| Result::of(*course, program, runs)).collect())
+}
+
+fn is_wanted(course: &Course, flags: &Flags) -> bool {
+    flags.only.is_empty() || flags.only.iter().any(|name| course.name.starts_with(name.as_str()))
+}
+
+/// The folder of what cargo built: this program's own.
+fn own_programs() -> anyhow::Result<PathBuf> {
+    let file = std::env::current_exe().context("this program's own file")?;
+    Ok(file.parent().context("this program's own folder")?.to_path_buf())
+}
+
+/// The folder of this race's logs; those of the last one are deleted.
+fn fresh_folder(flags: &Flags) -> anyhow::Result<PathBuf> {
+    let folder = absolute(&flags.target().join("capt-bench"))?;
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    }
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    Ok(folder)
+}
+
+/// Processes get paths that hold wherever they run.
+fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
+    std::path::absolute(path).with_context(|| path.display().to_string())
+}
+
+/// What capt-kube's example measures; none if it was not built.
+async fn bytes_per_hardware(example: &Path) -> Option<u64> {
+    let output = Command::new(example).output().await.ok()?;
+    String::from_utf8(output.stdout).ok()?.split_whitespace().next()?.parse().ok()
+}
+
+async fn setting(flags: &Flags, files: &Files) -> Setting {
+    let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
+    let field = |text: &str, name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        line.trim_start_matches([' ', '\t', ':']).trim().to_owned()
+    };
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let memory = field(&read("/proc/meminfo"), "MemTotal");
+    let memory: u64 = memory.split_whitespace().next().and_then(|kib| kib.parse().ok()).unwrap_or_default();
+    let machine = format!(
+        "{}, {cores} cores, {} GiB of memory, Linux {}",
+        field(&read("/proc/cpuinfo"), "model name"),
+        memory.div_ceil(1 << 20),
+        read("/proc/sys/kernel/osrelease").trim(),
+    );
+    let first_line = async |command: &mut Command| {
+        let output = command.output().await.map(|output| output.stdout).unwrap_or_default();
+        String::from_utf8_lossy(&output).lines().next().unwrap_or_default().to_owned()
+    };
+    let ours = first_line(Command::new(&files.capt_manager).arg("--version")).await;
+    let go = first_line(Command::new("go").arg("version")).await;
+    let version = |text: &str, word: usize| text.split_whitespace().nth(word).unwrap_or("?").to_owned();
+    let versions = vec![
+        ("capt-manager".to_owned(), version(&ours, 1)),
+        ("Go CAPT".to_owned(), pins::GO_CAPT.version.to_owned()),
+        ("Kubernetes".to_owned(), pins::KUBERNETES.version.to_owned()),
+        ("etcd".to_owned(), pins::ETCD.version.to_owned()),
+        ("Go".to_owned(), version(&go, 2)),
+    ];
+    let date = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string();
+    Setting { date, machine, versions, quick: flags.quick }
+}
+
+fn report(results: &Results, flags: &Flags) -> anyhow::Result<()> {
+    println!("\n{}", output::table::table(results));
+    println!("{}", output::table::targets(&results.targets));
+    if let Some(file) = &flags.output {
+        std::fs::write(file, format!("{}\n", serde_json::to_string_pretty(results)?))
+            .with_context(|| file.display().to_string())?;
+    }
+    if let Some(folder) = flags.docs() {
+        for (name, text) in output::markdown::files(results, &flags.target()) {
+            let file = folder.join(name);
+            std::fs::write(&file, text).with_context(|| file.display().to_string())?;
+            println!("written: {}", file.display());
+        }
+    }
+    Ok(())
+}

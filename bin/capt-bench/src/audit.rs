@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use real_control_plane::audit::Asked;
 use serde::Serialize;
 
-use crate::objects::{Kind, TINKERBELL_CLUSTER, TINKERBELL_MACHINE, WORKFLOW};
+use crate::objects::{CLUSTER, EVENT, Kind, TINKERBELL_CLUSTER, TINKERBELL_MACHINE, WORKFLOW};
 
 /// Requests by verb and resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -23,16 +23,20 @@ impl Requests {
         Self(requests)
     }
 
-    /// Those that ask for a change of something that belongs to a machine.
-    pub fn writes(&self) -> usize {
-        let of_cluster = |what: &str| what.contains(TINKERBELL_CLUSTER.plural);
-        self.0.iter().filter(|(what, _)| is_write(what) && !of_cluster(what)).map(|(_, count)| count).sum()
-    }
-
     /// Those that do not ask for a change.
     pub fn reads(&self) -> usize {
         self.0.iter().filter(|(what, _)| !is_write(what)).map(|(_, count)| count).sum()
     }
+}
+
+/// How many writes of a user were for machines: all but those to the one TinkerbellCluster and Events about it.
+pub fn machine_writes(user: &str, log: &[Asked]) -> usize {
+    let event = format!("{CLUSTER}.");
+    let of_cluster = |asked: &Asked| {
+        asked.resource == TINKERBELL_CLUSTER.plural
+            || (asked.resource == EVENT.plural && asked.name.starts_with(&event))
+    };
+    log.iter().filter(|asked| asked.user == user && asked.is_write() && !of_cluster(asked)).count()
 }
 
 /// How long it took a program to write a machine's status, once that machine's Workflow was written for the last time
@@ -103,12 +107,19 @@ mod tests {
             asked("capt", "watch", "hardware", "", 2),
             asked("tink", "patch", "workflows/status", "a", 3),
             asked("capt", "patch", "tinkerbellclusters/status", "c", 3),
+            asked("tink", "create", "events", "machine-1.1", 3),
+            asked("capt", "create", "events", "bench.1", 3),
             Asked { resource: String::new(), ..asked("capt", "get", "", "", 4) },
         ];
         let requests = Requests::of("capt", &log);
-        let expected = [("patch hardware", 2), ("patch tinkerbellclusters/status", 1), ("watch hardware", 1)];
+        let expected = [
+            ("create events", 1),
+            ("patch hardware", 2),
+            ("patch tinkerbellclusters/status", 1),
+            ("watch hardware", 1),
+        ];
         assert_eq!(requests.0, expected.map(|(what, count)| (what.to_owned(), count)).into());
-        assert_eq!((requests.writes(), requests.reads()), (2, 1));
+        assert_eq!((machine_writes("capt", &log), requests.reads()), (2, 1));
     }
 
     #[test]

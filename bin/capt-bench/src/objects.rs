@@ -107,6 +107,12 @@ pub fn hardware(course: &Course, n: usize) -> Value {
         let ip = json!({ "address": address, "netmask": "255.0.0.0", "gateway": "10.0.0.1", "family": 4 });
         dhcp.insert("ip".to_owned(), ip);
     }
+    // As `kubectl apply` leaves it.
+    let applied = hardware.to_string();
+    if let Some(metadata) = hardware.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata
+            .insert("annotations".to_owned(), json!({ "kubectl.kubernetes.io/last-applied-configuration": applied }));
+    }
     hardware
 }
 

@@ -10,7 +10,7 @@ use real_control_plane::audit::{Asked, Mark};
 use real_control_plane::control_plane::ControlPlane;
 use real_control_plane::process::{Usage, usage};
 
-use crate::audit::{Requests, latencies, percentile};
+use crate::audit::{Requests, latencies, machine_writes, percentile};
 use crate::course::{Course, Program};
 use crate::fleet::Fleet;
 use crate::objects;
@@ -149,7 +149,7 @@ impl<'a> Meter<'a> {
         let phase = Phase {
             seconds: took.as_secs_f64(),
             cpu_ms_per_machine: per_machine(used, self.used),
-            writes_per_machine: requests.writes() as f64 / self.machines,
+            writes_per_machine: machine_writes(self.program.name(), &log) as f64 / self.machines,
             server_cpu_ms_per_machine: per_machine(server_used, self.server_used),
             requests,
         };

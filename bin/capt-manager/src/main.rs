@@ -17,6 +17,10 @@ use tracing::{error, info, warn};
 
 use flags::Flags;
 
+/// Memory that a burst of work took goes back to the system; how soon is set in `.cargo/config.toml`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let flags = Flags::read();
     let log = log::start(flags.v);

@@ -1,9 +1,9 @@
 //! Track: follow the Workflow to its end, then mark the Hardware, so that nothing ever images it again.
 
 use capt_api::conditions::reasons;
-use capt_api::contract::PROVISIONED_ANNOTATION;
+use capt_api::contract::{OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL, PROVISIONED_ANNOTATION};
 use capt_api::meta::Meta;
-use capt_api::tinkerbell::{Workflow, WorkflowProgress};
+use capt_api::tinkerbell::{Hardware, Workflow, WorkflowProgress};
 use serde_json::json;
 
 use super::step::{Concern, Step, Wait};
@@ -21,8 +21,27 @@ pub fn step(world: &World) -> Option<Step> {
     if workflow.progress() != WorkflowProgress::Succeeded {
         return Some(wait(workflow).into());
     }
-    let body = patch::guarded_metadata(&**hardware, json!({"annotations": {PROVISIONED_ANNOTATION: "true"}}));
-    Some(Write::new(Stage::Provisioned, Kind::Hardware, hardware.key(), Verb::Merge(body)).into())
+    Some(Write::new(Stage::Provisioned, Kind::Hardware, hardware.key(), mark(world, hardware)).into())
+}
+
+/// The mark on the Hardware, as long as that is ours. Tinkerbell changes the Hardware (`allowPXE`) just before the
+/// Workflow's success, so the version that we know is often one behind: what matters is tested, and not the version.
+fn mark(world: &World, hardware: &Hardware) -> Verb {
+    // Without annotations the whole map would have to be added, over what others add in between.
+    if hardware.metadata.annotations.is_none() {
+        return Verb::Merge(patch::guarded_metadata(
+            hardware,
+            json!({"annotations": {PROVISIONED_ANNOTATION: "true"}}),
+        ));
+    }
+    let label = |name: &str| format!("/metadata/labels/{}", patch::escape(name));
+    let machine = world.key();
+    Verb::Json(json!([
+        {"op": "test", "path": "/metadata/uid", "value": hardware.uid()},
+        {"op": "test", "path": label(OWNER_NAME_LABEL), "value": machine.name},
+        {"op": "test", "path": label(OWNER_NAMESPACE_LABEL), "value": machine.namespace},
+        {"op": "add", "path": format!("/metadata/annotations/{}", patch::escape(PROVISIONED_ANNOTATION)), "value": "true"},
+    ]))
 }
 
 fn wait(workflow: &Workflow) -> Wait {

@@ -233,6 +233,20 @@ fn an_end_that_is_not_good_is_told_in_the_words_of_go_capt_with_name_and_state_a
 }
 
 #[test]
+fn the_mark_of_a_provisioned_server_does_not_fail_because_tinkerbell_wrote_just_before() {
+    let Verb::Json(mark) = write(&Scene::new().booted("SUCCESS")).verb else { panic!("expected a JSON patch") };
+    assert!(!mark.to_string().contains("resourceVersion"), "{mark}");
+    let tested = mark.as_array().unwrap().iter().filter(|operation| operation["op"] == "test");
+    let tested: Vec<_> = tested.map(|operation| (operation["path"].clone(), operation["value"].clone())).collect();
+    let expected = [
+        ("/metadata/uid", "hw-1-uid"),
+        ("/metadata/labels/v1alpha1.tinkerbell.org~1ownerName", "m"),
+        ("/metadata/labels/v1alpha1.tinkerbell.org~1ownerNamespace", "default"),
+    ];
+    assert_eq!(tested, expected.map(|(path, value)| (json!(path), json!(value))), "the server is still ours");
+}
+
+#[test]
 fn success_by_its_old_name_counts_and_a_state_nobody_knows_is_waited_for() {
     for state in ["SUCCESS", "STATE_SUCCESS"] {
         assert_eq!(write(&Scene::new().booted(state)).stage, Stage::Provisioned);

@@ -46,12 +46,13 @@ impl Manager {
         let mut command = Command::new(file);
         command
             .env("KUBECONFIG", plane.kubeconfig(program.name()))
-            // The webhook server's certificates are looked for below the folder of temporary files.
             .env("TMPDIR", folder)
             .env_remove("RUST_LOG")
             .arg(format!("--health-addr=127.0.0.1:{health}"))
             .arg(format!("--metrics-bind-addr=127.0.0.1:{}", free_port()?));
-        plane.authority().serving(&folder.join("k8s-webhook-server/serving-certs"))?;
+        // Nobody calls the webhooks here, but both programs want to serve them. The Go one heeds TMPDIR only.
+        let pair = plane.authority().serving(&folder.join("k8s-webhook-server/serving-certs"))?;
+        command.env("WEBHOOK_CERT_DIR", &pair.folder).env("WEBHOOK_PORT", free_port()?.to_string());
         if program == Program::CaptManager {
             command.arg("--diagnostics-address=0");
         }

@@ -12,7 +12,28 @@ use serde_json::Value;
 pub type Right = (String, String, String);
 
 /// Rights that no scenario needs, each with the reason why it is granted all the same: group, resource, verb, reason.
-const EXCUSED: &[(&str, &str, &str, &str)] = &[];
+const EXCUSED: &[(&str, &str, &str, &str)] = &[
+    ("infrastructure.cluster.x-k8s.io", "tinkerbellclusters", "get", OVERTAKEN),
+    (
+        "infrastructure.cluster.x-k8s.io",
+        "tinkerbellclusters",
+        "patch",
+        "takes off a finalizer of old versions; adopts one found by its label only",
+    ),
+    ("infrastructure.cluster.x-k8s.io", "tinkerbellmachines", "get", OVERTAKEN),
+    ("tinkerbell.org", "hardware", "get", OVERTAKEN),
+    ("tinkerbell.org", "templates", "get", OVERTAKEN),
+    ("tinkerbell.org", "workflows", "get", OVERTAKEN),
+    ("bmc.tinkerbell.org", "jobs", "get", OVERTAKEN),
+    ("ipam.cluster.x-k8s.io", "ipaddressclaims", "get", OVERTAKEN),
+    ("ipam.cluster.x-k8s.io", "globalinclusterippools", "list", GLOBAL),
+    ("ipam.cluster.x-k8s.io", "globalinclusterippools", "watch", GLOBAL),
+    ("", "events", "patch", "counts an event that happens again; here hardly any does"),
+];
+
+/// A race that cannot be made to happen here; `tests/lives` of capt-sandbox does it on memory-apiserver.
+const OVERTAKEN: &str = "reads again what somebody else wrote in between";
+const GLOBAL: &str = "as inclusterippools, which `waits` watches, for the cluster-scoped kind";
 
 /// Every right that the Roles and ClusterRoles in a folder grant.
 ///
@@ -40,7 +61,7 @@ pub fn granted(folder: &Path) -> anyhow::Result<BTreeSet<Right>> {
 /// Compares what is granted with what was used in all scenarios together.
 ///
 /// # Errors
-/// When a right was never used and is not excused, or is excused and was used; each is named.
+/// When a right was never used and is not excused, or is excused and not granted; each is named.
 pub fn are_minimal(granted: &BTreeSet<Right>, used: &BTreeSet<Right>) -> anyhow::Result<()> {
     let is = |right: &Right, excuse: &(&str, &str, &str, &str)| {
         (right.0.as_str(), right.1.as_str(), right.2.as_str()) == (excuse.0, excuse.1, excuse.2)
@@ -52,9 +73,6 @@ pub fn are_minimal(granted: &BTreeSet<Right>, used: &BTreeSet<Right>) -> anyhow:
         }
     }
     for excuse in EXCUSED {
-        if used.iter().any(|right| is(right, excuse)) {
-            complaints.push(format!("{} {}.{} is excused and used", excuse.2, excuse.1, excuse.0));
-        }
         if !granted.iter().any(|right| is(right, excuse)) {
             complaints.push(format!("{} {}.{} is excused and not granted", excuse.2, excuse.1, excuse.0));
         }
@@ -70,7 +88,6 @@ mod tests {
     fn a_right_that_nobody_uses_is_named() {
         let right = |verb: &str| ("g".to_owned(), "things".to_owned(), verb.to_owned());
         let granted = BTreeSet::from([right("get"), right("delete")]);
-        assert!(are_minimal(&granted, &granted).is_ok() || !EXCUSED.is_empty());
         let error = are_minimal(&granted, &BTreeSet::from([right("get")])).unwrap_err();
         assert!(error.to_string().contains("delete things.g is granted and never used"), "{error}");
     }

@@ -3,6 +3,7 @@
 mod conformance;
 mod crashes;
 mod moves;
+mod optional_kinds;
 mod seed_example;
 mod takeover;
 mod waits;
@@ -37,6 +38,11 @@ pub const ALL: &[Scenario] = &[
         name: "conformance",
         about: "kube-apiserver answers as memory-apiserver's recordings say",
         play: |stage| Box::pin(conformance::play(stage)),
+    },
+    Scenario {
+        name: "optional-kinds",
+        about: "IPAM and BMC kinds are missing at the start, and watched once they are installed",
+        play: |stage| Box::pin(optional_kinds::play(stage)),
     },
     Scenario {
         name: "webhooks",

@@ -31,8 +31,12 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     // Go CAPT, with its webhooks, provisions.
     let mut go = stage.go_manager("go-capt").await?;
     cluster(&stage.objects, CLUSTER_NAME).await?;
-    deployment(&stage.objects, CLUSTER_NAME, DEPLOYMENT, 3, None).await?;
-    all_ready(&stage.objects, 3, PATIENCE).await?;
+    deployment(&stage.objects, CLUSTER_NAME, DEPLOYMENT, 1, None).await?;
+    // One after the other: it gives two machines the same Hardware when they come at once.
+    for machines in 1..=3 {
+        scale(&stage.objects, DEPLOYMENT, machines).await?;
+        all_ready(&stage.objects, machines, PATIENCE).await?;
+    }
     settle().await;
     go.stop().await?;
     let switched = count_switches(stage);

@@ -131,8 +131,11 @@ impl Stage {
         Kubectl::new(&self.programs, self.plane.kubeconfig(ADMIN), &self.folder)
     }
 
-    /// Definitions of the neighbours and of CAPT, and CAPT's RBAC, as they are shipped.
-    async fn install(&self) -> anyhow::Result<()> {
+    /// Installs the definitions of the neighbours and of CAPT, and CAPT's RBAC, as they are shipped.
+    ///
+    /// # Errors
+    /// When an object is refused.
+    pub async fn install(&self) -> anyhow::Result<()> {
         let mut definitions = Vec::new();
         for group in [Group::Tinkerbell, Group::Bmc] {
             for text in group.crds() {

@@ -23,7 +23,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let flags = Flags::read();
-    let log = log::start(flags.v);
+    let log = log::start(flags.klog.level());
     // Two crypto providers could be compiled in by accident; the choice is made here, once.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         error!("TLS was set up twice");
@@ -64,6 +64,9 @@ async fn clients(flags: &Flags) -> anyhow::Result<Clients> {
 
 async fn run(flags: Flags, log: log::Filter) -> anyhow::Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), "starting manager");
+    for gate in flags.feature_gates.unknown() {
+        info!(gate, "not a feature gate of Cluster API; ignored, as all are");
+    }
     let settings = flags.settings()?;
     let health = serve::bind(&flags.health_addr).await.context("--health-addr")?;
     let metrics = serve::bind(&flags.metrics_bind_addr).await.context("--metrics-bind-addr")?;

@@ -1,5 +1,7 @@
 //! The log: JSON lines on standard output, with a filter that can be changed while the program runs.
 
+mod line;
+
 use std::sync::Mutex;
 
 use capt_kube::serve::diagnostics::LogFilter;
@@ -29,13 +31,8 @@ pub struct Filter {
     text: Mutex<String>,
 }
 
-/// Starts the log. The filter is that of RUST_LOG, else the level of this verbosity.
-pub fn start(verbosity: u8) -> Filter {
-    let level = match verbosity {
-        0..=3 => "info",
-        4..=6 => "debug",
-        _ => "trace",
-    };
+/// Starts the log. The filter is that of RUST_LOG, else this level.
+pub fn start(level: &'static str) -> Filter {
     let wanted = std::env::var("RUST_LOG").ok().filter(|text| !text.trim().is_empty());
     let (layer, filter, complaint) = match wanted.as_deref().map(|text| new(text, std::io::stdout)) {
         Some(Ok((layer, filter))) => (layer, filter, None),
@@ -75,7 +72,7 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let (filter, handle) = reload::Layer::new(filter);
-    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(writer);
+    let lines = tracing_subscriber::fmt::layer().event_format(line::Json).with_writer(writer);
     let log = lines.with_filter(filter.and(filter_fn(may_speak)));
     (log.boxed(), Filter { handle, text: Mutex::new(text.to_owned()) })
 }
@@ -186,5 +183,21 @@ mod tests {
         filter.set("warn").unwrap();
         whisper();
         assert_eq!(paper.take(), "");
+    }
+
+    #[test]
+    fn a_line_tells_when_how_grave_where_and_what() {
+        let (paper, _filter, _guard) = log("info");
+        tracing::info!(target: "capt", version = "1", ready = true, count = 3, "starting manager");
+        let text = paper.take();
+        let line: serde_json::Value = serde_json::from_str(text.trim_end()).unwrap();
+        let members: Vec<_> = line.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(members, ["timestamp", "level", "caller", "logger", "message", "version", "ready", "count"]);
+        assert_eq!((&line["level"], &line["logger"]), (&"INFO".into(), &"capt".into()));
+        assert_eq!((&line["ready"], &line["count"]), (&true.into(), &3.into()));
+        let caller = line["caller"].as_str().unwrap();
+        assert!(caller.contains("mod.rs:"), "{caller}");
+        assert!(line["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{text}");
+        assert_eq!(line["message"], "starting manager");
     }
 }

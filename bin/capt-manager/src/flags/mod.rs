@@ -2,15 +2,23 @@
 //!
 //! Each can be set by an environment variable too, named like the flag in upper case with `_` for `-`.
 
+mod accepted;
+mod gates;
+mod klog;
+mod syntax;
+
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use capt_kube::lease::{Election, POD_NAMESPACE, pod_namespace};
 use capt_kube::wake::WatchFilter;
 use capt_kube::{Settings, client};
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser};
+
+use gates::Gates;
+use syntax::{boolean, duration, two_dashes, with_variables};
 
 /// Where diagnostics are told by default: no address of another Kubernetes program by custom.
 pub const DIAGNOSTICS: &str = "127.0.0.1:8089";
@@ -18,33 +26,34 @@ pub const DIAGNOSTICS: &str = "127.0.0.1:8089";
 /// The Cluster API infrastructure provider for Tinkerbell.
 ///
 /// It works on the cluster that KUBECONFIG names, else on the one it runs in, else on the one of ~/.kube/config.
-/// RUST_LOG sets the log's filter in detail.
+/// Each flag can be written with one dash or two, and be set by an environment variable that is named like it, in upper
+/// case with _ for -. The command line goes first. RUST_LOG sets the log's filter in detail.
 #[derive(Debug, Parser)]
 #[command(version, args_override_self = true)]
 pub struct Flags {
     /// Look at this namespace only.
-    #[arg(long, env = "NAMESPACE")]
+    #[arg(long)]
     pub namespace: Option<String>,
 
     /// Work only on Clusters, Machines, TinkerbellClusters and TinkerbellMachines whose label
     /// cluster.x-k8s.io/watch-filter has this value; on all if empty.
-    #[arg(long, env = "WATCH_FILTER", default_value = "")]
+    #[arg(long, default_value = "")]
     pub watch_filter: String,
 
     /// How often every object is worked on even if nothing changed; never if 0s.
-    #[arg(long, env = "SYNC_PERIOD", default_value = "10m", value_parser = duration)]
+    #[arg(long, default_value = "10m", value_parser = duration)]
     pub sync_period: Duration,
 
     /// How many TinkerbellMachines are worked on at once.
-    #[arg(long, env = "TINKERBELLMACHINE_CONCURRENCY", default_value_t = Settings::default().machine_workers)]
+    #[arg(long, default_value_t = 10)]
     pub tinkerbellmachine_concurrency: usize,
 
     /// How many TinkerbellClusters are worked on at once.
-    #[arg(long, env = "TINKERBELLCLUSTER_CONCURRENCY", default_value_t = Settings::default().cluster_workers)]
+    #[arg(long, default_value_t = 10)]
     pub tinkerbellcluster_concurrency: usize,
 
     /// How many writes are under way at once.
-    #[arg(long, env = "KUBE_API_MAX_INFLIGHT", default_value_t = client::MAX_WRITES)]
+    #[arg(long, default_value_t = client::MAX_WRITES)]
     pub kube_api_max_inflight: usize,
 
     /// Kubeconfig of the cluster where Tinkerbell's Hardware, Templates, Workflows and BMC Jobs are; the cluster we work
@@ -53,59 +62,79 @@ pub struct Flags {
     pub external_kubeconfig: String,
 
     /// Address at which machines reach Tinkerbell's metadata service.
-    #[arg(long, env = "TINKERBELL_IP", default_value = "")]
+    #[arg(long, default_value = "")]
     pub tinkerbell_ip: String,
 
     /// Work only while leading. Needed when several replicas run.
-    #[arg(long, env = "LEADER_ELECT", default_value = "false", value_parser = boolean, action = clap::ArgAction::Set,
+    #[arg(long, default_value = "false", value_parser = boolean, action = clap::ArgAction::Set,
           num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub leader_elect: bool,
 
     /// How long the other replicas wait after the leader's last sign of life.
-    #[arg(long, env = "LEADER_ELECT_LEASE_DURATION", default_value = "15s", value_parser = duration)]
+    #[arg(long, default_value = "15s", value_parser = duration)]
     pub leader_elect_lease_duration: Duration,
 
     /// How long a leader that cannot renew its lead goes on.
-    #[arg(long, env = "LEADER_ELECT_RENEW_DEADLINE", default_value = "10s", value_parser = duration)]
+    #[arg(long, default_value = "10s", value_parser = duration)]
     pub leader_elect_renew_deadline: Duration,
 
     /// Time between two attempts to get or renew the lead.
-    #[arg(long, env = "LEADER_ELECT_RETRY_PERIOD", default_value = "2s", value_parser = duration)]
+    #[arg(long, default_value = "2s", value_parser = duration)]
     pub leader_elect_retry_period: Duration,
 
     /// Namespace of the Lease; the pod's own if empty.
-    #[arg(long, env = "LEADER_ELECTION_NAMESPACE", default_value = "")]
+    #[arg(long, default_value = "")]
     pub leader_election_namespace: String,
 
     /// Address of the health endpoint; none if empty or 0.
-    #[arg(long, env = "HEALTH_ADDR", default_value = ":9440")]
+    #[arg(long, default_value = ":9440")]
     pub health_addr: String,
 
     /// Address of the metrics endpoint; none if empty or 0.
-    #[arg(long, env = "METRICS_BIND_ADDR", default_value = "localhost:8080")]
+    #[arg(long, default_value = "localhost:8080")]
     pub metrics_bind_addr: String,
 
     /// Address where diagnostics are told and the log's filter can be changed; none if empty or 0.
     ///
     /// It asks for no password, so an address that can be reached from outside also needs --insecure-diagnostics.
-    #[arg(long, env = "DIAGNOSTICS_ADDRESS", default_value = DIAGNOSTICS)]
+    #[arg(long, default_value = DIAGNOSTICS)]
     pub diagnostics_address: String,
 
     /// Tell diagnostics to whoever can reach their address.
-    #[arg(long, env = "INSECURE_DIAGNOSTICS", default_value = "false", value_parser = boolean,
+    #[arg(long, default_value = "false", value_parser = boolean,
           action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true",
           value_name = "BOOL")]
     pub insecure_diagnostics: bool,
 
-    /// Verbosity of the log: 0 tells what is done, 4 and more also why.
-    #[arg(short, long, env = "V", default_value_t = 0)]
-    pub v: u8,
+    /// Port of the webhooks (TLS); 0 turns them off.
+    #[arg(long, default_value_t = 9443)]
+    pub webhook_port: u16,
+
+    /// Directory of the webhooks' certificate, tls.crt and tls.key. Read again when they change.
+    #[arg(long, default_value = "/tmp/k8s-webhook-server/serving-certs")]
+    pub webhook_cert_dir: PathBuf,
+
+    /// Cluster API's feature gates, as GATE=true,GATE=false. None has an effect here: the Cluster API operator passes
+    /// this flag to every provider.
+    #[arg(long, default_value = "", value_parser = gates::parse)]
+    pub feature_gates: Gates,
+
+    #[command(flatten)]
+    pub klog: klog::Klog,
+
+    #[command(flatten)]
+    accepted: accepted::Accepted,
 }
 
 impl Flags {
     /// The flags of this process. Ends it with code 2 if they make no sense.
     pub fn read() -> Self {
-        Self::parse_from(two_dashes(std::env::args_os()))
+        Self::of(std::env::args_os()).unwrap_or_else(|wrong| wrong.exit())
+    }
+
+    fn of(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut matches = with_variables(Self::command()).try_get_matches_from(two_dashes(arguments))?;
+        Self::from_arg_matches_mut(&mut matches)
     }
 
     /// What the manager wants to know.
@@ -145,44 +174,13 @@ impl Flags {
     }
 }
 
-/// Gives long flags with one dash, as Go's flag package takes them, their second one.
-fn two_dashes(arguments: impl IntoIterator<Item = OsString>) -> impl Iterator<Item = OsString> {
-    let mut flags = true;
-    arguments.into_iter().map(move |argument| {
-        let Some(text) = argument.to_str() else {
-            return argument;
-        };
-        flags &= text != "--";
-        let name = text.strip_prefix('-').map(|rest| rest.split('=').next().unwrap_or_default());
-        match name {
-            Some(name) if flags && name.len() > 1 && !name.starts_with('-') => format!("-{text}").into(),
-            _ => argument,
-        }
-    })
-}
-
-/// A boolean as Go reads it.
-fn boolean(text: &str) -> Result<bool, &'static str> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err("neither true nor false"),
-    }
-}
-
-/// A duration as Go writes it, such as `15s` or `1m30s`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
-    Duration::try_from(span).map_err(|_| "a duration below zero".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn flags(arguments: &[&str]) -> Result<Flags, clap::Error> {
         let all = std::iter::once("capt-manager").chain(arguments.iter().copied()).map(OsString::from);
-        Flags::try_parse_from(two_dashes(all))
+        Flags::of(all)
     }
 
     #[test]
@@ -202,7 +200,7 @@ mod tests {
         }
         let read =
             flags(&["-v", "5", "-namespace", "n", "-health-addr=0", "--leader-elect-lease-duration=1m30s"]).unwrap();
-        assert_eq!((read.v, read.namespace.as_deref(), read.health_addr.as_str()), (5, Some("n"), "0"));
+        assert_eq!((read.klog.v, read.namespace.as_deref(), read.health_addr.as_str()), (5, Some("n"), "0"));
         assert_eq!(read.leader_elect_lease_duration, Duration::from_secs(90));
     }
 
@@ -236,5 +234,54 @@ mod tests {
         assert_eq!(of(&["--leader-elect", here]).unwrap().election.unwrap().namespace, "capt-system");
         let error = of(&["--leader-elect", here, "--leader-elect-renew-deadline=20s"]).unwrap_err();
         assert!(error.to_string().contains("must exceed the renew deadline"), "{error}");
+    }
+
+    /// Flags and variables of the table in the documents, with their defaults.
+    #[test]
+    fn each_flag_of_the_go_manager_is_there_with_its_default_and_its_variable() {
+        let command = with_variables(Flags::command());
+        for (name, default) in [
+            ("metrics-bind-addr", "localhost:8080"),
+            ("leader-elect", "false"),
+            ("leader-elect-lease-duration", "15s"),
+            ("leader-elect-renew-deadline", "10s"),
+            ("leader-elect-retry-period", "2s"),
+            ("leader-election-namespace", ""),
+            ("namespace", ""),
+            ("watch-filter", ""),
+            ("tinkerbellcluster-concurrency", "10"),
+            ("tinkerbellmachine-concurrency", "10"),
+            ("tinkerbell-hardware-concurrency", "10"),
+            ("tinkerbell-template-concurrency", "10"),
+            ("tinkerbell-workflow-concurrency", "10"),
+            ("sync-period", "10m"),
+            ("webhook-port", "9443"),
+            ("webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs"),
+            ("health-addr", ":9440"),
+            ("v", "0"),
+            ("vmodule", ""),
+            ("logtostderr", "true"),
+            ("alsologtostderr", "false"),
+            ("stderrthreshold", "INFO"),
+            ("legacy_stderr_threshold_behavior", "false"),
+            ("log_dir", ""),
+            ("log_file", ""),
+            ("log_file_max_size", "1800"),
+            ("log_backtrace_at", ""),
+            ("skip_headers", "false"),
+            ("skip_log_headers", "false"),
+            ("add_dir_header", "false"),
+            ("one_output", "false"),
+            ("feature-gates", ""),
+        ] {
+            let flag = command.get_arguments().find(|flag| flag.get_long() == Some(name)).expect(name);
+            let defaults = flag.get_default_values();
+            assert!(defaults == [default] || (defaults.is_empty() && default.is_empty()), "{name}: {defaults:?}");
+            let variable = name.to_uppercase().replace('-', "_");
+            assert_eq!(flag.get_env().map(|name| name.to_string_lossy().into_owned()), Some(variable), "{name}");
+            if !default.is_empty() {
+                assert!(flags(&[&format!("-{name}={default}")]).is_ok(), "{name}");
+            }
+        }
     }
 }

@@ -1,0 +1,20 @@
+//! Flags of the Go manager that have nothing to act on.
+
+use clap::Args;
+
+/// Taken, so that a Deployment written for the Go manager works unchanged; without effect there and here.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Taken, with nothing to act on")]
+pub struct Accepted {
+    /// There is no controller for Hardware.
+    #[arg(long, default_value_t = 10)]
+    tinkerbell_hardware_concurrency: usize,
+
+    /// There is no controller for Templates.
+    #[arg(long, default_value_t = 10)]
+    tinkerbell_template_concurrency: usize,
+
+    /// There is no controller for Workflows.
+    #[arg(long, default_value_t = 10)]
+    tinkerbell_workflow_concurrency: usize,
+}

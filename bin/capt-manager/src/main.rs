@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use capt_kube::external::kubeconfig;
 use capt_kube::serve::{self, diagnostics, health};
+use capt_kube::webhook::{Certificates, Server};
 use capt_kube::{Clients, Manager};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -71,13 +72,25 @@ async fn run(flags: Flags, log: log::Filter) -> anyhow::Result<()> {
     let health = serve::bind(&flags.health_addr).await.context("--health-addr")?;
     let metrics = serve::bind(&flags.metrics_bind_addr).await.context("--metrics-bind-addr")?;
     let diagnostics = listen_for_diagnostics(&flags).await?;
+    let webhooks = listen_for_webhooks(&flags).await?;
     let clients = clients(&flags).await?;
     let manager = Arc::new(Manager::new(clients, settings));
     let cancel = CancellationToken::new();
     stop_on_signals(cancel.clone())?;
+    let checks = checks(manager.clone(), webhooks.as_ref());
+    let serves_webhooks = webhooks.is_some();
+    // The work under way writes objects that the webhooks are asked about, so they end after it.
+    let stop_webhooks = CancellationToken::new();
+    let webhooks = async {
+        match webhooks {
+            Some(server) => server.run(stop_webhooks.clone()).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(webhooks);
     let health = async {
         match health {
-            Some(listener) => health::serve(listener, checks(manager.clone())).await,
+            Some(listener) => health::serve(listener, checks).await,
             None => std::future::pending().await,
         }
     };
@@ -97,12 +110,26 @@ async fn run(flags: Flags, log: log::Filter) -> anyhow::Result<()> {
             None => std::future::pending().await,
         }
     };
-    tokio::select! {
+    let ended = tokio::select! {
         ended = manager.run(cancel) => ended,
+        ended = &mut webhooks => Err(ended.err().unwrap_or_else(|| anyhow!("the webhook server ended"))),
         () = metrics => Err(anyhow!("the metrics endpoint ended")),
         () = diagnostics => Err(anyhow!("the diagnostics endpoint ended")),
         () = health => Err(anyhow!("the health endpoint ended")),
+    };
+    stop_webhooks.cancel();
+    if serves_webhooks && ended.is_ok() {
+        webhooks.await?;
     }
+    ended
+}
+
+async fn listen_for_webhooks(flags: &Flags) -> anyhow::Result<Option<Server>> {
+    let address = match flags.webhook_port {
+        0 => String::new(),
+        port => format!(":{port}"),
+    };
+    Server::bind(&address, Certificates::new(&flags.webhook_cert_dir)).await.context("--webhook-port")
 }
 
 /// The default address is no reason to fail: nobody asked for it, and the manager works without.
@@ -116,9 +143,14 @@ async fn listen_for_diagnostics(flags: &Flags) -> anyhow::Result<Option<TcpListe
     }
 }
 
-fn checks(manager: Arc<Manager>) -> health::Checks {
+/// Ready with all stores filled and webhooks answered; healthy with webhooks answered, as the Go manager.
+fn checks(manager: Arc<Manager>, webhooks: Option<&Server>) -> health::Checks {
     let stores = health::Check::new("stores", move || manager.stores_are_filled());
-    health::Checks { ready: vec![stores], ..health::Checks::default() }
+    let webhook = || webhooks.map(Server::check);
+    health::Checks {
+        ready: std::iter::once(stores).chain(webhook()).collect(),
+        health: webhook().into_iter().collect(),
+    }
 }
 
 /// The first signal asks for a stop, the second one stops.

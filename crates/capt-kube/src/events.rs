@@ -16,6 +16,7 @@ use kube::{Api, Client, Resource};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::TokioClock;
 use crate::errors;
@@ -32,16 +33,33 @@ const MAX_MESSAGE: usize = 1024;
 pub struct Events {
     queue: mpsc::Sender<Event>,
     dropped: Arc<AtomicU64>,
+    closed: CancellationToken,
 }
 
 /// What waits to be sent.
-pub struct Outbox(mpsc::Receiver<Event>);
+pub struct Outbox {
+    queue: mpsc::Receiver<Event>,
+    closed: CancellationToken,
+}
+
+impl Outbox {
+    /// The next event; none when it was closed and is empty.
+    async fn next(&mut self) -> Option<Event> {
+        tokio::select! {
+            biased;
+            () = self.closed.cancelled(), if !self.queue.is_closed() => self.queue.close(),
+            event = self.queue.recv() => return event,
+        }
+        self.queue.recv().await
+    }
+}
 
 impl Events {
     /// The place to hand events over, and the box they wait in.
     pub fn new() -> (Self, Outbox) {
         let (queue, outbox) = mpsc::channel(QUEUE);
-        (Self { queue, dropped: Arc::default() }, Outbox(outbox))
+        let closed = CancellationToken::new();
+        (Self { queue, dropped: Arc::default(), closed: closed.clone() }, Outbox { queue: outbox, closed })
     }
 
     /// Hands an event over. Never waits.
@@ -49,6 +67,11 @@ impl Events {
         if self.queue.try_send(event).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Takes no more events. Those that wait are still sent.
+    pub fn close(&self) {
+        self.closed.cancel();
     }
 
     /// How many events were dropped because too many waited.
@@ -64,11 +87,11 @@ struct Sent {
     last: Instant,
 }
 
-/// Sends events until nobody can hand any over. What the server refuses is logged and forgotten.
+/// Sends events until closed and empty. What the server refuses is logged and forgotten.
 pub async fn publish(client: Client, mut outbox: Outbox, clock: TokioClock) {
     let mut sent: HashMap<(String, String, String), Sent> = HashMap::new();
     let mut number: u64 = 0;
-    while let Some(event) = outbox.0.recv().await {
+    while let Some(event) = outbox.next().await {
         let now = clock.now();
         sent.retain(|_, earlier| earlier.last.elapsed() < REPEAT_WITHIN);
         let api: Api<CoreEvent> = Api::namespaced(client.clone(), &event.key.namespace);

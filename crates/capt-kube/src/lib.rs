@@ -22,6 +22,7 @@
 //! | [`metrics`] | what is counted, and what Prometheus reads |
 //! | [`lease`] | who leads: one replica works, the others stand by |
 //! | [`serve`] | what is answered over HTTP: health, metrics, diagnostics |
+//! | [`webhook`] | the webhook server: TLS, certificate from files |
 //! | [`snapshot`] | what goes on, in numbers |
 
 pub mod api;
@@ -45,6 +46,7 @@ pub mod snapshot;
 pub mod store;
 pub mod wake;
 pub mod watch;
+pub mod webhook;
 
 pub use client::Clients;
 pub use manager::{Manager, Settings};

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
 
 use crate::api::Writer;
@@ -36,8 +37,11 @@ use crate::snapshot::{Snapshot, Source};
 use crate::wake::{Selected, WatchFilter};
 use crate::watch::{Found, Lookup, Name, watch_kind};
 
-/// How long the work under way may go on after the manager was told to stop.
-pub const DRAIN: Duration = Duration::from_secs(10);
+/// How long the work under way may go on after the manager was told to stop. With [`FLUSH`] and the webhook server's
+/// end, the process is gone within 10 s.
+pub const DRAIN: Duration = Duration::from_secs(8);
+/// How long events may take that still wait to be sent when all work has ended.
+pub const FLUSH: Duration = Duration::from_secs(1);
 /// How long the start waits to learn whether optional kinds are served.
 const OPTIONAL_KINDS: Duration = Duration::from_secs(10);
 
@@ -69,7 +73,7 @@ impl Default for Settings {
             namespace: None,
             watch_filter: WatchFilter::default(),
             sync_period: SYNC_PERIOD,
-            machine_workers: 32,
+            machine_workers: 10,
             cluster_workers: 10,
             election: None,
             reconciler: capt_reconciler::Settings::default(),
@@ -183,9 +187,21 @@ impl Manager {
     /// When a part of it dies, the lead is lost, or the work under way does not end within [`DRAIN`].
     pub async fn run(&self, cancel: CancellationToken) -> anyhow::Result<()> {
         let outbox = self.outbox.lock().take().context("the manager ran already")?;
+        let publish = events::publish(self.clients.writes.clone(), outbox, self.clock);
+        let mut publisher = AbortOnDropHandle::new(tokio::spawn(publish));
+        let ended = tokio::select! {
+            ended = self.watch_and_work(&cancel) => ended,
+            _ = &mut publisher => return Err(anyhow!("the events' task ended")),
+        };
+        // The work that was just done has its events still waiting.
+        self.events.close();
+        let _ = tokio::time::timeout(FLUSH, publisher).await;
+        ended
+    }
+
+    async fn watch_and_work(&self, cancel: &CancellationToken) -> anyhow::Result<()> {
         let mut watches = JoinSet::new();
         self.start_watches(&mut watches)?;
-        watches.spawn(events::publish(self.clients.writes.clone(), outbox, self.clock));
         info!("reading what there is");
         tokio::select! {
             () = self.synced() => {}
@@ -194,8 +210,8 @@ impl Manager {
         }
         info!("ready");
         match self.settings.election.clone() {
-            None => self.work(&mut watches, &cancel).await.0,
-            Some(election) => self.work_while_leading(election, &mut watches, &cancel).await,
+            None => self.work(&mut watches, cancel).await.0,
+            Some(election) => self.work_while_leading(election, &mut watches, cancel).await,
         }
     }
 

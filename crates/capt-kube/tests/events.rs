@@ -72,3 +72,17 @@ async fn a_failed_event_does_not_stop_the_next() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(server.list("", "events").len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn events_that_wait_at_the_stop_are_sent() {
+    let server = MemoryApiServer::new();
+    let (events, outbox) = Events::new();
+    for number in 0..50 {
+        events.send(event(&format!("number {number}")));
+    }
+    events.close();
+    events::publish(server.client("capt"), outbox, TokioClock::new()).await;
+    assert_eq!(server.list("", "events").len(), 50);
+    events.send(event("too late"));
+    assert_eq!(events.dropped(), 1);
+}

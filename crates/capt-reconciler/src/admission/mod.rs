@@ -40,6 +40,11 @@ pub fn answer(path: &str, body: &[u8]) -> Answer {
     Answer { http: 200, body: answer.to_string().into_bytes() }
 }
 
+/// The answer to a call that cannot be read at all: a refusal with code 400 that says why.
+pub fn refuse(why: &str) -> Answer {
+    Answer { http: 200, body: review::unversioned("", why).to_string().into_bytes() }
+}
+
 /// What a webhook that refuses nothing has to say.
 #[derive(Debug, PartialEq)]
 enum Verdict {

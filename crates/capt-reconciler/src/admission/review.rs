@@ -90,7 +90,7 @@ fn refused(uid: &str, refusal: &Refusal) -> Value {
     json!({ "uid": uid, "allowed": false, "status": refusal.status() })
 }
 
-fn unversioned(uid: &str, message: &str) -> Value {
+pub(super) fn unversioned(uid: &str, message: &str) -> Value {
     json!({ "response": refused(uid, &Refusal::Unreadable(message.to_owned())) })
 }
 

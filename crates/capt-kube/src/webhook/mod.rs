@@ -1,0 +1,12 @@
+//! The webhook server: TLS with a certificate from files, AdmissionReviews in, answers out.
+//!
+//! What is answered is decided by [`capt_reconciler::admission`]; here is only how a call gets there. Every replica
+//! serves, leading or not: the API server asks any of them.
+
+mod answer;
+mod certificate;
+mod server;
+
+pub use answer::MAX_BODY;
+pub use certificate::{CERTIFICATE, Certificates, KEY, REREAD};
+pub use server::{CONNECTIONS, HANDSHAKE, Server};

@@ -1,0 +1,160 @@
+//! Connections: accepted, made secure, served, and ended in good order.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::answer::answer;
+use super::certificate::Certificates;
+use crate::serve;
+
+/// How long a handshake may take.
+pub const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Connections served at once; more of them wait. API servers need a handful each.
+pub const CONNECTIONS: usize = 512;
+/// How long the head of a request may take, and how long an idle HTTP/1 connection is kept.
+const HEAD: Duration = Duration::from_secs(30);
+/// How often an HTTP/2 peer that is silent is asked whether it is still there.
+const ALIVE: Duration = Duration::from_secs(30);
+/// How long calls under way may go on after the server was told to stop.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// The webhook server, listening.
+pub struct Server {
+    listener: TcpListener,
+    certificates: Arc<Certificates>,
+    accepting: Arc<AtomicBool>,
+}
+
+impl Server {
+    /// Listens; nobody is answered before [`Server::run`]. `address` is as for [`serve::bind`]; nothing where that
+    /// turns the server off.
+    ///
+    /// # Errors
+    /// When the address makes no sense or is in use.
+    pub async fn bind(address: &str, certificates: Certificates) -> anyhow::Result<Option<Self>> {
+        let listener = serve::bind(address).await?;
+        Ok(listener.map(|listener| Self { listener, certificates: Arc::new(certificates), accepting: Arc::default() }))
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn address(&self) -> anyhow::Result<SocketAddr> {
+        self.listener.local_addr().context("no local address")
+    }
+
+    /// The certificate it serves with.
+    pub fn certificates(&self) -> Arc<Certificates> {
+        self.certificates.clone()
+    }
+
+    /// Whether connections are accepted and there is a certificate for them.
+    pub fn check(&self) -> serve::health::Check {
+        let (accepting, certificates) = (self.accepting.clone(), self.certificates.clone());
+        serve::health::Check::new("webhook", move || accepting.load(Ordering::Relaxed) && certificates.is_there())
+    }
+
+    /// Answers until cancelled, then lets the calls under way come to their end.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub async fn run(self, cancel: CancellationToken) -> anyhow::Result<()> {
+        let acceptor = acceptor(self.certificates.clone())?;
+        let graceful = GracefulShutdown::new();
+        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        self.accepting.store(true, Ordering::Relaxed);
+        let _not_any_more = Unset(self.accepting.clone());
+        let mut connections = tokio::task::JoinSet::new();
+        let accept = async {
+            loop {
+                while connections.try_join_next().is_some() {}
+                let Ok(place) = room.clone().acquire_owned().await else {
+                    return;
+                };
+                match self.listener.accept().await {
+                    Ok((stream, _)) => {
+                        let (acceptor, watcher) = (acceptor.clone(), graceful.watcher());
+                        connections.spawn(async move {
+                            serve_connection(stream, acceptor, watcher).await;
+                            drop(place);
+                        });
+                    }
+                    // Out of file descriptors, or a connection that went away: others may still come.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                }
+            }
+        };
+        tokio::select! {
+            () = accept => {}
+            () = self.certificates.follow() => {}
+            () = cancel.cancelled() => {}
+        }
+        drop(self.listener);
+        let _ = timeout(DRAIN, graceful.shutdown()).await;
+        Ok(())
+    }
+}
+
+struct Unset(Arc<AtomicBool>);
+
+impl Drop for Unset {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+async fn serve_connection(stream: TcpStream, acceptor: TlsAcceptor, watcher: hyper_util::server::graceful::Watcher) {
+    let stream = match timeout(HANDSHAKE, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            debug!(%error, "a handshake failed");
+            return;
+        }
+        Err(_) => {
+            debug!("a handshake took too long");
+            return;
+        }
+    };
+    // The handshake settled the protocol; guessing it from the first bytes would have no end in time.
+    let second = stream.get_ref().1.alpn_protocol() == Some(H2);
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = if second { builder.http2_only() } else { builder.http1_only() };
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(ALIVE).keep_alive_timeout(HANDSHAKE);
+    let service = service_fn(async |request| Ok::<_, Infallible>(answer(request).await));
+    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    // Whatever a peer does wrong is no concern of ours.
+    if let Err(error) = watcher.watch(connection).await {
+        debug!(%error, "a connection ended badly");
+    }
+}
+
+const H2: &[u8] = b"h2";
+
+fn acceptor(certificates: Arc<Certificates>) -> anyhow::Result<TlsAcceptor> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .context("TLS")?
+        .with_no_client_auth()
+        .with_cert_resolver(certificates);
+    config.alpn_protocols = vec![H2.to_vec(), b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}

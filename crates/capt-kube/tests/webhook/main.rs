@@ -1,0 +1,144 @@
+//! The webhook server over real TLS, as API servers and others see it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod support;
+
+use std::time::Duration;
+
+use capt_kube::webhook::{CERTIFICATE, KEY, MAX_BODY, REREAD};
+use serde_json::{Value, json};
+use support::{Call, Folder, Http, Running, pair};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+const MACHINE: &str = "/validate-infrastructure-cluster-x-k8s-io-v1beta1-tinkerbellmachine";
+const CLUSTER: &str = "/mutate-infrastructure-cluster-x-k8s-io-v1beta1-tinkerbellcluster";
+
+fn review(kind: &str, spec: &Value) -> Vec<u8> {
+    let object = json!({
+        "apiVersion": "infrastructure.cluster.x-k8s.io/v1beta1", "kind": kind,
+        "metadata": {"name": "x", "namespace": "d"}, "spec": spec,
+    });
+    let request = json!({"uid": "u-1", "operation": "CREATE", "name": "x", "namespace": "d", "object": object});
+    json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}).to_string().into_bytes()
+}
+
+fn json(body: &[u8]) -> Value {
+    serde_json::from_slice(body).unwrap()
+}
+
+#[tokio::test]
+async fn reviews_are_answered_over_http_1_and_2_with_the_query_of_the_api_server() {
+    let running = Running::start("answers").await;
+    let weight = json!({"hardwareAffinity": {"preferred": [{"weight": 0, "hardwareAffinityTerm": {}}]}});
+    for http in [Http::One, Http::Two] {
+        let mut client = running.connect(http).await;
+        let (status, body) =
+            client.call(Call::post(&format!("{MACHINE}?timeout=10s"), review("TinkerbellMachine", &json!({})))).await;
+        assert_eq!(status, 200);
+        let allowed = json!({"uid": "u-1", "allowed": true, "status": {"metadata": {}, "code": 200}});
+        assert_eq!(json(&body)["response"], allowed);
+        let (status, body) = client.call(Call::post(MACHINE, review("TinkerbellMachine", &weight))).await;
+        let response = &json(&body)["response"];
+        assert_eq!((status, &response["allowed"], &response["status"]["code"]), (200, &false.into(), &422.into()));
+        let (_, body) = client.call(Call::post(CLUSTER, review("TinkerbellCluster", &json!({})))).await;
+        assert_eq!(json(&body)["response"]["patchType"], "JSONPatch");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_call_gets_a_clear_answer() {
+    let running = Running::start("odd").await;
+    let mut client = running.connect(Http::One).await;
+    assert_eq!(client.call(Call::post("/none", Vec::new())).await, (404, b"404 page not found\n".to_vec()));
+    assert_eq!(client.call(Call { method: "GET", ..Call::post(MACHINE, Vec::new()) }).await.0, 405);
+    let text = |body: &[u8]| json(body)["response"]["status"]["message"].as_str().unwrap().to_owned();
+    let plain = Call { content_type: "text/plain", ..Call::post(MACHINE, review("TinkerbellMachine", &json!({}))) };
+    let (status, body) = client.call(plain).await;
+    assert_eq!((status, text(&body).as_str()), (200, "contentType=text/plain, expected application/json"));
+    let (status, body) = client.call(Call::post(MACHINE, Vec::new())).await;
+    assert_eq!((status, text(&body).as_str()), (200, "request body is empty"));
+}
+
+#[tokio::test]
+async fn a_large_object_passes_and_one_too_large_is_told_so() {
+    let running = Running::start("large").await;
+    let mut client = running.connect(Http::Two).await;
+    let review = review("TinkerbellMachine", &json!({"templateOverride": "x".repeat(6 * 1024 * 1024)}));
+    let (status, body) = client.call(Call::post(MACHINE, review)).await;
+    assert_eq!((status, &json(&body)["response"]["allowed"]), (200, &true.into()));
+    let (status, body) = client.call(Call::post(MACHINE, vec![b' '; MAX_BODY + 1])).await;
+    assert_eq!((status, String::from_utf8(body).unwrap().contains("limit is 7340032 bytes")), (413, true));
+    let mut again = running.connect(Http::Two).await;
+    assert_eq!(again.call(Call::post(MACHINE, Vec::new())).await.0, 200);
+}
+
+#[tokio::test]
+async fn broken_and_slow_peers_hold_up_nobody() {
+    let running = Running::start("slow").await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(TcpStream::connect(running.address).await.unwrap());
+    }
+    let mut broken = TcpStream::connect(running.address).await.unwrap();
+    broken.write_all(b"POST / HTTP/1.1\r\n\r\nthis is no TLS").await.unwrap();
+    let mut rest = Vec::new();
+    let _ = timeout(Duration::from_secs(5), broken.read_to_end(&mut rest)).await.expect("kept for ever");
+    let good = async {
+        let mut client = running.connect(Http::One).await;
+        client.call(Call::post(MACHINE, review("TinkerbellMachine", &json!({})))).await
+    };
+    assert_eq!(timeout(Duration::from_secs(5), good).await.expect("held up").0, 200);
+    let mut first = silent.swap_remove(0);
+    let _ = timeout(Duration::from_secs(15), first.read_to_end(&mut rest)).await.expect("kept for ever");
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_served_without_a_restart_and_a_broken_one_never() {
+    let running = Running::start("rotates").await;
+    let first = running.connect(Http::One).await.certificate;
+    assert_eq!((running.certificates.reads(), running.certificates.failures()), (1, 0));
+
+    let (certificate, key) = pair();
+    // One half only: not a pair.
+    running.folder.write(CERTIFICATE, &certificate);
+    tokio::time::sleep(REREAD + Duration::from_secs(1)).await;
+    assert_eq!(running.connect(Http::One).await.certificate, first);
+    assert_eq!((running.certificates.reads(), running.certificates.failures()), (1, 1));
+    assert!(running.passes());
+
+    running.folder.write(KEY, &key);
+    tokio::time::sleep(REREAD + Duration::from_secs(1)).await;
+    let mut client = running.connect(Http::Two).await;
+    assert_ne!(client.certificate, first);
+    assert_eq!(running.certificates.reads(), 2);
+    assert_eq!(client.call(Call::post(MACHINE, Vec::new())).await.0, 200);
+}
+
+#[tokio::test]
+async fn without_a_certificate_it_waits_and_is_not_ready() {
+    let folder = Folder::new("waits");
+    let running = Running::of(folder).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!running.passes());
+    assert!(running.handshake(Http::One).await.is_err());
+    let (certificate, key) = pair();
+    running.folder.write(CERTIFICATE, &certificate);
+    running.folder.write(KEY, &key);
+    tokio::time::sleep(REREAD + Duration::from_secs(1)).await;
+    assert!(running.passes());
+    running.connect(Http::One).await;
+}
+
+#[tokio::test]
+async fn told_to_stop_it_takes_no_more_and_ends_soon() {
+    let mut running = Running::start("stops").await;
+    let mut client = running.connect(Http::Two).await;
+    assert_eq!(client.call(Call::post(MACHINE, Vec::new())).await.0, 200);
+    let _silent = TcpStream::connect(running.address).await.unwrap();
+    running.cancel.cancel();
+    timeout(Duration::from_secs(3), running.task.take().unwrap()).await.expect("runs on").unwrap().unwrap();
+    assert!(!running.passes());
+    assert!(TcpStream::connect(running.address).await.is_err());
+}

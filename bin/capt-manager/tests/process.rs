@@ -30,7 +30,7 @@ fn manager(kubeconfig: &std::path::Path, arguments: &[&str]) -> Child {
         .env("KUBECONFIG", kubeconfig)
         .env_remove("RUST_LOG")
         // Several of them run at once, on one machine.
-        .envs([("METRICS_BIND_ADDR", "0"), ("DIAGNOSTICS_ADDRESS", "0")])
+        .envs([("METRICS_BIND_ADDR", "0"), ("DIAGNOSTICS_ADDRESS", "0"), ("WEBHOOK_PORT", "0")])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap()
@@ -119,7 +119,7 @@ fn it_fails_without_a_cluster_and_does_not_tell_secrets() {
     let kubeconfig = directory.join("kubeconfig");
     std::fs::write(&kubeconfig, "apiVersion: v1\nkind: Config\nusers: [{name: u, user: {token: s3cret}}]\n").unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_capt-manager"))
-        .args(["-health-addr=0", "-metrics-bind-addr=0", "-diagnostics-address=0"])
+        .args(["-health-addr=0", "-metrics-bind-addr=0", "-diagnostics-address=0", "-webhook-port=0"])
         .env("KUBECONFIG", &kubeconfig)
         .output()
         .unwrap();
@@ -189,4 +189,36 @@ fn flags_and_environment_that_make_no_sense_end_with_code_2_and_an_impossible_el
     assert_eq!(run("-v=0", ("LEADER_ELECT", "maybe")).0, Some(2));
     let (code, text) = run("-health-addr=0", ("LEADER_ELECT", "true"));
     assert!(code == Some(1) && text.contains("--leader-election-namespace: no namespace is given"), "{text}");
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Body and status of a probe.
+fn probe(port: u16, path: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn without_a_webhook_certificate_it_runs_and_is_not_ready() {
+    let cluster = Cluster::new("webhooks");
+    let (health, webhooks) = (free_port(), free_port());
+    let arguments = [
+        format!("-health-addr=127.0.0.1:{health}"),
+        format!("-webhook-port={webhooks}"),
+        "-webhook-cert-dir=/nowhere/certificates".to_owned(),
+    ];
+    let mut child = manager(&cluster.kubeconfig, &arguments.each_ref().map(String::as_str));
+    await_message(&mut child, "ready");
+    assert!(std::net::TcpStream::connect(("127.0.0.1", webhooks)).is_ok());
+    let answer = probe(health, "/readyz?verbose");
+    assert!(answer.starts_with("HTTP/1.1 500") && answer.contains("[+]stores ok\n[-]webhook failed\n"), "{answer}");
+    assert!(probe(health, "/healthz/webhook").starts_with("HTTP/1.1 500"));
+    tell(&child, "-TERM");
+    assert!(ended(&mut child, Duration::from_secs(12)).success());
 }

@@ -27,6 +27,7 @@ impl Stage {
             .env_remove("RUST_LOG")
             .arg(format!("--health-addr=127.0.0.1:{}", free_port()?))
             .arg(format!("--metrics-bind-addr=127.0.0.1:{}", free_port()?))
+            .arg("--webhook-port=0")
             .arg("--diagnostics-address=0")
             .args(arguments);
         Process::start(name, command, &self.log(name))

@@ -83,7 +83,7 @@ async fn run(flags: Flags, log: log::Filter) -> anyhow::Result<()> {
     let stop_webhooks = CancellationToken::new();
     let webhooks = async {
         match webhooks {
-            Some(server) => server.run(stop_webhooks.clone()).await,
+            Some(server) => server.run(stop_webhooks.clone(), manager.metrics().webhook.clone()).await,
             None => std::future::pending().await,
         }
     };

@@ -58,7 +58,7 @@ pub struct Flags {
 
     /// Kubeconfig of the cluster where Tinkerbell's Hardware, Templates, Workflows and BMC Jobs are; the cluster we work
     /// on if this is empty, or the file is empty or missing.
-    #[arg(long, env = "EXTERNAL_KUBECONFIG", default_value = "/var/run/secrets/external-tinkerbell/kubeconfig")]
+    #[arg(long, default_value = "/var/run/secrets/external-tinkerbell/kubeconfig")]
     pub external_kubeconfig: String,
 
     /// Address at which machines reach Tinkerbell's metadata service.
@@ -258,6 +258,7 @@ mod tests {
             ("webhook-port", "9443"),
             ("webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs"),
             ("health-addr", ":9440"),
+            ("external-kubeconfig", "/var/run/secrets/external-tinkerbell/kubeconfig"),
             ("v", "0"),
             ("vmodule", ""),
             ("logtostderr", "true"),

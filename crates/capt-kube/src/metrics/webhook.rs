@@ -92,6 +92,11 @@ pub struct WebhookPath {
 pub struct InFlight<'a>(&'a Gauge);
 
 impl WebhookPath {
+    /// The path itself.
+    pub fn path(&self) -> &'static str {
+        self.path
+    }
+
     /// A request begins; it is over when what is returned is dropped.
     pub fn begin(&self) -> InFlight<'_> {
         self.in_flight.inc();

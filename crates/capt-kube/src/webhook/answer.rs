@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
+use crate::metrics::{self, WebhookPath};
 use crate::serve::http::{self as reply, Answer};
 
 /// Longest body that is taken, in bytes: a review holds an object twice, and the API server stores up to 1.5 MiB of it,
@@ -17,13 +18,28 @@ pub const MAX_BODY: usize = 7 * 1024 * 1024;
 const BODY: Duration = Duration::from_secs(35);
 const JSON: &str = "application/json";
 
-/// Answers one call.
-pub(super) async fn answer(request: Request<Incoming>) -> Answer {
-    // Without the query: the API server puts its patience there.
-    let path = request.uri().path().to_owned();
-    if !admission::REGISTRATIONS.iter().any(|registration| registration.path == path) {
-        return reply::not_found();
+/// The webhooks, by path, each with its counts.
+pub(super) struct Paths(Vec<WebhookPath>);
+
+impl Paths {
+    pub(super) fn new(counts: &metrics::Webhook) -> Self {
+        Self(admission::REGISTRATIONS.iter().map(|registration| counts.path(registration.path)).collect())
     }
+}
+
+/// Answers one call.
+pub(super) async fn answer(request: Request<Incoming>, paths: &Paths) -> Answer {
+    // Without the query: the API server puts its patience there.
+    let Some(webhook) = paths.0.iter().find(|webhook| webhook.path() == request.uri().path()) else {
+        return reply::not_found();
+    };
+    let _under_way = webhook.begin();
+    let answer = decide(request, webhook.path()).await;
+    webhook.end(answer.status().as_u16());
+    answer
+}
+
+async fn decide(request: Request<Incoming>, path: &str) -> Answer {
     if request.method() != Method::POST {
         return reply::wrong_method("POST");
     }
@@ -39,7 +55,7 @@ pub(super) async fn answer(request: Request<Incoming>) -> Answer {
     };
     let content_type = content_type.unwrap_or_default();
     let answer = if body.is_empty() || content_type == JSON.as_bytes() {
-        admission::answer(&path, &body)
+        admission::answer(path, &body)
     } else {
         let found = String::from_utf8_lossy(&content_type);
         admission::refuse(&format!("contentType={found}, expected {JSON}"))

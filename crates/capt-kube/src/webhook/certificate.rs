@@ -4,7 +4,6 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -15,6 +14,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tracing::{info, warn};
+
+use crate::metrics;
 
 /// The file of the certificate and its chain, as PEM.
 pub const CERTIFICATE: &str = "tls.crt";
@@ -29,8 +30,6 @@ pub struct Certificates {
     folder: PathBuf,
     provider: Arc<CryptoProvider>,
     in_force: RwLock<Option<Arc<CertifiedKey>>>,
-    reads: AtomicU64,
-    failures: AtomicU64,
 }
 
 /// What the folder held the last time, so that only a change is worth a word.
@@ -43,8 +42,6 @@ impl Certificates {
             folder: folder.into(),
             provider: Arc::new(rustls::crypto::ring::default_provider()),
             in_force: RwLock::new(None),
-            reads: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
         }
     }
 
@@ -53,27 +50,17 @@ impl Certificates {
         self.in_force.read().is_some()
     }
 
-    /// How many new pairs were found and put in force.
-    pub fn reads(&self) -> u64 {
-        self.reads.load(Ordering::Relaxed)
-    }
-
-    /// How many times the files were missing, or were changed to something that is no pair.
-    pub fn failures(&self) -> u64 {
-        self.failures.load(Ordering::Relaxed)
-    }
-
     /// Reads the files again and again, for ever.
-    pub async fn follow(&self) {
+    pub(super) async fn follow(&self, counts: &metrics::Webhook) {
         let mut seen = None;
         loop {
-            self.look(&mut seen).await;
+            self.look(&mut seen, counts).await;
             tokio::time::sleep(REREAD).await;
         }
     }
 
     /// Puts the pair of the files in force if it is new and whole. Else the former one stays.
-    async fn look(&self, seen: &mut Seen) {
+    async fn look(&self, seen: &mut Seen, counts: &metrics::Webhook) {
         let read = read(&self.folder).await.map_err(|error| format!("{error:#}"));
         let now = read.as_ref().map(|pair| pair.hash).map_err(Clone::clone);
         if seen.as_ref() == Some(&now) {
@@ -84,11 +71,11 @@ impl Certificates {
             Ok(pair) => {
                 // Both halves at once: a handshake sees the old pair or the new one.
                 *self.in_force.write() = Some(Arc::new(pair));
-                self.reads.fetch_add(1, Ordering::Relaxed);
+                counts.certificate_read(true);
                 info!(folder = %self.folder.display(), "the webhooks' certificate was read");
             }
             Err(error) => {
-                self.failures.fetch_add(1, Ordering::Relaxed);
+                counts.certificate_read(false);
                 let folder = self.folder.display();
                 if self.is_there() {
                     warn!(%folder, error, "no new certificate for the webhooks; the former one stays");

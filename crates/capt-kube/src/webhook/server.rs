@@ -10,7 +10,7 @@ use anyhow::Context;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -19,9 +19,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::answer::answer;
+use super::answer::{Paths, answer};
 use super::certificate::Certificates;
-use crate::serve;
+use crate::{metrics, serve};
 
 /// How long a handshake may take.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -71,13 +71,13 @@ impl Server {
         serve::health::Check::new("webhook", move || accepting.load(Ordering::Relaxed) && certificates.is_there())
     }
 
-    /// Answers until cancelled, then lets the calls under way come to their end.
+    /// Answers, and counts what it does, until cancelled; then lets the calls under way come to their end.
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub async fn run(self, cancel: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(self, cancel: CancellationToken, counts: metrics::Webhook) -> anyhow::Result<()> {
         let acceptor = acceptor(self.certificates.clone())?;
-        let graceful = GracefulShutdown::new();
+        let (graceful, paths) = (GracefulShutdown::new(), Arc::new(Paths::new(&counts)));
         let room = Arc::new(Semaphore::new(CONNECTIONS));
         self.accepting.store(true, Ordering::Relaxed);
         let _not_any_more = Unset(self.accepting.clone());
@@ -90,9 +90,9 @@ impl Server {
                 };
                 match self.listener.accept().await {
                     Ok((stream, _)) => {
-                        let (acceptor, watcher) = (acceptor.clone(), graceful.watcher());
+                        let (acceptor, watcher, paths) = (acceptor.clone(), graceful.watcher(), paths.clone());
                         connections.spawn(async move {
-                            serve_connection(stream, acceptor, watcher).await;
+                            serve_connection(stream, acceptor, watcher, paths).await;
                             drop(place);
                         });
                     }
@@ -103,7 +103,7 @@ impl Server {
         };
         tokio::select! {
             () = accept => {}
-            () = self.certificates.follow() => {}
+            () = self.certificates.follow(&counts) => {}
             () = cancel.cancelled() => {}
         }
         drop(self.listener);
@@ -120,7 +120,7 @@ impl Drop for Unset {
     }
 }
 
-async fn serve_connection(stream: TcpStream, acceptor: TlsAcceptor, watcher: hyper_util::server::graceful::Watcher) {
+async fn serve_connection(stream: TcpStream, acceptor: TlsAcceptor, watcher: Watcher, paths: Arc<Paths>) {
     let stream = match timeout(HANDSHAKE, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
@@ -138,7 +138,10 @@ async fn serve_connection(stream: TcpStream, acceptor: TlsAcceptor, watcher: hyp
     let mut builder = if second { builder.http2_only() } else { builder.http1_only() };
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(ALIVE).keep_alive_timeout(HANDSHAKE);
-    let service = service_fn(async |request| Ok::<_, Infallible>(answer(request).await));
+    let service = service_fn(move |request| {
+        let paths = paths.clone();
+        async move { Ok::<_, Infallible>(answer(request, &paths).await) }
+    });
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
     // Whatever a peer does wrong is no concern of ours.
     if let Err(error) = watcher.watch(connection).await {

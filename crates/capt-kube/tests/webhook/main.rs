@@ -24,6 +24,9 @@ fn review(kind: &str, spec: &Value) -> Vec<u8> {
     json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}).to_string().into_bytes()
 }
 
+const READS: &str = "certwatcher_read_certificate_total";
+const FAILURES: &str = "certwatcher_read_certificate_errors_total";
+
 fn json(body: &[u8]) -> Value {
     serde_json::from_slice(body).unwrap()
 }
@@ -31,7 +34,8 @@ fn json(body: &[u8]) -> Value {
 #[tokio::test]
 async fn reviews_are_answered_over_http_1_and_2_with_the_query_of_the_api_server() {
     let running = Running::start("answers").await;
-    let weight = json!({"hardwareAffinity": {"preferred": [{"weight": 0, "hardwareAffinityTerm": {}}]}});
+    let weight =
+        json!({"hardwareAffinity": {"preferred": [{"weight": 0, "hardwareAffinityTerm": {"labelSelector": {}}}]}});
     for http in [Http::One, Http::Two] {
         let mut client = running.connect(http).await;
         let (status, body) =
@@ -45,6 +49,9 @@ async fn reviews_are_answered_over_http_1_and_2_with_the_query_of_the_api_server
         let (_, body) = client.call(Call::post(CLUSTER, review("TinkerbellCluster", &json!({})))).await;
         assert_eq!(json(&body)["response"]["patchType"], "JSONPatch");
     }
+    let answered = format!(r#"controller_runtime_webhook_requests_total{{code="200",webhook="{MACHINE}"}}"#);
+    assert_eq!(running.counted(&answered), 4);
+    assert_eq!(running.counted(&format!(r#"controller_runtime_webhook_requests_in_flight{{webhook="{MACHINE}"}}"#)), 0);
 }
 
 #[tokio::test]
@@ -98,21 +105,21 @@ async fn broken_and_slow_peers_hold_up_nobody() {
 async fn a_new_certificate_is_served_without_a_restart_and_a_broken_one_never() {
     let running = Running::start("rotates").await;
     let first = running.connect(Http::One).await.certificate;
-    assert_eq!((running.certificates.reads(), running.certificates.failures()), (1, 0));
+    assert_eq!((running.counted(READS), running.counted(FAILURES)), (1, 0));
 
     let (certificate, key) = pair();
     // One half only: not a pair.
     running.folder.write(CERTIFICATE, &certificate);
     tokio::time::sleep(REREAD + Duration::from_secs(1)).await;
     assert_eq!(running.connect(Http::One).await.certificate, first);
-    assert_eq!((running.certificates.reads(), running.certificates.failures()), (1, 1));
+    assert_eq!((running.counted(READS), running.counted(FAILURES)), (2, 1));
     assert!(running.passes());
 
     running.folder.write(KEY, &key);
     tokio::time::sleep(REREAD + Duration::from_secs(1)).await;
     let mut client = running.connect(Http::Two).await;
     assert_ne!(client.certificate, first);
-    assert_eq!(running.certificates.reads(), 2);
+    assert_eq!(running.counted(READS), 3);
     assert_eq!(client.call(Call::post(MACHINE, Vec::new())).await.0, 200);
 }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use capt_kube::metrics::{Metrics, Registry};
 use capt_kube::serve::health::{Check, Checks};
 use capt_kube::webhook::{CERTIFICATE, Certificates, KEY, Server};
 use http_body_util::{BodyExt, Full};
@@ -50,6 +51,7 @@ pub struct Running {
     pub folder: Folder,
     pub address: SocketAddr,
     pub certificates: Arc<Certificates>,
+    metrics: Metrics,
     pub cancel: CancellationToken,
     pub task: Option<JoinHandle<anyhow::Result<()>>>,
     health: SocketAddr,
@@ -79,9 +81,19 @@ impl Running {
         let server = Server::bind("127.0.0.1:0", Certificates::new(&folder.0)).await.unwrap().unwrap();
         let (address, certificates, check) = (server.address().unwrap(), server.certificates(), server.check());
         let cancel = CancellationToken::new();
-        let task = Some(tokio::spawn(server.run(cancel.clone())));
+        let metrics = Metrics::default();
+        let task = Some(tokio::spawn(server.run(cancel.clone(), metrics.webhook.clone())));
         let health = health(check).await;
-        Self { folder, address, certificates, cancel, task, health }
+        Self { folder, address, certificates, metrics, cancel, task, health }
+    }
+
+    /// The value of a series.
+    pub fn counted(&self, series: &str) -> u64 {
+        let mut registry = Registry::default();
+        self.metrics.register(&mut registry);
+        let text = capt_kube::metrics::text(&registry);
+        let value = text.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok());
+        value.unwrap_or_else(|| panic!("no {series} in\n{text}"))
     }
 
     /// What the check of the health endpoint says.

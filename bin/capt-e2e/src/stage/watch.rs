@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::Stage;
 
 /// How long events wait for earlier ones of other kinds. A server that restarts answers some watches later than others.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(6);
 
 /// The observer at work.
 pub struct Watch {

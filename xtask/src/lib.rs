@@ -3,6 +3,7 @@
 pub mod arrows;
 pub mod bench;
 pub mod crds;
+pub mod dist;
 pub mod e2e;
 pub mod generated;
 pub mod rbac;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::generated::{Files, Folder};
-use xtask::{arrows, bench, crds, e2e, rbac, workspace};
+use xtask::{arrows, bench, crds, dist, e2e, rbac, workspace};
 
 /// Chores of this workspace.
 #[derive(Parser)]
@@ -33,6 +33,8 @@ enum Chore {
     CheckArrows,
     /// Fail when any generated file differs from what would be generated now
     CheckGenerated,
+    /// Build capt-manager as one static program (needs the musl toolchain) and check its size
+    Dist,
     /// Play scenarios on a real control plane (needs Go; without it they are skipped)
     E2e {
         /// Which ones; all if none is named
@@ -58,6 +60,10 @@ fn main() -> anyhow::Result<ExitCode> {
             generate(&root, rbac::FOLDER, &rbac::render(), true)?,
         ]
         .concat(),
+        Chore::Dist => {
+            println!("{}", dist::build(&root)?);
+            Vec::new()
+        }
         Chore::E2e { names } => {
             e2e::hand_over(&root, "e2e", &names)?;
             Vec::new()

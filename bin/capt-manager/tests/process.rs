@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use memory_apiserver::{MemoryApiServer, Serving};
+use memory_apiserver::{Fault, MemoryApiServer, Serving};
 
 fn crd(group: &str, kind: &str, plural: &str, version: &str) -> String {
     format!(
@@ -221,4 +221,67 @@ fn without_a_webhook_certificate_it_runs_and_is_not_ready() {
     assert!(probe(health, "/healthz/webhook").starts_with("HTTP/1.1 500"));
     tell(&child, "-TERM");
     assert!(ended(&mut child, Duration::from_secs(12)).success());
+}
+
+#[test]
+fn a_stop_ends_in_time_although_the_server_hangs_and_a_second_signal_ends_it_at_once() {
+    let cluster = Cluster::new("hangs");
+    let arguments: Vec<_> = ELECT.into_iter().chain(["--health-addr=0"]).collect();
+    for (signals, within, code) in [(1, Duration::from_secs(10), Some(0)), (2, Duration::from_millis(1500), Some(1))] {
+        let mut child = manager(&cluster.kubeconfig, &arguments);
+        await_message(&mut child, "leading");
+        let hang = cluster.server.faults().inject(Fault::latency(Duration::from_secs(60)).resource("leases").always());
+        for _ in 0..signals {
+            tell(&child, "-TERM");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        assert_eq!(ended(&mut child, within).code(), code, "{signals} signals");
+        cluster.server.faults().remove(hang);
+    }
+}
+
+/// The manager with this file as its external kubeconfig: exit code, if it ends within a while, and its log until it is
+/// ready or ends.
+fn with_external_kubeconfig(cluster: &Cluster, content: Option<&str>) -> (Option<i32>, String) {
+    let file = cluster.kubeconfig.with_file_name("external");
+    match content {
+        Some(content) => std::fs::write(&file, content).unwrap(),
+        None => assert!(!file.exists()),
+    }
+    let mut child =
+        manager(&cluster.kubeconfig, &["--health-addr=0", &format!("--external-kubeconfig={}", file.display())]);
+    let mut log = String::new();
+    for line in BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap) {
+        log.push_str(&line);
+        log.push('\n');
+        if line.contains("\"message\":\"ready\"") {
+            child.kill().unwrap();
+        }
+    }
+    (child.wait().unwrap().code(), log)
+}
+
+#[test]
+fn an_external_kubeconfig_that_is_there_is_used_or_refused_without_being_quoted() {
+    let cluster = Cluster::new("external");
+    for nothing in [None, Some(""), Some(" \n")] {
+        let (code, log) = with_external_kubeconfig(&cluster, nothing);
+        assert_eq!(code, None, "{log}");
+        assert!(log.contains(r#""tinkerbellClientMode":"local""#), "{log}");
+        assert!(log.contains("using local Tinkerbell for CRD operations"), "{log}");
+    }
+    for bad in [
+        "s3cret: [",
+        "users: [{name: u, user: {token: s3cret}}]",
+        "apiVersion: v1\nkind: Config\ncurrent-context: s3cret",
+    ] {
+        let (code, log) = with_external_kubeconfig(&cluster, Some(bad));
+        assert_eq!(code, Some(1), "{log}");
+        assert!(log.contains("--external-kubeconfig") && !log.contains("s3cret"), "{log}");
+    }
+    let good = cluster.serving.as_ref().unwrap().kubeconfig("tinkerbell");
+    let (code, log) = with_external_kubeconfig(&cluster, Some(&good));
+    assert_eq!(code, None, "{log}");
+    assert!(log.contains(r#""tinkerbellClientMode":"external""#), "{log}");
+    assert!(log.contains("using external Tinkerbell with JIT per-namespace watches"), "{log}");
 }

@@ -37,9 +37,11 @@ use crate::snapshot::{Snapshot, Source};
 use crate::wake::{Selected, WatchFilter};
 use crate::watch::{Found, Lookup, Name, watch_kind};
 
-/// How long the work under way may go on after the manager was told to stop. With [`FLUSH`] and the webhook server's
-/// end, the process is gone within 10 s.
-pub const DRAIN: Duration = Duration::from_secs(8);
+/// How long the work under way may go on after the manager was told to stop. With [`RELEASE`], [`FLUSH`] and the second
+/// that the webhook server takes, the process is gone within 10 s.
+pub const DRAIN: Duration = Duration::from_secs(6);
+/// How long the lead may take to be handed back. If it takes longer, the Lease expires.
+pub const RELEASE: Duration = Duration::from_secs(2);
 /// How long events may take that still wait to be sent when all work has ended.
 pub const FLUSH: Duration = Duration::from_secs(1);
 /// How long the start waits to learn whether optional kinds are served.
@@ -241,7 +243,7 @@ impl Manager {
             ended = stand_by_and_work => ended,
         };
         if drained.0 {
-            candidate.release().await;
+            let _ = tokio::time::timeout(RELEASE, candidate.release()).await;
         }
         ended
     }

@@ -65,6 +65,11 @@ pub struct Flags {
     #[arg(long, default_value = "")]
     pub tinkerbell_ip: String,
 
+    /// Port of Tinkerbell's metadata service at that address, for the default template. Tinkerbell 0.23 and later serve
+    /// it on 7080.
+    #[arg(long, default_value_t = capt_kube::Settings::default().reconciler.metadata_port)]
+    pub metadata_port: u16,
+
     /// Work only while leading. Needed when several replicas run.
     #[arg(long, default_value = "false", value_parser = boolean, action = clap::ArgAction::Set,
           num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
@@ -152,6 +157,7 @@ impl Flags {
             ..Settings::default()
         };
         settings.reconciler.tinkerbell_ip.clone_from(&self.tinkerbell_ip);
+        settings.reconciler.metadata_port = self.metadata_port;
         Ok(settings)
     }
 
@@ -234,6 +240,14 @@ mod tests {
         assert_eq!(of(&["--leader-elect", here]).unwrap().election.unwrap().namespace, "capt-system");
         let error = of(&["--leader-elect", here, "--leader-elect-renew-deadline=20s"]).unwrap_err();
         assert!(error.to_string().contains("must exceed the renew deadline"), "{error}");
+    }
+
+    #[test]
+    fn the_metadata_service_of_the_default_template_is_where_the_flags_say() {
+        let of = |arguments: &[&str]| flags(arguments).unwrap().settings().unwrap().reconciler;
+        assert_eq!(of(&[]).metadata_port, 50061, "the Go manager's, so that nothing changes unasked");
+        let read = of(&["--tinkerbell-ip=10.0.0.1", "--metadata-port", "7080"]);
+        assert_eq!((read.tinkerbell_ip.as_str(), read.metadata_port), ("10.0.0.1", 7080));
     }
 
     /// Flags and variables of the table in the documents, with their defaults.

@@ -81,8 +81,9 @@ pub async fn run(
     let peak_mib = manager.usage()?.peak_memory as f64 / f64::from(1 << 20);
     fleet.clear(objects::TINKERBELL_CLUSTER).await?;
     manager.process.stop().await?;
-    neighbours.stop().await;
     clear(&fleet).await?;
+    // Last: the IPAM provider has a finalizer on the pool.
+    neighbours.stop().await;
     let millis = |share| percentile(&latencies, share).unwrap_or_default().as_secs_f64() * 1e3;
     let (latency_p50_ms, latency_p99_ms) = (millis(0.5), millis(0.99));
     Ok(Run { provision, idle, release, peak_mib, latency_p50_ms, latency_p99_ms })

@@ -50,9 +50,9 @@ impl Manager {
             .env_remove("RUST_LOG")
             .arg(format!("--health-addr=127.0.0.1:{health}"))
             .arg(format!("--metrics-bind-addr=127.0.0.1:{}", free_port()?));
-        // Nobody calls the webhooks here, but both programs want to serve them. The Go one heeds TMPDIR only.
+        // Nobody calls the webhooks here, but both programs serve them. The Go one takes the flags and heeds TMPDIR only.
         let pair = plane.authority().serving(&folder.join("k8s-webhook-server/serving-certs"))?;
-        command.env("WEBHOOK_CERT_DIR", &pair.folder).env("WEBHOOK_PORT", free_port()?.to_string());
+        command.arg(format!("--webhook-port={}", free_port()?)).arg("--webhook-cert-dir").arg(&pair.folder);
         if program == Program::CaptManager {
             command.arg("--diagnostics-address=0");
         }

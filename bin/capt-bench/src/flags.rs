@@ -35,6 +35,10 @@ pub struct Flags {
     #[arg(long, value_name = "FOLDER")]
     pub docs: Option<PathBuf>,
 
+    /// The manager to measure; by default the one that was built beside this program.
+    #[arg(long, value_name = "FILE")]
+    pub manager: Option<PathBuf>,
+
     /// The workspace: programs are built and logs lie in its `target`.
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub root: PathBuf,

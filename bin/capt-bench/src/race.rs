@@ -43,7 +43,8 @@ pub async fn race(flags: &Flags) -> anyhow::Result<Outcome> {
         return Ok(Outcome::NoGo);
     };
     let own = own_programs()?;
-    let files = Files { capt_manager: own.join("capt-manager"), go };
+    let capt_manager = absolute(flags.manager.as_ref().unwrap_or(&own.join("capt-manager")))?;
+    let files = Files { capt_manager, go };
     let folder = fresh_folder(flags)?;
     let plane = stage::start(&files.go, &folder).await?;
 
@@ -164,6 +165,7 @@ fn report(results: &Results, flags: &Flags) -> anyhow::Result<()> {
             .with_context(|| file.display().to_string())?;
     }
     if let Some(folder) = flags.docs() {
+        std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
         for (name, text) in output::markdown::files(results, &flags.target()) {
             let file = folder.join(name);
             std::fs::write(&file, text).with_context(|| file.display().to_string())?;

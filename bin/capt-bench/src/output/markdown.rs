@@ -32,9 +32,9 @@ pub fn files(results: &Results, target: &Path) -> Vec<(&'static str, String)> {
 const METHOD: &str = "
 ## How it is measured
 
-`cargo xtask bench` builds etcd, kube-apiserver, kube-controller-manager and Go CAPT from their Go modules and both our
-programs as release builds, and runs all of them as processes on loopback. `cargo xtask bench --quick` is a short race of
-100 machines; `--output FILE` writes every run as JSON; `--strict` fails when a target is missed.
+`cargo xtask bench` builds etcd, kube-apiserver, kube-controller-manager and Go CAPT from their Go modules and capt-manager
+as it is shipped (`cargo xtask dist`), and runs all of them as processes on loopback. `cargo xtask bench --quick` is a short
+race of 100 machines, with the ordinary release build; `--output FILE` writes every run as JSON; `--strict` fails when a target is missed.
 
 - Both programs meet the same conditions: the same API server in the same run, one after another, each with objects made
   anew. Stand-ins in one process play Tinkerbell (a Workflow goes PREPARING, PENDING, RUNNING, POST, SUCCESS), the BMCs and the IPAM

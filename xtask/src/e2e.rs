@@ -12,13 +12,12 @@ use crate::workspace::build;
 ///
 /// # Errors
 /// When one of them cannot be built or started. Else it does not return.
-pub fn hand_over(root: &Path, command: &str, arguments: &[String]) -> anyhow::Result<()> {
+pub fn hand_over(root: &Path, names: &[String]) -> anyhow::Result<()> {
     build(root, &["--release", "--locked", "--package", "capt-manager"])?;
     build(root, &["--locked", "--package", "capt-e2e"])?;
     let target = root.join("target");
     let error = Command::new(target.join("debug/capt-e2e"))
-        .arg(command)
-        .args(arguments)
+        .args(names)
         .arg("--root")
         .arg(root)
         .arg("--manager")

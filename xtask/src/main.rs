@@ -65,7 +65,7 @@ fn main() -> anyhow::Result<ExitCode> {
             Vec::new()
         }
         Chore::E2e { names } => {
-            e2e::hand_over(&root, "e2e", &names)?;
+            e2e::hand_over(&root, &names)?;
             Vec::new()
         }
         Chore::Bench { arguments } => {

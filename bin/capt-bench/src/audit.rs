@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use real_control_plane::audit::Asked;
+use real_control_plane::audit::{Asked, is_write};
 use serde::Serialize;
 
 use crate::objects::{CLUSTER, EVENT, Kind, TINKERBELL_CLUSTER, TINKERBELL_MACHINE, WORKFLOW};
@@ -25,7 +25,9 @@ impl Requests {
 
     /// Those that do not ask for a change.
     pub fn reads(&self) -> usize {
-        self.0.iter().filter(|(what, _)| !is_write(what)).map(|(_, count)| count).sum()
+        // "verb resource"
+        let is_read = |what: &str| what.split(' ').next().is_some_and(|verb| !is_write(verb));
+        self.0.iter().filter(|(what, _)| is_read(what)).map(|(_, count)| count).sum()
     }
 }
 
@@ -70,11 +72,6 @@ pub fn latencies(program: &str, tinkerbell: &str, log: &[Asked]) -> Vec<Duration
 pub fn percentile(sorted: &[Duration], share: f64) -> Option<Duration> {
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied()
-}
-
-fn is_write(what: &str) -> bool {
-    let verb = what.split_once(' ').map_or(what, |(verb, _)| verb);
-    Asked { verb: verb.to_owned(), ..Asked::default() }.is_write()
 }
 
 fn is(asked: &Asked, kind: Kind) -> bool {

@@ -16,8 +16,9 @@ mod watch;
 
 use std::process::ExitCode;
 
+use anyhow::anyhow;
 use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
+use real_control_plane::process::interrupted;
 
 use flags::Flags;
 
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
         tokio::select! {
             raced = race::race(&flags) => raced,
             // What was started ends when it is dropped.
-            caught = interrupted() => Err(caught),
+            caught = interrupted() => Err(caught.err().unwrap_or_else(|| anyhow!("interrupted: stopping all that was started"))),
         }
     });
     match raced {
@@ -51,16 +52,5 @@ fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
-    }
-}
-
-async fn interrupted() -> anyhow::Error {
-    let signals = || anyhow::Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?));
-    match signals() {
-        Ok((mut terminate, mut interrupt)) => {
-            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-            anyhow::anyhow!("interrupted: stopping all that was started")
-        }
-        Err(error) => error,
     }
 }

@@ -1,22 +1,15 @@
 //! Starting a manager.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use real_control_plane::api_server::free_port;
 use real_control_plane::build::Programs;
 use real_control_plane::control_plane::ControlPlane;
 use real_control_plane::process::{Process, Usage, usage};
-use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use crate::course::Program;
-
-/// How long a manager may take until it listens.
-const READY: Duration = Duration::from_secs(60);
-/// Time between two looks whether it does.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// Where the managers' files are.
 pub struct Files {
@@ -58,20 +51,8 @@ impl Manager {
         }
         let log = folder.join(format!("{}.log", program.name()));
         let mut manager = Self { process: Process::start(program.name(), command, &log)? };
-        manager.until_it_listens(health).await?;
+        manager.process.until_it_listens(health).await?;
         Ok(manager)
-    }
-
-    async fn until_it_listens(&mut self, port: u16) -> anyhow::Result<()> {
-        let begin = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-            self.process.must_run()?;
-            if begin.elapsed() > READY {
-                bail!("{} does not listen: {}", self.process.name(), self.process.last_lines());
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-        Ok(())
     }
 
     /// What it has used so far.

@@ -3,31 +3,15 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use capt_e2e::run;
-use clap::{Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
+use clap::Parser;
+use real_control_plane::process::interrupted;
 
-/// CAPT among the real programs around it.
+/// CAPT among the real programs around it: plays scenarios and checks what becomes of them.
 #[derive(Parser)]
 struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Play scenarios and check what becomes of them
-    E2e {
-        /// Scenarios; all if none is named
-        names: Vec<String>,
-        #[command(flatten)]
-        places: Places,
-    },
-}
-
-#[derive(clap::Args)]
-struct Places {
+    /// Scenarios; all if none is named
+    names: Vec<String>,
     /// The workspace
     #[arg(long)]
     root: PathBuf,
@@ -50,8 +34,13 @@ fn main() -> ExitCode {
     let ended = runtime.block_on(async {
         // What was started is stopped when the play is dropped, so a signal only has to end the waiting for it.
         tokio::select! {
-            ended = execute(cli.command) => ended,
-            caught = interrupted() => caught,
+            passed = run::run(&cli.names, &cli.root, &cli.manager) => {
+                passed.map(|passed| if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            }
+            caught = interrupted() => caught.map(|()| {
+                eprintln!("interrupted: stopping all that was started");
+                ExitCode::from(130)
+            }),
         }
     });
     match ended {
@@ -61,21 +50,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-async fn execute(command: Command) -> anyhow::Result<ExitCode> {
-    match command {
-        Command::E2e { names, places } => {
-            let passed = run::run(&names, &places.root, &places.manager).await?;
-            Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-        }
-    }
-}
-
-async fn interrupted() -> anyhow::Result<ExitCode> {
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
-    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-    eprintln!("interrupted: stopping all that was started");
-    Ok(ExitCode::from(130))
 }

@@ -100,6 +100,19 @@ fn await_message(child: &mut Child, message: &str) {
     assert!(lines.any(|line| line.contains(&message)), "no {message}");
 }
 
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Body and status of a probe.
+fn probe(port: u16, path: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 #[test]
 fn it_works_on_the_cluster_of_its_kubeconfig_and_stops_when_told() {
     let cluster = Cluster::new("works");
@@ -165,13 +178,10 @@ fn a_leader_that_is_told_to_stop_frees_the_lease_and_one_without_a_server_fails(
 #[test]
 fn probes_get_their_answers() {
     let cluster = Cluster::new("probes");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let mut child = manager(&cluster.kubeconfig, &[&format!("-health-addr=127.0.0.1:{port}")]);
     await_message(&mut child, "ready");
-    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.write_all(b"GET /readyz?verbose HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let answer = probe(port, "/readyz?verbose");
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("[+]stores ok\nhealthz check passed\n"), "{answer}");
@@ -189,19 +199,6 @@ fn flags_and_environment_that_make_no_sense_end_with_code_2_and_an_impossible_el
     assert_eq!(run("-v=0", ("LEADER_ELECT", "maybe")).0, Some(2));
     let (code, text) = run("-health-addr=0", ("LEADER_ELECT", "true"));
     assert!(code == Some(1) && text.contains("--leader-election-namespace: no namespace is given"), "{text}");
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Body and status of a probe.
-fn probe(port: u16, path: &str) -> String {
-    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
 }
 
 #[test]

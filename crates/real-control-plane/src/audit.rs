@@ -46,7 +46,7 @@ pub struct Asked {
 impl Asked {
     /// Whether it asks for a change.
     pub fn is_write(&self) -> bool {
-        matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection")
+        is_write(&self.verb)
     }
 
     /// `resource/subresource`, or `resource`.
@@ -56,6 +56,11 @@ impl Asked {
             subresource => format!("{}/{subresource}", self.resource),
         }
     }
+}
+
+/// Whether a verb asks for a change.
+pub fn is_write(verb: &str) -> bool {
+    matches!(verb, "create" | "update" | "patch" | "delete" | "deletecollection")
 }
 
 impl AuditLog {

@@ -8,10 +8,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// How long a process may take to end after it was asked to.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// How long a process may take until it listens.
+const LISTENS: Duration = Duration::from_secs(60);
+/// Time between two looks whether it does.
+const KNOCK: Duration = Duration::from_millis(100);
 /// Time between two looks at a process that is to end.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -69,6 +75,22 @@ impl Process {
             None => Ok(()),
             Some(status) => bail!("{} ended with {status}: {}", self.name, self.last_lines()),
         }
+    }
+
+    /// Waits until it listens on a port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// When it ends before, or takes more than a minute.
+    pub async fn until_it_listens(&mut self, port: u16) -> anyhow::Result<()> {
+        let begin = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            self.must_run()?;
+            if begin.elapsed() > LISTENS {
+                bail!("{} does not listen: {}", self.name, self.last_lines());
+            }
+            tokio::time::sleep(KNOCK).await;
+        }
+        Ok(())
     }
 
     /// Waits until it ends by itself.
@@ -133,6 +155,17 @@ impl Drop for Process {
             std::thread::sleep(LOOK);
         }
     }
+}
+
+/// Waits until this program is told to end, by SIGTERM or Ctrl-C. What it started ends when it is dropped.
+///
+/// # Errors
+/// When signals cannot be listened for.
+pub async fn interrupted() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+    Ok(())
 }
 
 /// What a process has used so far.

@@ -1,7 +1,6 @@
 //! Cluster API's managers and the in-cluster IPAM provider, with the manifests of their own modules.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use real_control_plane::api_server::free_port;
@@ -13,9 +12,6 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use super::{CLUSTER_API, IPAM_PROVIDER, Stage, contract};
-
-/// How long a manager may take until it serves.
-const SERVES: Duration = Duration::from_secs(60);
 
 /// A manager of Cluster API: program, its folder in the module, its provider label.
 const MANAGERS: [(&str, &str, &str); 3] = [
@@ -67,7 +63,7 @@ impl Stage {
                 .arg(format!("--health-addr=127.0.0.1:{health}"))
                 .arg(format!("--diagnostics-address=127.0.0.1:{diagnostics}"));
             let mut process = Process::start(program, command, &self.log(program))?;
-            wait_serving(&mut process, endpoint.port).await?;
+            process.until_it_listens(endpoint.port).await?;
             managers.push(process);
             for mut definition in read_folder(&module.join(folder).join("config/crd/bases"))? {
                 convert_by(&mut definition, &endpoint);
@@ -95,7 +91,7 @@ impl Stage {
             .arg(format!("--health-probe-bind-address=127.0.0.1:{}", free_port()?))
             .arg(format!("--metrics-bind-address=127.0.0.1:{}", free_port()?));
         let mut process = Process::start(IPAM_PROVIDER, command, &self.log(IPAM_PROVIDER))?;
-        wait_serving(&mut process, endpoint.port).await?;
+        process.until_it_listens(endpoint.port).await?;
         let mut webhooks = Vec::new();
         for mut definition in read_folder(&module.join("config/crd/bases"))? {
             convert_by(&mut definition, &endpoint);
@@ -125,20 +121,4 @@ pub(super) fn admission(module: &Path, endpoint: &Endpoint, prefix: &str) -> any
         prefix_name(configuration, prefix);
     }
     Ok(configurations)
-}
-
-/// Waits until a process listens on a port.
-pub(super) async fn wait_serving(process: &mut Process, port: u16) -> anyhow::Result<()> {
-    let begin = Instant::now();
-    loop {
-        match tokio::net::TcpStream::connect(("127.0.0.1", port)).await {
-            Ok(_) => return Ok(()),
-            Err(error) if begin.elapsed() > SERVES => {
-                return Err(error)
-                    .with_context(|| format!("{} does not serve: {}", process.name(), process.last_lines()));
-            }
-            Err(_) => process.must_run()?,
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
 }

@@ -7,7 +7,7 @@ use real_control_plane::pins::{self, Pin};
 use real_control_plane::process::Process;
 use tokio::process::Command;
 
-use super::cluster_api::{admission, wait_serving};
+use super::cluster_api::admission;
 use super::{CAPT, GO_CAPT, Stage};
 
 /// What the names of CAPT's webhook configurations begin with, whosever they are: the next one replaces them.
@@ -32,6 +32,7 @@ impl Stage {
             .args(arguments);
         Process::start(name, command, &self.log(name))
     }
+
     /// Starts capt-manager with its webhooks, and registers them as the manifests of `module` do.
     ///
     /// # Errors
@@ -44,7 +45,7 @@ impl Stage {
         let all: Vec<&str> =
             [port.as_str(), certificates.as_str()].into_iter().chain(arguments.iter().copied()).collect();
         let mut process = self.manager(name, &all).await?;
-        wait_serving(&mut process, endpoint.port).await?;
+        process.until_it_listens(endpoint.port).await?;
         let webhooks = admission(&self.programs.source(module).await?, &endpoint, WEBHOOKS)?;
         self.kubectl()?.apply(&webhooks).await.context("CAPT's webhooks")?;
         Ok(process)
@@ -65,7 +66,7 @@ impl Stage {
             .arg(format!("--health-addr=127.0.0.1:{}", free_port()?))
             .arg(format!("--metrics-bind-addr=127.0.0.1:{}", free_port()?));
         let mut process = Process::start(name, command, &self.log(name))?;
-        wait_serving(&mut process, endpoint.port).await?;
+        process.until_it_listens(endpoint.port).await?;
         let webhooks = admission(&self.programs.source(&pins::GO_CAPT).await?, &endpoint, WEBHOOKS)?;
         self.kubectl()?.apply(&webhooks).await.context("Go CAPT's webhooks")?;
         Ok(process)

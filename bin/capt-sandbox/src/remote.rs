@@ -269,8 +269,8 @@ fn tell(event: Event, seen: &mut HashMap<(&'static str, String, Key), Value>, se
     seen.extend(object.map(|object| (place, object)));
 }
 
-/// The field manager that made this write, as far as the entries tell; empty if they do not.
-fn writer(old: Option<&Value>, new: &Value) -> String {
+/// The field manager that made this write, as far as the object's `metadata.managedFields` tell; empty if they do not.
+pub fn writer(old: Option<&Value>, new: &Value) -> String {
     let before = entries(old.unwrap_or(&Value::Null));
     let after = entries(new);
     let identity =

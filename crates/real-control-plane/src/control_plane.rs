@@ -9,6 +9,7 @@ use tokio::process::Command;
 use crate::api_server::{self, ApiServer, User, free_port};
 use crate::build::Programs;
 use crate::certificates::Authority;
+use crate::history::History;
 use crate::process::Process;
 
 /// The user that kube-controller-manager is.
@@ -77,6 +78,14 @@ impl ControlPlane {
             client_authority: Some(authority.certificate()),
         };
         ApiServer::start(programs, &self.folder, authority, &options).await
+    }
+
+    /// Everything that is written to it and to its other servers.
+    ///
+    /// # Errors
+    /// When etcd cannot be asked.
+    pub fn history(&self) -> anyhow::Result<History> {
+        History::of(&self.etcd_url)
     }
 
     /// The authority of its certificates.

@@ -11,6 +11,7 @@
 //! | [`control_plane`] | etcd, kube-apiserver and kube-controller-manager with users and an audit log |
 //! | [`api_server`] | one kube-apiserver, for more than one on the same etcd |
 //! | [`audit`] | who asked the server for what |
+//! | [`history`] | everything that is written, in order and without gaps |
 //! | [`certificates`] | a certificate authority for all of it |
 //! | [`manifests`] | definitions and webhooks that call a process instead of a Service |
 
@@ -19,6 +20,7 @@ pub mod audit;
 pub mod build;
 pub mod certificates;
 pub mod control_plane;
+pub mod history;
 pub mod manifests;
 pub mod pins;
 pub mod process;

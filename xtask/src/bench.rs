@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::Context;
 
 use crate::dist;
-use crate::workspace::build;
+use crate::workspace::{build, has_go};
 
 /// Builds the manager, the example that measures its memory, and capt-bench; then becomes the latter, so that signals
 /// reach it.
@@ -15,6 +15,10 @@ use crate::workspace::build;
 /// # Errors
 /// When one of them cannot be built or started. Else it does not return.
 pub fn hand_over(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
+    if !has_go() {
+        println!("bench: no Go on this machine: skipped");
+        return Ok(());
+    }
     build(root, &["--release", "--locked", "--package", "capt-manager", "--package", "capt-bench"])?;
     build(root, &["--release", "--locked", "--package", "capt-kube", "--example", "memory"])?;
     let mut command = Command::new(root.join("target/release/capt-bench"));

@@ -6,14 +6,17 @@ use std::process::Command;
 
 use anyhow::Context;
 
-use crate::workspace::build;
+use crate::workspace::{build, has_go};
 
 /// Builds capt-manager as it is released, and capt-e2e; then becomes the latter, so that signals reach it.
 ///
 /// # Errors
 /// When one of them cannot be built or started. Else it does not return.
 pub fn hand_over(root: &Path, names: &[String]) -> anyhow::Result<()> {
-    build(root, &["--release", "--locked", "--package", "capt-manager"])?;
+    // Without Go capt-e2e says that it skips all, and needs no manager.
+    if has_go() {
+        build(root, &["--release", "--locked", "--package", "capt-manager"])?;
+    }
     build(root, &["--locked", "--package", "capt-e2e"])?;
     let target = root.join("target");
     let error = Command::new(target.join("debug/capt-e2e"))

@@ -51,6 +51,11 @@ pub fn build(root: &Path, arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether this machine has Go. What is played on a real control plane is skipped without, and not built for it.
+pub fn has_go() -> bool {
+    Command::new("go").arg("version").output().is_ok_and(|output| output.status.success())
+}
+
 fn program() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"))
 }

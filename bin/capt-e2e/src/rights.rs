@@ -11,30 +11,6 @@ use serde_json::Value;
 /// A right: group, resource with subresource, verb.
 pub type Right = (String, String, String);
 
-/// Rights that no scenario needs, each with the reason why it is granted all the same: group, resource, verb, reason.
-const EXCUSED: &[(&str, &str, &str, &str)] = &[
-    ("infrastructure.cluster.x-k8s.io", "tinkerbellclusters", "get", OVERTAKEN),
-    (
-        "infrastructure.cluster.x-k8s.io",
-        "tinkerbellclusters",
-        "patch",
-        "takes off a finalizer of old versions; adopts one found by its label only",
-    ),
-    ("infrastructure.cluster.x-k8s.io", "tinkerbellmachines", "get", OVERTAKEN),
-    ("tinkerbell.org", "hardware", "get", OVERTAKEN),
-    ("tinkerbell.org", "templates", "get", OVERTAKEN),
-    ("tinkerbell.org", "workflows", "get", OVERTAKEN),
-    ("bmc.tinkerbell.org", "jobs", "get", OVERTAKEN),
-    ("ipam.cluster.x-k8s.io", "ipaddressclaims", "get", OVERTAKEN),
-    ("ipam.cluster.x-k8s.io", "globalinclusterippools", "list", GLOBAL),
-    ("ipam.cluster.x-k8s.io", "globalinclusterippools", "watch", GLOBAL),
-    ("", "events", "patch", "counts an event that happens again; here hardly any does"),
-];
-
-/// A race that cannot be made to happen here; `tests/lives` of capt-sandbox does it on memory-apiserver.
-const OVERTAKEN: &str = "reads again what somebody else wrote in between";
-const GLOBAL: &str = "as inclusterippools, which `waits` watches, for the cluster-scoped kind";
-
 /// Every right that the Roles and ClusterRoles in a folder grant.
 ///
 /// # Errors
@@ -61,22 +37,10 @@ pub fn granted(folder: &Path) -> anyhow::Result<BTreeSet<Right>> {
 /// Compares what is granted with what was used in all scenarios together.
 ///
 /// # Errors
-/// When a right was never used and is not excused, or is excused and not granted; each is named.
+/// When a right was never used; each is named.
 pub fn are_minimal(granted: &BTreeSet<Right>, used: &BTreeSet<Right>) -> anyhow::Result<()> {
-    let is = |right: &Right, excuse: &(&str, &str, &str, &str)| {
-        (right.0.as_str(), right.1.as_str(), right.2.as_str()) == (excuse.0, excuse.1, excuse.2)
-    };
-    let mut complaints = Vec::new();
-    for right in granted.difference(used) {
-        if !EXCUSED.iter().any(|excuse| is(right, excuse)) {
-            complaints.push(format!("{} {}.{} is granted and never used", right.2, right.1, right.0));
-        }
-    }
-    for excuse in EXCUSED {
-        if !granted.iter().any(|right| is(right, excuse)) {
-            complaints.push(format!("{} {}.{} is excused and not granted", excuse.2, excuse.1, excuse.0));
-        }
-    }
+    let complaint = |right: &Right| format!("{} {}.{} is granted and never used", right.2, right.1, right.0);
+    let complaints: Vec<String> = granted.difference(used).map(complaint).collect();
     if complaints.is_empty() { Ok(()) } else { bail!("{}", complaints.join("\n")) }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use real_control_plane::audit::Mark;
+use real_control_plane::audit::{AuditLog, Mark};
 use real_control_plane::build::{Outcome, Programs, build};
 use real_control_plane::pins;
 
@@ -120,10 +120,17 @@ async fn play(
     played
 }
 
-/// What holds in every scenario: capt-manager never asks for what it has no right to, and never lists Secrets.
+/// What holds in every scenario, on every control plane: capt-manager never asks for what it has no right to, and never lists Secrets.
 fn judge_requests(stage: &Stage, used: &mut BTreeSet<Right>) -> anyhow::Result<()> {
+    for log in stage.audits() {
+        judge_log(&log, used)?;
+    }
+    Ok(())
+}
+
+fn judge_log(log: &AuditLog, used: &mut BTreeSet<Right>) -> anyhow::Result<()> {
     let (mut allowed, mut forbidden) = (BTreeSet::new(), BTreeSet::new());
-    for asked in stage.plane.audit().since(Mark::default())? {
+    for asked in log.since(Mark::default())? {
         if asked.user != CAPT_ACCOUNT || asked.resource.is_empty() {
             continue;
         }

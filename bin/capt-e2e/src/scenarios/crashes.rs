@@ -8,7 +8,7 @@ use real_control_plane::process::Process;
 use serde_json::Value;
 
 use crate::stage::checks::{pool_has, servers_are_clean, summary};
-use crate::stage::kinds::{ADDRESS, CLAIM, JOB, LEASE, MACHINE, TEMPLATE, TINKERBELL_MACHINE, WORKFLOW};
+use crate::stage::kinds::{ADDRESS, CLAIM, JOB, LEASE, MACHINE, POOL, TEMPLATE, TINKERBELL_MACHINE, WORKFLOW};
 use crate::stage::machines::{cluster, deployment, is_ready, pool, scale};
 use crate::stage::objects::{name, text, told, until};
 use crate::stage::{CAPT_NAMESPACE, Stage, servers};
@@ -37,10 +37,10 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let _provider = stage.ipam_provider().await?;
     let _stand_ins = stage.neighbours(Duration::from_millis(30)).await?;
     let watch = stage.observe().await?;
-    servers::make(&stage.objects, "worker", SERVERS).await?;
-    pool(&stage.objects, POOL_NAME, "10.0.2.1-10.0.2.40").await?;
+    servers::make(&stage.objects, "worker", 0..SERVERS).await?;
+    pool(&stage.objects, POOL, POOL_NAME, "10.0.2.1-10.0.2.40").await?;
     cluster(&stage.objects, CLUSTER_NAME).await?;
-    deployment(&stage.objects, CLUSTER_NAME, DEPLOYMENT, MACHINES, Some(POOL_NAME)).await?;
+    deployment(&stage.objects, CLUSTER_NAME, DEPLOYMENT, MACHINES, Some((POOL, POOL_NAME))).await?;
 
     let mut manager = kill_until(stage, &mut moments, "made", true, async |stage| {
         let machines = stage.objects.list(TINKERBELL_MACHINE).await?;

@@ -1,8 +1,10 @@
 //! What is played, a file each.
 
+mod bad_line;
 mod conformance;
 mod crashes;
 mod moves;
+mod one_lease;
 mod optional_kinds;
 mod seed_example;
 mod takeover;
@@ -60,9 +62,19 @@ pub const ALL: &[Scenario] = &[
         play: |stage| Box::pin(crashes::play(stage)),
     },
     Scenario {
+        name: "bad-line",
+        about: "every other answer to a write is lost: nothing is done twice, nothing is left out",
+        play: |stage| Box::pin(bad_line::play(stage)),
+    },
+    Scenario {
         name: "takeover",
         about: "Go CAPT's machines taken over in place, and given back",
         play: |stage| Box::pin(takeover::play(stage)),
+    },
+    Scenario {
+        name: "one-lease",
+        about: "Go CAPT and capt-manager stand for one Lease: each takes over from the other, never do both lead",
+        play: |stage| Box::pin(one_lease::play(stage)),
     },
     Scenario {
         name: "move",

@@ -6,16 +6,24 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use real_control_plane::api_server::ADMIN;
+use real_control_plane::audit::Mark;
 use serde_json::Value;
 
 use super::seed_example::{CLUSTER_NAME, POOL_NAME, control_plane_first, example, running};
-use crate::stage::Stage;
-use crate::stage::checks::{pool_has, servers_are_clean};
-use crate::stage::kinds::{ADDRESS, CLAIM, CLUSTER, HARDWARE, TINKERBELL_MACHINE, WORKFLOW};
+use crate::stage::checks::{Switches, machines_say, no_warnings, pool_has, servers_are_clean};
+use crate::stage::kinds::{ADDRESS, BMC, CLAIM, CLUSTER, HARDWARE, TINKERBELL_MACHINE, WORKFLOW};
 use crate::stage::objects::{Objects, name, text};
+use crate::stage::{CAPT_ACCOUNT, Stage};
 
 const MACHINES: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(120);
+/// What a machine says whose Workflow stayed behind.
+const ARRIVED: [(&str, &str); 4] = [
+    ("Ready", "True "),
+    ("HardwareReserved", "True "),
+    ("IPAddressClaimsFulfilled", "True Fulfilled"),
+    ("WorkflowSucceeded", "True AlreadyProvisioned"),
+];
 
 pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     // clusterctl moves no cluster that is still being made, so this is the documented one with all its Nodes.
@@ -28,6 +36,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let before = addresses(&stage.objects).await?;
     ensure!(before.len() == MACHINES, "addresses before the move: {before:?}");
     drop(kubelets);
+    let switched = Switches::count(&stage.power);
 
     // The same servers, so the same power.
     let target = stage.another("target").await?;
@@ -41,6 +50,10 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     tokio::time::sleep(Duration::from_secs(5)).await;
     let after = addresses(&target.objects).await?;
     ensure!(after == before, "addresses on the source {before:?}, on the target {after:?}");
+    switched.must_be_none()?;
+    machines_say(&target, &ARRIVED).await?;
+    no_warnings(&target, false).await?;
+    nothing_of_tinkerbell_is_written(&target)?;
     let workflows = target.objects.count(WORKFLOW).await?;
     ensure!(workflows == 0, "{workflows} Workflows were made on the target: servers are re-imaged");
     let left = stage.objects.count(TINKERBELL_MACHINE).await?;
@@ -54,6 +67,16 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     pool_has(&target, POOL_NAME, 101).await?;
     servers_are_clean(&target, 4).await?;
     drop(arrived);
+    Ok(())
+}
+
+/// On the target our manager finds all as it should be: it takes the servers for its machines', and writes none of them.
+fn nothing_of_tinkerbell_is_written(target: &Stage) -> anyhow::Result<()> {
+    for asked in target.plane.audit().since(Mark::default())? {
+        let is_ours = asked.user == CAPT_ACCOUNT && asked.is_write();
+        let is_server = asked.group == HARDWARE.group || asked.group == BMC.group || asked.group == ADDRESS.group;
+        ensure!(!(is_ours && is_server), "after the move: {} {} {}", asked.verb, asked.full_resource(), asked.name);
+    }
     Ok(())
 }
 

@@ -2,21 +2,25 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use capt_sandbox::example::COMPLETE_CLUSTER;
 use capt_sandbox::manifests;
 use real_control_plane::audit::Mark;
 use serde_json::{Value, json};
 
-use crate::stage::checks::{pool_has, pool_is_counted, servers_are_clean, summary};
-use crate::stage::kinds::{ADDRESS, CLAIM, CLUSTER, EVENT, MACHINE, MACHINE_DEPLOYMENT, TINKERBELL_MACHINE, WORKFLOW};
-use crate::stage::objects::{name, text, told, until};
+use crate::stage::checks::{machines_say, no_warnings, pool_has, pool_is_counted, servers_are_clean, summary};
+use crate::stage::kinds::{
+    ADDRESS, CLAIM, CLUSTER, MACHINE, MACHINE_DEPLOYMENT, TINKERBELL_CLUSTER, TINKERBELL_MACHINE, WORKFLOW,
+};
+use crate::stage::objects::{name, text, until};
 use crate::stage::workload::Workload;
 use crate::stage::{CAPT_ACCOUNT, Stage};
 
 pub(super) const CLUSTER_NAME: &str = "my-cluster";
 const WORKERS: &str = "my-cluster-workers";
 pub(super) const POOL_NAME: &str = "production-pool";
+/// What old versions of CAPT left on clusters, and nobody took off when they were deleted.
+const OLD_FINALIZER: &str = "tinkerbellcluster.infrastructure.cluster.x-k8s.io";
 /// How long each turn may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// The most writes the manager may need for a machine with an address from a pool.
@@ -36,12 +40,14 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     ensure!(free_before == 101, "the pool of 101 addresses has {free_before} free ones");
     control_plane_first(stage, &workload).await?;
     running(stage, 3).await?;
-    conditions(stage).await?;
+    machines_say(stage, &SETTLED).await?;
     documented_checks(stage).await?;
-    events(stage).await?;
+    no_warnings(stage, true).await?;
     budget(stage, 3)?;
 
     scale_down(stage).await?;
+    let old = json!({ "metadata": { "finalizers": [OLD_FINALIZER] } });
+    stage.objects.merge(TINKERBELL_CLUSTER, CLUSTER_NAME, &old).await?;
     stage.objects.delete(CLUSTER, CLUSTER_NAME).await?;
     for kind in [CLUSTER, MACHINE, TINKERBELL_MACHINE, CLAIM, ADDRESS, WORKFLOW] {
         stage.objects.wait_none(kind, PATIENCE).await?;
@@ -91,21 +97,14 @@ pub(super) async fn running(stage: &Stage, wanted: usize) -> anyhow::Result<()> 
     .await
 }
 
-async fn conditions(stage: &Stage) -> anyhow::Result<()> {
-    for machine in stage.objects.list(TINKERBELL_MACHINE).await? {
-        for (kind, wanted) in [
-            ("Ready", "True "),
-            ("HardwareReserved", "True "),
-            ("IPAddressClaimsFulfilled", "True Fulfilled"),
-            ("WorkflowSucceeded", "True Succeeded"),
-            ("Paused", "False NotPaused"),
-        ] {
-            let told = told(&machine, kind);
-            ensure!(told.starts_with(wanted), "{}: condition {kind} is `{told}`, not `{wanted}`", name(&machine));
-        }
-    }
-    Ok(())
-}
+/// What a machine with an address says once it runs.
+pub(super) const SETTLED: [(&str, &str); 5] = [
+    ("Ready", "True "),
+    ("HardwareReserved", "True "),
+    ("IPAddressClaimsFulfilled", "True Fulfilled"),
+    ("WorkflowSucceeded", "True Succeeded"),
+    ("Paused", "False NotPaused"),
+];
 
 /// The seed's step "Verify IP Allocation" and its troubleshooting commands, with the resources' full names.
 async fn documented_checks(stage: &Stage) -> anyhow::Result<()> {
@@ -133,23 +132,6 @@ async fn documented_checks(stage: &Stage) -> anyhow::Result<()> {
     ensure!(machines.lines().count() == 4, "not three machines:\n{machines}");
     let tree = kubectl.clusterctl(&["describe", "cluster", CLUSTER_NAME]).await?;
     ensure!(tree.contains("TinkerbellCluster/my-cluster"), "clusterctl shows no TinkerbellCluster:\n{tree}");
-    Ok(())
-}
-
-/// What was done is told in events.
-async fn events(stage: &Stage) -> anyhow::Result<()> {
-    let events = stage.objects.list(EVENT).await?;
-    for machine in stage.objects.list(TINKERBELL_MACHINE).await? {
-        let is_about = |event: &&Value| {
-            text(event, "/involvedObject/kind") == "TinkerbellMachine"
-                && text(event, "/involvedObject/name") == name(&machine)
-        };
-        let about: Vec<&Value> = events.iter().filter(is_about).collect();
-        ensure!(!about.is_empty(), "no event tells of {}", name(&machine));
-        if let Some(warning) = about.iter().find(|event| text(event, "/type") == "Warning") {
-            bail!("a warning about {}: {}", name(&machine), text(warning, "/message"));
-        }
-    }
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-//! Machines that have to wait: for a pool, for room in it, for its provider, for a paused Cluster. Each says for what, and
-//! goes on by itself.
+//! Machines that have to wait: for a pool, for room in it, for its provider, for a paused Cluster, for a server. Each says
+//! for what, and goes on by itself.
 
 use std::time::Duration;
 
@@ -7,7 +7,9 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 
 use crate::stage::checks::{pool_has, servers_are_clean, summary};
-use crate::stage::kinds::{ADDRESS, CLAIM, CLUSTER, EVENT, MACHINE_DEPLOYMENT, POOL, TINKERBELL_MACHINE, WORKFLOW};
+use crate::stage::kinds::{
+    ADDRESS, CLAIM, CLUSTER, EVENT, GLOBAL_POOL, MACHINE_DEPLOYMENT, POOL, TINKERBELL_MACHINE, WORKFLOW,
+};
 use crate::stage::machines::{all_ready, cluster, deployment, is_ready, pool, scale};
 use crate::stage::objects::{name, text, told, until};
 use crate::stage::{CAPT_ACCOUNT, Stage, servers};
@@ -15,6 +17,9 @@ use crate::stage::{CAPT_ACCOUNT, Stage, servers};
 const CLUSTER_NAME: &str = "waiting";
 const DEPLOYMENT: &str = "waiters";
 const POOL_NAME: &str = "late-pool";
+/// The same for a pool of all namespaces.
+const GLOBAL_DEPLOYMENT: &str = "global-waiters";
+const GLOBAL_POOL_NAME: &str = "late-global-pool";
 const FULFILLED: &str = "IPAddressClaimsFulfilled";
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -24,15 +29,15 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let _stand_ins = stage.neighbours(Duration::from_millis(50)).await?;
     let watch = stage.observe().await?;
     let mut manager = stage.manager("capt-manager", &[]).await?;
-    servers::make(&stage.objects, "worker", 6).await?;
+    servers::make(&stage.objects, "worker", 0..6).await?;
     cluster(&stage.objects, CLUSTER_NAME).await?;
 
     // The pool is missing, then made, with room for two.
-    deployment(&stage.objects, CLUSTER_NAME, DEPLOYMENT, 1, Some(POOL_NAME)).await?;
+    deployment(&stage.objects, CLUSTER_NAME, DEPLOYMENT, 1, Some((POOL, POOL_NAME))).await?;
     let waiter = waits(stage, "PoolNotFound").await?;
     is_told(stage, &waiter, "PoolNotFound").await?;
     ensure!(stage.objects.count(WORKFLOW).await? == 0, "a server boots without its address");
-    pool(&stage.objects, POOL_NAME, "10.0.1.1-10.0.1.2").await?;
+    pool(&stage.objects, POOL, POOL_NAME, "10.0.1.1-10.0.1.2").await?;
     all_ready(&stage.objects, 1, PATIENCE).await?;
 
     // Exhausted, then enlarged.
@@ -47,44 +52,66 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     provider.stop().await?;
     scale(&stage.objects, DEPLOYMENT, 4).await?;
     let waiter = waits(stage, "WaitingForIPAddress").await?;
-    paused(stage, true).await?;
-    until("the machine says it is paused", PATIENCE, async || {
-        let machine = stage.objects.get(TINKERBELL_MACHINE, &waiter).await?;
-        let told = told(&machine, "Paused");
-        Ok(if told.starts_with("True") { Ok(()) } else { Err(told) })
-    })
-    .await?;
+    paused(stage, &waiter, true).await?;
+    paused(stage, &waiter, false).await?;
+    paused(stage, &waiter, true).await?;
     provider = stage.ipam_provider().await?;
     nothing_is_written(stage).await?;
     let machine = stage.objects.get(TINKERBELL_MACHINE, &waiter).await?;
     ensure!(!is_ready(&machine), "{waiter} became ready while its Cluster was paused");
-    paused(stage, false).await?;
+    paused(stage, &waiter, false).await?;
     all_ready(&stage.objects, 4, PATIENCE).await?;
+    is_told(stage, &waiter, "Paused").await?;
 
+    // A pool of all namespaces is missing, then made.
+    let global = Some((GLOBAL_POOL, GLOBAL_POOL_NAME));
+    deployment(&stage.objects, CLUSTER_NAME, GLOBAL_DEPLOYMENT, 1, global).await?;
+    let waiter = waits_for(stage, FULFILLED, "PoolNotFound", GLOBAL_POOL_NAME).await?;
+    is_told(stage, &waiter, "PoolNotFound").await?;
+    pool(&stage.objects.cluster(), GLOBAL_POOL, GLOBAL_POOL_NAME, "10.0.4.1-10.0.4.9").await?;
+    all_ready(&stage.objects, 5, PATIENCE).await?;
+
+    // No server is free, then one comes. Who has no server asks for no address.
+    scale(&stage.objects, DEPLOYMENT, 6).await?;
+    let waiter = waits_for(stage, "HardwareReserved", "NoHardwareAvailable", "").await?;
+    is_told(stage, &waiter, "NoHardwareAvailable").await?;
+    ensure!(stage.objects.find(CLAIM, &format!("{waiter}-0")).await?.is_none(), "{waiter} has a claim and no server");
+    servers::make(&stage.objects, "worker", 6..7).await?;
+    all_ready(&stage.objects, 7, PATIENCE).await?;
+
+    stage.objects.delete(MACHINE_DEPLOYMENT, GLOBAL_DEPLOYMENT).await?;
     stage.objects.delete(MACHINE_DEPLOYMENT, DEPLOYMENT).await?;
     for kind in [TINKERBELL_MACHINE, CLAIM, ADDRESS, WORKFLOW] {
         stage.objects.wait_none(kind, PATIENCE).await?;
     }
     pool_has(stage, POOL_NAME, 9).await?;
-    servers_are_clean(stage, 6).await?;
+    servers_are_clean(stage, 7).await?;
     provider.must_run()?;
     manager.must_run()?;
     watch.finish().await
 }
 
-/// Waits until one machine says in its conditions that it waits for this reason; returns its name.
+/// Waits until a machine with a server says that it waits for this reason at the pool; returns its name.
 async fn waits(stage: &Stage, reason: &str) -> anyhow::Result<String> {
+    let waiter = waits_for(stage, FULFILLED, reason, POOL_NAME).await?;
+    let reserved = told(&stage.objects.get(TINKERBELL_MACHINE, &waiter).await?, "HardwareReserved");
+    ensure!(reserved.starts_with("True"), "{waiter} has no server: {reserved}");
+    Ok(waiter)
+}
+
+/// Waits until a machine says in this condition that it waits for this reason, and names what it waits for; returns its
+/// name.
+async fn waits_for(stage: &Stage, condition: &str, reason: &str, names: &str) -> anyhow::Result<String> {
     let waiter = until(&format!("a machine waits for {reason}"), PATIENCE, async || {
         let machines = stage.objects.list(TINKERBELL_MACHINE).await?;
         let wanted = format!("False {reason} ");
-        let waiting = machines.iter().find(|machine| told(machine, FULFILLED).starts_with(&wanted));
+        let waiting = machines.iter().find(|machine| told(machine, condition).starts_with(&wanted));
         Ok(waiting.cloned().ok_or_else(|| summary(&machines)))
     })
     .await?;
-    let message = told(&waiter, FULFILLED);
-    ensure!(message.contains(POOL_NAME), "the condition does not name the pool: {message}");
+    let message = told(&waiter, condition);
+    ensure!(message.contains(names), "the condition does not name {names}: {message}");
     ensure!(told(&waiter, "Ready").starts_with("False"), "Ready is {}", told(&waiter, "Ready"));
-    ensure!(told(&waiter, "HardwareReserved").starts_with("True"), "no server: {}", told(&waiter, "HardwareReserved"));
     Ok(name(&waiter).to_owned())
 }
 
@@ -113,8 +140,15 @@ async fn described(stage: &Stage, machine: &str, reason: &str) -> anyhow::Result
     .await
 }
 
-async fn paused(stage: &Stage, paused: bool) -> anyhow::Result<()> {
-    stage.objects.merge(CLUSTER, CLUSTER_NAME, &json!({ "spec": { "paused": paused } })).await.map(drop)
+/// Pauses the Cluster, or lets it go on, until the machine says so.
+async fn paused(stage: &Stage, machine: &str, paused: bool) -> anyhow::Result<()> {
+    stage.objects.merge(CLUSTER, CLUSTER_NAME, &json!({ "spec": { "paused": paused } })).await?;
+    let wanted = if paused { "True " } else { "False " };
+    until(&format!("the machine says whether it is paused: {wanted}"), PATIENCE, async || {
+        let told = told(&stage.objects.get(TINKERBELL_MACHINE, machine).await?, "Paused");
+        Ok(if told.starts_with(wanted) { Ok(()) } else { Err(told) })
+    })
+    .await
 }
 
 /// While the Cluster is paused the manager writes to nothing but its machines' status, and soon not even there.

@@ -1,13 +1,15 @@
 //! Checks that several scenarios make.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::ensure;
-use capt_neighbours::bmc::Power;
+use anyhow::{bail, ensure};
+use capt_neighbours::bmc::{Power, PowerStates};
 use serde_json::Value;
 
 use super::Stage;
-use super::kinds::{HARDWARE, POOL};
+use super::kinds::{EVENT, HARDWARE, POOL, TINKERBELL_MACHINE};
 use super::objects::{NAMESPACE, name, text, told, until};
 
 /// How long a pool may take to count.
@@ -79,6 +81,64 @@ pub async fn servers_are_released(stage: &Stage, wanted: usize) -> anyhow::Resul
         Ok(if released == wanted && on == held { Ok(()) } else { Err(format!("{held} are held, {on} are on")) })
     })
     .await
+}
+
+/// How often servers were switched on or off since it was made.
+#[derive(Debug)]
+pub struct Switches(Arc<AtomicUsize>);
+
+impl Switches {
+    /// Counts from now on.
+    pub fn count(power: &PowerStates) -> Self {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = count.clone();
+        power.on_change(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        Self(count)
+    }
+
+    /// Nobody touched the power of a server.
+    ///
+    /// # Errors
+    /// When somebody did.
+    pub fn must_be_none(&self) -> anyhow::Result<()> {
+        let switched = self.0.load(Ordering::Relaxed);
+        ensure!(switched == 0, "servers were switched {switched} times");
+        Ok(())
+    }
+}
+
+/// Every TinkerbellMachine says these things of itself: a condition and the beginning of `status reason message`.
+///
+/// # Errors
+/// When one of them says something else.
+pub async fn machines_say(stage: &Stage, wanted: &[(&str, &str)]) -> anyhow::Result<()> {
+    for machine in stage.objects.list(TINKERBELL_MACHINE).await? {
+        for (kind, wanted) in wanted {
+            let told = told(&machine, kind);
+            ensure!(told.starts_with(wanted), "{}: condition {kind} is `{told}`, not `{wanted}`", name(&machine));
+        }
+    }
+    Ok(())
+}
+
+/// No event warns of a TinkerbellMachine, and each of those that are there is spoken of, if `each`.
+///
+/// # Errors
+/// When one does, with its text.
+pub async fn no_warnings(stage: &Stage, each: bool) -> anyhow::Result<()> {
+    let events = stage.objects.list(EVENT).await?;
+    let about: Vec<&Value> =
+        events.iter().filter(|event| text(event, "/involvedObject/kind") == TINKERBELL_MACHINE.kind).collect();
+    if let Some(warning) = about.iter().find(|event| text(event, "/type") == "Warning") {
+        bail!("a warning about {}: {}", text(warning, "/involvedObject/name"), text(warning, "/message"));
+    }
+    for machine in stage.objects.list(TINKERBELL_MACHINE).await? {
+        let spoken = about.iter().any(|event| text(event, "/involvedObject/name") == name(&machine));
+        ensure!(spoken || !each, "no event tells of {}", name(&machine));
+    }
+    Ok(())
 }
 
 /// Names of machines, and what each says of itself.

@@ -53,6 +53,9 @@ pub const CLAIM: Kind = Kind::new("ipam.cluster.x-k8s.io", "v1beta2", "IPAddress
 pub const ADDRESS: Kind = Kind::new("ipam.cluster.x-k8s.io", "v1beta2", "IPAddress", "ipaddresses");
 /// A pool of the in-cluster provider.
 pub const POOL: Kind = Kind::new("ipam.cluster.x-k8s.io", "v1alpha2", "InClusterIPPool", "inclusterippools");
+/// A pool of the in-cluster provider for all namespaces.
+pub const GLOBAL_POOL: Kind =
+    Kind::new("ipam.cluster.x-k8s.io", "v1alpha2", "GlobalInClusterIPPool", "globalinclusterippools");
 /// CAPT's cluster.
 pub const TINKERBELL_CLUSTER: Kind =
     Kind::new("infrastructure.cluster.x-k8s.io", "v1beta1", "TinkerbellCluster", "tinkerbellclusters");

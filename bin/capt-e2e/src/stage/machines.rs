@@ -4,7 +4,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::kinds::{
-    CLUSTER, MACHINE_DEPLOYMENT, POOL, SECRET, TINKERBELL_CLUSTER, TINKERBELL_MACHINE, TINKERBELL_TEMPLATE,
+    CLUSTER, Kind, MACHINE_DEPLOYMENT, SECRET, TINKERBELL_CLUSTER, TINKERBELL_MACHINE, TINKERBELL_TEMPLATE,
 };
 use super::objects::{Objects, until};
 
@@ -44,13 +44,13 @@ pub async fn deployment(
     cluster: &str,
     name: &str,
     replicas: usize,
-    pool: Option<&str>,
+    pool: Option<(Kind, &str)>,
 ) -> anyhow::Result<()> {
     let mut machine = json!({
         "hardwareAffinity": { "required": [{ "labelSelector": { "matchLabels": { "type": "worker" } } }] },
     });
-    if let (Some(pool), Some(spec)) = (pool, machine.as_object_mut()) {
-        let reference = json!({ "apiGroup": POOL.group, "kind": POOL.kind, "name": pool });
+    if let (Some((kind, pool)), Some(spec)) = (pool, machine.as_object_mut()) {
+        let reference = json!({ "apiGroup": kind.group, "kind": kind.kind, "name": pool });
         spec.insert("ipamPoolRef".to_owned(), reference);
     }
     let template = json!({ "metadata": { "name": name }, "spec": { "template": { "spec": machine } } });
@@ -90,9 +90,9 @@ pub async fn scale(objects: &Objects, name: &str, replicas: usize) -> anyhow::Re
 ///
 /// # Errors
 /// When the server refuses it.
-pub async fn pool(objects: &Objects, name: &str, addresses: &str) -> anyhow::Result<()> {
+pub async fn pool(objects: &Objects, kind: Kind, name: &str, addresses: &str) -> anyhow::Result<()> {
     let spec = json!({ "addresses": [addresses], "prefix": 16, "gateway": "10.0.0.1" });
-    objects.create(POOL, &json!({ "metadata": { "name": name }, "spec": spec })).await.context("the pool")?;
+    objects.create(kind, &json!({ "metadata": { "name": name }, "spec": spec })).await.context("the pool")?;
     Ok(())
 }
 

@@ -1,53 +1,73 @@
-//! capt-manager as an operator runs it: the release binary, under the RBAC that is shipped.
+//! capt-manager as an operator runs it: the release binary, under the RBAC that is shipped, with its webhooks
+//! registered by Go CAPT's manifests. And Go CAPT itself.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
+use kube::Error;
+use kube::api::PostParams;
+use parking_lot::Mutex;
 use real_control_plane::api_server::free_port;
 use real_control_plane::manifests::Endpoint;
-use real_control_plane::pins::{self, Pin};
+use real_control_plane::pins;
 use real_control_plane::process::Process;
+use serde_json::json;
 use tokio::process::Command;
 
 use super::cluster_api::admission;
+use super::kinds::TINKERBELL_TEMPLATE;
+use super::objects::until;
 use super::{CAPT, GO_CAPT, Stage};
 
 /// What the names of CAPT's webhook configurations begin with, whosever they are: the next one replaces them.
 const WEBHOOKS: &str = "capt-";
 /// Go CAPT v0.7.0 takes the flags for the port and the certificates of its webhooks, and ignores both.
 const GO_WEBHOOKS: u16 = 9443;
+/// How long the API server may take to call webhooks that were just registered.
+const IN_FORCE: Duration = Duration::from_secs(30);
+
+/// Who serves CAPT's webhooks, and where.
+#[derive(Default)]
+pub(super) struct Webhooks(Mutex<Ports>);
+
+#[derive(Default)]
+struct Ports {
+    /// The port of each program; one that is started again listens where it did before.
+    own: HashMap<String, u16>,
+    /// The port that the API server calls.
+    registered: Option<u16>,
+}
 
 impl Stage {
-    /// Starts capt-manager. `name` is that of its process and log.
+    /// Starts capt-manager and sends the API server's calls to its webhooks. `name` is that of its process and log.
     ///
     /// # Errors
-    /// When it does not start.
+    /// When it does not start, or its webhooks are not called.
     pub async fn manager(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Process> {
-        let mut command = Command::new(&self.paths.manager);
-        command
-            .env("KUBECONFIG", self.plane.kubeconfig(CAPT))
-            .env_remove("RUST_LOG")
-            .arg(format!("--health-addr=127.0.0.1:{}", free_port()?))
-            .arg(format!("--metrics-bind-addr=127.0.0.1:{}", free_port()?))
-            .arg("--webhook-port=0")
-            .arg("--diagnostics-address=0")
-            .args(arguments);
-        Process::start(name, command, &self.log(name))
+        self.manager_with(name, &self.plane.kubeconfig(CAPT), arguments).await
     }
 
-    /// Starts capt-manager with its webhooks, and registers them as the manifests of `module` do.
+    /// The same with another kubeconfig.
     ///
     /// # Errors
-    /// When it does not serve.
-    pub async fn manager_with_webhooks(&self, name: &str, arguments: &[&str], module: &Pin) -> anyhow::Result<Process> {
-        let endpoint = self.endpoint()?;
+    /// When it does not start, or its webhooks are not called.
+    pub async fn manager_with(&self, name: &str, kubeconfig: &Path, arguments: &[&str]) -> anyhow::Result<Process> {
+        let port = self.webhook_port(name)?;
         let pair = self.plane.authority().serving(&self.folder().join(format!("{name}-webhooks")))?;
-        let port = format!("--webhook-port={}", endpoint.port);
-        let certificates = format!("--webhook-cert-dir={}", pair.folder.display());
-        let all: Vec<&str> =
-            [port.as_str(), certificates.as_str()].into_iter().chain(arguments.iter().copied()).collect();
-        let mut process = self.manager(name, &all).await?;
-        process.until_it_listens(endpoint.port).await?;
-        let webhooks = admission(&self.programs.source(module).await?, &endpoint, WEBHOOKS)?;
-        self.kubectl()?.apply(&webhooks).await.context("CAPT's webhooks")?;
+        let mut command = Command::new(&self.paths.manager);
+        command
+            .env("KUBECONFIG", kubeconfig)
+            .env_remove("RUST_LOG")
+            .arg(format!("--webhook-port={port}"))
+            .arg(format!("--webhook-cert-dir={}", pair.folder.display()))
+            .arg("--diagnostics-address=0")
+            .args(own_ports()?)
+            .args(arguments);
+        let mut process = Process::start(name, command, &self.log(name))?;
+        process.until_it_listens(port).await?;
+        self.register(port).await?;
         Ok(process)
     }
 
@@ -55,20 +75,61 @@ impl Stage {
     ///
     /// # Errors
     /// When it does not serve.
-    pub async fn go_manager(&self, name: &str) -> anyhow::Result<Process> {
-        let endpoint = Endpoint { port: GO_WEBHOOKS, ..self.endpoint()? };
-        let temporary = self.folder().join(format!("{name}-tmp"));
+    pub async fn go_manager(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Process> {
+        let temporary: PathBuf = self.folder().join(format!("{name}-tmp"));
         self.plane.authority().serving(&temporary.join("k8s-webhook-server/serving-certs"))?;
         let mut command = Command::new(self.programs.file("go-capt")?);
         command
             .env("KUBECONFIG", self.plane.kubeconfig(GO_CAPT))
             .env("TMPDIR", &temporary)
-            .arg(format!("--health-addr=127.0.0.1:{}", free_port()?))
-            .arg(format!("--metrics-bind-addr=127.0.0.1:{}", free_port()?));
+            .args(own_ports()?)
+            .args(arguments);
         let mut process = Process::start(name, command, &self.log(name))?;
-        process.until_it_listens(endpoint.port).await?;
-        let webhooks = admission(&self.programs.source(&pins::GO_CAPT).await?, &endpoint, WEBHOOKS)?;
-        self.kubectl()?.apply(&webhooks).await.context("Go CAPT's webhooks")?;
+        process.until_it_listens(GO_WEBHOOKS).await?;
+        self.register(GO_WEBHOOKS).await?;
         Ok(process)
     }
+
+    fn webhook_port(&self, name: &str) -> anyhow::Result<u16> {
+        let mut ports = self.webhooks.0.lock();
+        if let Some(port) = ports.own.get(name) {
+            return Ok(*port);
+        }
+        let port = free_port()?;
+        ports.own.insert(name.to_owned(), port);
+        Ok(port)
+    }
+
+    /// Registers the webhooks at this port as Go CAPT's manifests do, and waits until they are called.
+    async fn register(&self, port: u16) -> anyhow::Result<()> {
+        if self.webhooks.0.lock().registered == Some(port) {
+            return Ok(());
+        }
+        let endpoint = Endpoint { port, authority: self.plane.authority().certificate() };
+        let webhooks = admission(&self.programs.source(&pins::GO_CAPT).await?, &endpoint, WEBHOOKS)?;
+        self.kubectl()?.apply(&webhooks).await.context("CAPT's webhooks")?;
+        // Something that only a webhook refuses.
+        let refused = json!({
+            "apiVersion": TINKERBELL_TEMPLATE.api_version(), "kind": TINKERBELL_TEMPLATE.kind,
+            "metadata": { "name": "is-it-refused" },
+            "spec": { "template": { "spec": { "hardwareName": "any" } } },
+        });
+        let refused = serde_json::from_value(refused)?;
+        let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+        until("CAPT's webhooks are called", IN_FORCE, async || {
+            Ok(match self.objects.api(TINKERBELL_TEMPLATE).create(&dry_run, &refused).await {
+                Err(Error::Api(status)) if status.code == 422 => Ok(()),
+                Err(error) => Err(error.to_string()),
+                Ok(_) => Err("they are not".to_owned()),
+            })
+        })
+        .await?;
+        self.webhooks.0.lock().registered = Some(port);
+        Ok(())
+    }
+}
+
+/// Flags that several of these programs on one machine need.
+fn own_ports() -> anyhow::Result<[String; 2]> {
+    Ok([format!("--health-addr=127.0.0.1:{}", free_port()?), format!("--metrics-bind-addr=127.0.0.1:{}", free_port()?)])
 }

@@ -5,7 +5,7 @@
 //!   .cluster_api   Cluster API core, kubeadm bootstrap and control plane, with their webhooks
 //!   .ipam_provider the in-cluster IPAM provider
 //!   .neighbours    stand-ins for Tinkerbell and the BMCs
-//!   .manager       capt-manager, as the release binary, under the RBAC that is shipped
+//!   .manager       capt-manager, as the release binary, under the RBAC that is shipped, with its webhooks registered
 //! ```
 
 pub mod checks;
@@ -17,16 +17,20 @@ pub mod machines;
 pub mod manager;
 pub mod neighbours;
 pub mod objects;
+pub mod proxy;
 pub mod servers;
 pub mod watch;
 pub mod workload;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use capt_neighbours::bmc::PowerStates;
 use capt_neighbours::crds::Group;
+use parking_lot::Mutex;
 use real_control_plane::api_server::{ADMIN, User};
+use real_control_plane::audit::AuditLog;
 use real_control_plane::build::Programs;
 use real_control_plane::control_plane::ControlPlane;
 use real_control_plane::manifests::{label, parse, read_folder};
@@ -71,6 +75,8 @@ pub struct Stage {
     pub objects: Objects,
     /// The power of the servers.
     pub power: PowerStates,
+    webhooks: manager::Webhooks,
+    audits: Arc<Mutex<Vec<AuditLog>>>,
     paths: Paths,
     folder: PathBuf,
 }
@@ -91,11 +97,14 @@ impl Stage {
         ];
         let plane = ControlPlane::start(programs, &folder, &users).await?;
         let client = plane.client(ADMIN, "capt-e2e").await?;
+        let audits = Arc::new(Mutex::new(vec![plane.audit()]));
         let stage = Self {
             plane,
             programs: programs.clone(),
             objects: Objects::new(client),
             power: PowerStates::default(),
+            webhooks: manager::Webhooks::default(),
+            audits,
             paths: paths.clone(),
             folder,
         };
@@ -110,7 +119,13 @@ impl Stage {
     pub async fn another(&self, name: &str) -> anyhow::Result<Self> {
         let paths = Paths { run: self.folder.clone(), ..self.paths.clone() };
         let other = Self::open(&self.programs, &paths, name).await?;
+        self.audits.lock().push(other.plane.audit());
         Ok(Self { power: self.power.clone(), ..other })
+    }
+
+    /// The audit logs of this control plane and of the others made from it.
+    pub fn audits(&self) -> Vec<AuditLog> {
+        self.audits.lock().clone()
     }
 
     /// The folder with everything this stage leaves behind.

@@ -1,6 +1,7 @@
 //! Servers for machines to run on.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use capt_neighbours::fixtures;
 
@@ -9,25 +10,25 @@ use super::objects::{NAMESPACE, Objects};
 
 use serde_json::json;
 
-/// Makes `count` servers with BMCs, `server-000` and so on, with a label `type`.
+/// Makes servers with BMCs, `server-000` and so on, with a label `type`.
 ///
 /// # Errors
 /// When the server refuses one.
-pub async fn make(objects: &Objects, kind: &str, count: u32) -> anyhow::Result<()> {
-    make_all(objects, kind, count, false).await
+pub async fn make(objects: &Objects, kind: &str, numbers: Range<u32>) -> anyhow::Result<()> {
+    make_all(objects, kind, numbers, false).await
 }
 
 /// The same with addresses that a person wrote.
 ///
 /// # Errors
 /// When the server refuses one.
-pub async fn make_with_addresses(objects: &Objects, kind: &str, count: u32) -> anyhow::Result<()> {
-    make_all(objects, kind, count, true).await
+pub async fn make_with_addresses(objects: &Objects, kind: &str, numbers: Range<u32>) -> anyhow::Result<()> {
+    make_all(objects, kind, numbers, true).await
 }
 
-async fn make_all(objects: &Objects, kind: &str, count: u32, with_addresses: bool) -> anyhow::Result<()> {
+async fn make_all(objects: &Objects, kind: &str, numbers: Range<u32>, with_addresses: bool) -> anyhow::Result<()> {
     let labels = BTreeMap::from([("type".to_owned(), kind.to_owned())]);
-    for n in 0..count {
+    for n in numbers {
         let name = format!("server-{n:03}");
         objects.create(BMC, &fixtures::bmc_machine(NAMESPACE, &name)).await?;
         let mut hardware = fixtures::hardware(NAMESPACE, &name, &fixtures::mac(n), &labels, Some(&name));

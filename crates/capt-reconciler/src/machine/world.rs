@@ -73,7 +73,7 @@ pub struct World {
     pub claim: Option<Arc<IPAddressClaim>>,
     /// The claims that the machine owns.
     pub claims: Vec<Arc<IPAddressClaim>>,
-    /// The address that the claim names.
+    /// The address that the claim names, or that names the claim.
     pub address: Option<Arc<IPAddress>>,
     /// Who else uses that address.
     pub address_users: Vec<AddressUse>,
@@ -154,10 +154,7 @@ pub fn observe(stores: &impl Stores, key: &ObjectKey, pass: &Pass, settings: &Ar
     let ipam = stores.ipam();
     let claim = (ipam == Presence::Ready).then(|| stores.claim(&in_namespace(&claim_name(&key.name)))).flatten();
     let claims = if ipam == Presence::Ready { stores.claims_of(machine.uid()) } else { Vec::new() };
-    let address = claim
-        .as_ref()
-        .and_then(|claim| claim.status.address_name())
-        .and_then(|name| stores.address(&in_namespace(name)));
+    let address = claim.as_ref().and_then(|claim| address_of(stores, claim));
     let pool = match &machine.spec.ipam_pool_ref {
         Some(reference) if ipam == Presence::Ready => stores.pool(&key.namespace, reference),
         _ => PoolView::Unknown,
@@ -230,6 +227,17 @@ fn cluster_name(machine: &TinkerbellMachine, owner: Option<&Machine>) -> Option<
             .or_else(|| Some(owner.spec.cluster_name.clone()).filter(|name| !name.is_empty()))
     });
     of_owner.or_else(|| machine.label(CLUSTER_NAME_LABEL).map(str::to_owned))
+}
+
+/// The address that the claim names. Status does not travel with `clusterctl move`: until the provider has filled it in
+/// again, the address of the claim's own name that names the claim is its address. A server that does not use it yet waits
+/// for the claim all the same.
+fn address_of(stores: &impl Stores, claim: &IPAddressClaim) -> Option<Arc<IPAddress>> {
+    let named = |name: &str| stores.address(&ObjectKey::new(claim.namespace(), name));
+    match claim.status.address_name() {
+        Some(name) => named(name),
+        None => named(claim.name()).filter(|address| address.spec.claim_ref.name == claim.name()),
+    }
 }
 
 /// The Hardware that the machine's spec names; without a name the first that carries its labels. Once the spec names

@@ -308,6 +308,29 @@ fn a_claim_deleted_by_hand_before_the_boot_is_let_go_after_the_address_left_the_
 }
 
 #[test]
+fn a_claim_that_arrives_without_its_status_after_a_move_is_no_trouble_while_its_address_is_there() {
+    let scene = Scene::new().provisioned().with(|s| {
+        s.change("IPAddressClaim", "default/m-0", json!({"status": null}));
+    });
+    assert!(matches!(scene.step(), Step::Done), "{:?}", scene.step());
+    let told = scene.conditions();
+    assert!(told.contains(&"IPAddressClaimsFulfilled: True Fulfilled".to_owned()), "{told:?}");
+    let of_another = scene.with(|s| {
+        s.change("IPAddress", "default/m-0", json!({"spec": {"claimRef": {"name": "other-0"}}}));
+    });
+    let told = of_another.conditions();
+    assert!(told.contains(&"IPAddressClaimsFulfilled: False AddressReleasedInUse".to_owned()), "{told:?}");
+}
+
+#[test]
+fn an_address_is_not_written_before_the_claim_names_it() {
+    let (reason, message) = wait(&Scene::new().fulfilled().with(|s| {
+        s.change("IPAddressClaim", "default/m-0", json!({"status": null}));
+    }));
+    assert_eq!(reason, "WaitingForIPAddress", "{message}");
+}
+
+#[test]
 fn trouble_with_the_lease_of_a_running_server_is_told_and_never_acted_on() {
     let deleted = json!({"metadata": {"deletionTimestamp": "2026-01-01T11:59:59Z"}});
     let cases: Vec<(&str, Scene)> = vec![

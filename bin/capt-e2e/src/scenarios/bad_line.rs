@@ -1,0 +1,52 @@
+//! Every other write of capt-manager is done and its answer lost. It has to look what became of it, and do nothing twice.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+
+use super::seed_example::SETTLED;
+use crate::stage::checks::{machines_say, pool_has, servers_are_clean};
+use crate::stage::kinds::{
+    ADDRESS, CLAIM, HARDWARE, JOB, POOL, TEMPLATE, TINKERBELL_CLUSTER, TINKERBELL_MACHINE, WORKFLOW,
+};
+use crate::stage::machines::{all_ready, cluster, deployment, pool, scale};
+use crate::stage::{Stage, servers};
+
+const CLUSTER_NAME: &str = "far-away";
+const DEPLOYMENT: &str = "remote";
+const POOL_NAME: &str = "far-pool";
+const MACHINES: usize = 4;
+const SERVERS: u32 = 5;
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
+    let _cluster_api = stage.cluster_api().await?;
+    let _provider = stage.ipam_provider().await?;
+    let _stand_ins = stage.neighbours(Duration::from_millis(50)).await?;
+    let watch = stage.observe().await?;
+    let line = stage.bad_line().await?;
+    let mut manager = stage.manager_with("capt-manager", &line.kubeconfig, &[]).await?;
+
+    servers::make(&stage.objects, "worker", 0..SERVERS).await?;
+    pool(&stage.objects, POOL, POOL_NAME, "10.0.3.1-10.0.3.9").await?;
+    cluster(&stage.objects, CLUSTER_NAME).await?;
+    deployment(&stage.objects, CLUSTER_NAME, DEPLOYMENT, MACHINES, Some((POOL, POOL_NAME))).await?;
+    all_ready(&stage.objects, MACHINES, PATIENCE).await?;
+    machines_say(stage, &SETTLED).await?;
+    for kind in [CLAIM, ADDRESS, TEMPLATE, WORKFLOW] {
+        let there = stage.objects.count(kind).await?;
+        ensure!(there == MACHINES, "{there} {} for {MACHINES} machines", kind.plural);
+    }
+
+    scale(&stage.objects, DEPLOYMENT, 0).await?;
+    for kind in [TINKERBELL_MACHINE, CLAIM, ADDRESS, WORKFLOW, TEMPLATE] {
+        stage.objects.wait_none(kind, PATIENCE).await?;
+    }
+    pool_has(stage, POOL_NAME, 9).await?;
+    servers_are_clean(stage, usize::try_from(SERVERS)?).await?;
+    for kind in [TINKERBELL_CLUSTER, TINKERBELL_MACHINE, HARDWARE, CLAIM, TEMPLATE, WORKFLOW, JOB] {
+        ensure!(line.lost(kind.plural) > 0, "no answer to a write of {} was lost: nothing is shown", kind.plural);
+    }
+    manager.must_run()?;
+    watch.finish().await
+}

@@ -4,6 +4,7 @@ mod audit;
 mod course;
 mod flags;
 mod fleet;
+mod idle;
 mod objects;
 mod output;
 mod program;

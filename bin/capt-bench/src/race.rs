@@ -11,6 +11,7 @@ use tokio::process::Command;
 
 use crate::course::{Course, Program, courses};
 use crate::flags::Flags;
+use crate::idle;
 use crate::output;
 use crate::program::Files;
 use crate::results::{Result, Results, Run, Setting};
@@ -48,6 +49,8 @@ pub async fn race(flags: &Flags) -> anyhow::Result<Outcome> {
     let folder = fresh_folder(flags)?;
     let plane = stage::start(&files.go, &folder).await?;
 
+    let idle_mib = idle::memory_mib(&files, &plane, &folder).await.context("the manager on an empty server")?;
+    println!("capt-manager on the empty API server: {idle_mib:.1} MiB");
     let mut results = Vec::new();
     for course in courses(flags.quick).into_iter().filter(|course| is_wanted(course, flags)) {
         results.extend(race_course(&course, flags, &files, &plane, &folder).await?);
@@ -56,7 +59,7 @@ pub async fn race(flags: &Flags) -> anyhow::Result<Outcome> {
 
     let bytes_per_hardware = bytes_per_hardware(&own.join("examples/memory")).await;
     let setting = setting(flags, &files).await;
-    let mut results = Results { setting, results, bytes_per_hardware, targets: Vec::new() };
+    let mut results = Results { setting, results, idle_mib: Some(idle_mib), bytes_per_hardware, targets: Vec::new() };
     results.targets = targets(&results);
     report(&results, flags)?;
     println!("logs: {}", folder.display());

@@ -71,6 +71,8 @@ pub struct Results {
     pub setting: Setting,
     /// By course and program.
     pub results: Vec<Result>,
+    /// Resident memory of our manager on an empty API server.
+    pub idle_mib: Option<f64>,
     /// Bytes that a cached Hardware costs our manager, where that was measured.
     pub bytes_per_hardware: Option<u64>,
     /// What is aimed at, and what was reached.

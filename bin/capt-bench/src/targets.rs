@@ -52,6 +52,7 @@ pub fn targets(results: &Results) -> Vec<Target> {
         target("writes per machine in idle", 0.0, idle),
         target("writes per machine released, pool and BMC", 10.0, ours(IPAM).map(|run| run.release.writes_per_machine)),
         target("CPU per machine at 2,000 machines, of that at 500", 1.3, growth),
+        target("memory on an empty API server, MiB", 12.0, results.idle_mib),
         target("bytes per cached Hardware", 2048.0, results.bytes_per_hardware.map(|bytes| bytes as f64)),
     ]
 }
@@ -77,11 +78,12 @@ mod tests {
                 Result::of(compare, Program::CaptManager, vec![run(10.0, 20.0, 9.5)]),
                 Result::of(compare, Program::GoCapt, vec![run(80.0, 100.0, 19.0)]),
             ],
+            idle_mib: None,
             bytes_per_hardware: None,
             targets: Vec::new(),
         };
         let met: Vec<_> = targets(&results).iter().map(Target::is_met).collect();
-        let expected = [Some(true), Some(false), Some(false), Some(false), None, Some(true), None, None, None];
+        let expected = [Some(true), Some(false), Some(false), Some(false), None, Some(true), None, None, None, None];
         assert_eq!(met, expected);
     }
 }

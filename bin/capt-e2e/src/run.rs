@@ -31,6 +31,8 @@ pub async fn run(names: &[String], root: &Path, manager: &Path) -> anyhow::Resul
     let wanted = |scenario: &&Scenario| names.is_empty() || names.iter().any(|name| name == scenario.name);
     let scenarios: Vec<&Scenario> = ALL.iter().filter(wanted).collect();
     let begin = Instant::now();
+    // Programs are started in other folders than this one.
+    let (root, manager) = (&std::path::absolute(root)?, std::path::absolute(manager)?);
     let folder = root.join(FOLDER);
     let Some(programs) = programs(&folder).await? else {
         println!("e2e: no Go on this machine: {} scenarios skipped", scenarios.len());
@@ -38,9 +40,9 @@ pub async fn run(names: &[String], root: &Path, manager: &Path) -> anyhow::Resul
     };
     println!("e2e: programs ready after {} s", begin.elapsed().as_secs());
     let paths = Paths {
-        root: root.to_path_buf(),
+        root: root.clone(),
         run: folder.join("run").join(format!("{}", std::process::id())),
-        manager: manager.to_path_buf(),
+        manager,
     };
     let (mut failed, mut used) = (Vec::new(), BTreeSet::new());
     for scenario in &scenarios {

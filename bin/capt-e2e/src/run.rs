@@ -39,11 +39,7 @@ pub async fn run(names: &[String], root: &Path, manager: &Path) -> anyhow::Resul
         return Ok(true);
     };
     println!("e2e: programs ready after {} s", begin.elapsed().as_secs());
-    let paths = Paths {
-        root: root.clone(),
-        run: folder.join("run").join(format!("{}", std::process::id())),
-        manager,
-    };
+    let paths = Paths { root: root.clone(), run: folder.join("run").join(format!("{}", std::process::id())), manager };
     let (mut failed, mut used) = (Vec::new(), BTreeSet::new());
     for scenario in &scenarios {
         let start = Instant::now();

@@ -92,6 +92,14 @@ impl Writer {
             metrics.claim_requested(&write.key);
         }
         let result = self.send_to_its_kind(write).await;
+        tracing::debug!(
+            object = %write.key,
+            kind = ?write.kind,
+            verb = write.verb.as_str(),
+            stage = write.stage.as_str(),
+            done = result.is_ok(),
+            "a write"
+        );
         if let Err(WriteError::Conflict(_)) = &result {
             metrics.conflict("Stale", write.stage.as_str());
         }

@@ -295,3 +295,21 @@ async fn a_manager_stops_when_told_and_runs_once() {
     tokio::time::timeout(SOON, &mut running.task).await.expect("does not stop").unwrap().unwrap();
     assert!(running.manager.run(running.cancel.clone()).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_dies_ends_the_manager_instead_of_leaving_it_half_alive() {
+    let server = MemoryApiServer::new();
+    apply(&server, &core_kinds());
+    let dies = Arc::new(AtomicBool::new(false));
+    let told = dies.clone();
+    let client = denying(&server, move |path| {
+        assert!(!(told.load(SeqCst) && path.ends_with("/hardware")), "the task that watches Hardware dies");
+        false
+    });
+    let mut running = start_with(client, Settings::default());
+    tokio::time::timeout(SOON, running.manager.synced()).await.expect("the stores are not filled");
+    dies.store(true, SeqCst);
+    server.faults().drop_watches(None);
+    let ended = tokio::time::timeout(Duration::from_secs(30), &mut running.task).await.expect("half alive").unwrap();
+    assert_eq!(ended.unwrap_err().to_string(), "a watch ended");
+}

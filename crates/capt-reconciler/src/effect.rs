@@ -43,6 +43,18 @@ pub enum Verb {
     },
 }
 
+impl Verb {
+    /// Its name in a log; nothing of its body.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Create(_) => "create",
+            Self::Merge(_) | Self::Json(_) => "patch",
+            Self::Status(_) => "patch status",
+            Self::Delete { .. } => "delete",
+        }
+    }
+}
+
 /// What must be kept from other machines while the write is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {

@@ -88,10 +88,10 @@ pub fn start(server: &MemoryApiServer, settings: Settings) -> Running {
 pub fn denying(server: &MemoryApiServer, deny: impl Fn(&str) -> bool + Clone + Send + 'static) -> kube::Client {
     let service = server.service("capt");
     let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
-        let denied = deny(request.uri().path());
-        let service = service.clone();
+        let (service, deny) = (service.clone(), deny.clone());
         async move {
-            if denied {
+            // Here, so that a panic is that of whoever asks.
+            if deny(request.uri().path()) {
                 let body = Full::new("404 page not found".into());
                 return Ok(http::Response::builder().status(404).body(Either::Right(body)).unwrap());
             }

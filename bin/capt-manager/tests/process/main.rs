@@ -1,117 +1,16 @@
 //! The program as an operator runs it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+mod admission;
+mod endpoints;
+mod support;
 
-use memory_apiserver::{Fault, MemoryApiServer, Serving};
+use std::io::{BufRead, BufReader};
+use std::process::Command;
+use std::time::Duration;
 
-fn crd(group: &str, kind: &str, plural: &str, version: &str) -> String {
-    format!(
-        r"
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {{name: {plural}.{group}}}
-spec:
-  group: {group}
-  names: {{kind: {kind}, plural: {plural}, singular: {singular}, listKind: {kind}List}}
-  scope: Namespaced
-  versions:
-  - {{name: {version}, served: true, storage: true, schema: {{openAPIV3Schema: {{type: object}}}}}}
-",
-        singular = kind.to_lowercase()
-    )
-}
-
-fn manager(kubeconfig: &std::path::Path, arguments: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_capt-manager"))
-        .args(arguments)
-        .env("KUBECONFIG", kubeconfig)
-        .env_remove("RUST_LOG")
-        // Several of them run at once, on one machine.
-        .envs([("METRICS_BIND_ADDR", "0"), ("DIAGNOSTICS_ADDRESS", "0"), ("WEBHOOK_PORT", "0")])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-/// How the process ends.
-fn ended(child: &mut Child, within: Duration) -> std::process::ExitStatus {
-    let began = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status;
-        }
-        if began.elapsed() > within {
-            child.kill().unwrap();
-            panic!("still runs after {within:?}");
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// A cluster with the kinds that CAPT cannot do without, and a kubeconfig for it.
-struct Cluster {
-    runtime: tokio::runtime::Runtime,
-    server: MemoryApiServer,
-    serving: Option<Serving>,
-    kubeconfig: std::path::PathBuf,
-}
-
-impl Cluster {
-    fn new(name: &str) -> Self {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let server = runtime.block_on(async { MemoryApiServer::new() });
-        for (group, kind, plural, version) in [
-            ("infrastructure.cluster.x-k8s.io", "TinkerbellMachine", "tinkerbellmachines", "v1beta1"),
-            ("infrastructure.cluster.x-k8s.io", "TinkerbellCluster", "tinkerbellclusters", "v1beta1"),
-            ("cluster.x-k8s.io", "Machine", "machines", "v1beta2"),
-            ("cluster.x-k8s.io", "Cluster", "clusters", "v1beta2"),
-            ("tinkerbell.org", "Hardware", "hardware", "v1alpha1"),
-            ("tinkerbell.org", "Template", "templates", "v1alpha1"),
-            ("tinkerbell.org", "Workflow", "workflows", "v1alpha1"),
-        ] {
-            server.apply_manifest(&crd(group, kind, plural, version)).unwrap();
-        }
-        let serving = runtime.block_on(server.serve()).unwrap();
-        let directory = std::env::temp_dir().join(format!("capt-manager-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
-        let kubeconfig = directory.join("kubeconfig");
-        std::fs::write(&kubeconfig, serving.kubeconfig("capt")).unwrap();
-        Self { runtime, server, serving: Some(serving), kubeconfig }
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(self.kubeconfig.parent().unwrap());
-    }
-}
-
-fn tell(child: &Child, signal: &str) {
-    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-}
-
-/// Reads the log until a message.
-fn await_message(child: &mut Child, message: &str) {
-    let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines().map(Result::unwrap);
-    let message = format!("\"message\":\"{message}\"");
-    assert!(lines.any(|line| line.contains(&message)), "no {message}");
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Body and status of a probe.
-fn probe(port: u16, path: &str) -> String {
-    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
+use memory_apiserver::Fault;
+use support::{Cluster, await_message, ended, free_port, manager, probe, tell};
 
 #[test]
 fn it_works_on_the_cluster_of_its_kubeconfig_and_stops_when_told() {

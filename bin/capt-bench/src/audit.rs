@@ -23,6 +23,11 @@ impl Requests {
         Self(requests)
     }
 
+    /// All of them.
+    pub fn count(&self) -> usize {
+        self.0.values().sum()
+    }
+
     /// Those that do not ask for a change.
     pub fn reads(&self) -> usize {
         // "verb resource"

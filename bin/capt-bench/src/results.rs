@@ -17,6 +17,8 @@ pub struct Phase {
     pub writes_per_machine: f64,
     /// CPU time of the API server per machine, in milliseconds.
     pub server_cpu_ms_per_machine: f64,
+    /// Requests per machine that the API server answered, whoever asked.
+    pub all_requests_per_machine: f64,
     /// Requests of the program by verb and resource.
     pub requests: Requests,
 }
@@ -24,7 +26,7 @@ pub struct Phase {
 /// One run of one program.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Run {
-    /// From the first machine's creation until all were ready. CPU and requests count from the program's start.
+    /// From the first machine's creation until all were ready. The program's CPU and requests count from its start.
     pub provision: Phase,
     /// The time in which nothing was to be done.
     pub idle: Phase,
@@ -108,6 +110,7 @@ fn median_run(runs: &[Run]) -> Run {
             seconds: median(|phase| phase.seconds),
             cpu_ms_per_machine: median(|phase| phase.cpu_ms_per_machine),
             writes_per_machine: median(|phase| phase.writes_per_machine),
+            all_requests_per_machine: median(|phase| phase.all_requests_per_machine),
             server_cpu_ms_per_machine: median(|phase| phase.server_cpu_ms_per_machine),
             requests: last.map(|run| of(run).requests.clone()).unwrap_or_default(),
         }

@@ -60,6 +60,7 @@ pub async fn run(
     let mut meter = Meter::start(program, plane, course.machines)?;
     let mut manager = Manager::start(program, files, plane, folder).await?;
     let uids = make_cluster(&fleet, course).await?;
+    meter.server_begins()?;
     let begin = Instant::now();
     let machines = uids.iter().enumerate().map(|(n, machine_uid)| objects::tinkerbell_machine(course, n, machine_uid));
     fleet.create(objects::TINKERBELL_MACHINE, machines).await?;
@@ -125,6 +126,7 @@ struct Meter<'a> {
     plane: &'a ControlPlane,
     machines: f64,
     mark: Mark,
+    server_mark: Mark,
     used: Usage,
     server_used: Usage,
 }
@@ -134,7 +136,21 @@ impl<'a> Meter<'a> {
     fn start(program: Program, plane: &'a ControlPlane, machines: usize) -> anyhow::Result<Self> {
         let mark = plane.audit().mark()?;
         let server_used = server_usage(plane)?;
-        Ok(Self { program, plane, machines: machines as f64, mark, used: Usage::default(), server_used })
+        Ok(Self {
+            program,
+            plane,
+            machines: machines as f64,
+            mark,
+            server_mark: mark,
+            used: Usage::default(),
+            server_used,
+        })
+    }
+
+    /// What the API server did until now was preparation.
+    fn server_begins(&mut self) -> anyhow::Result<()> {
+        (self.server_mark, self.server_used) = (self.plane.audit().mark()?, server_usage(self.plane)?);
+        Ok(())
     }
 
     /// What was used since the last phase, and what was asked of the server.
@@ -143,18 +159,22 @@ impl<'a> Meter<'a> {
         let server_used = server_usage(self.plane)?;
         let mark = self.plane.audit().mark()?;
         // The phase ends here; reading the log is not part of it.
-        let mut log = self.plane.audit().since(self.mark)?;
-        log.retain(|asked| !asked.resource.is_empty());
+        let read = |since| {
+            let log = self.plane.audit().since(since);
+            log.map(|log| log.into_iter().filter(|asked| !asked.resource.is_empty()).collect::<Vec<_>>())
+        };
+        let (log, of_server) = (read(self.mark)?, read(self.server_mark)?);
         let requests = Requests::of(self.program.name(), &log);
         let per_machine = |now: Usage, before: Usage| (now.cpu - before.cpu).as_secs_f64() * 1e3 / self.machines;
         let phase = Phase {
             seconds: took.as_secs_f64(),
             cpu_ms_per_machine: per_machine(used, self.used),
             writes_per_machine: machine_writes(self.program.name(), &log) as f64 / self.machines,
+            all_requests_per_machine: of_server.len() as f64 / self.machines,
             server_cpu_ms_per_machine: per_machine(server_used, self.server_used),
             requests,
         };
-        (self.mark, self.used, self.server_used) = (mark, used, server_used);
+        (self.mark, self.server_mark, self.used, self.server_used) = (mark, mark, used, server_used);
         Ok((phase, log))
     }
 }

@@ -18,6 +18,7 @@ pub fn files(results: &Results, target: &Path) -> Vec<(&'static str, String)> {
         head(results, chart.is_some()),
         comparison(results),
         targets(results),
+        limits(results),
         courses(results),
         requests(results),
         criterion(target),
@@ -104,6 +105,38 @@ fn targets(results: &Results) -> String {
     }
     text
 }
+
+/// Why the seconds do not fall as the manager's own work does.
+fn limits(results: &Results) -> String {
+    let Some(ours) = results.result(COMPARE, Program::CaptManager) else {
+        return String::new();
+    };
+    let (phase, machines) = (&ours.median.provision, ours.course.machines as f64);
+    let own = phase.requests.count() as f64 / machines;
+    let server = phase.server_cpu_ms_per_machine * machines / 1e3;
+    format!(
+        "\n## What limits the seconds\n\n\
+         The API server. Beside CAPT in Rust it uses {} ms of CPU per machine, {} s for all {}, which is {} cores through \
+         all {} seconds; the manager uses {} ms. It answers {} requests per machine, {} of them the manager's. The others \
+         are Tinkerbell's (five states of a Workflow, two changes of a Hardware, two reads), the garbage collector's, and \
+         the creation itself; each program meets them. {LIMITS}",
+        number(phase.server_cpu_ms_per_machine),
+        number(server),
+        ours.course.machines,
+        number(server / phase.seconds.max(f64::MIN_POSITIVE)),
+        number(phase.seconds),
+        number(phase.cpu_ms_per_machine),
+        number(phase.all_requests_per_machine),
+        number(own),
+    )
+}
+
+/// What was found by hand, with the API server's own profile (`/debug/pprof/profile`).
+const LIMITS: &str = "In the server's profile nearly half of the time is updates of custom resources (decoding, \
+patching, managed fields, validation against the schema), a quarter Go's garbage collection, a tenth what etcd tells back \
+for the watches: all of it grows with the number of writes alone, and the manager's are as few as its rules allow (the \
+finalizer before the Hardware, the Hardware before the record of it, the Template before the Workflow). More workers do \
+not help: with 10, 20 and 40 the same race took 16.6, 15.8 and 18.6 s on two cores.\n";
 
 /// Our own courses side by side.
 fn courses(results: &Results) -> String {

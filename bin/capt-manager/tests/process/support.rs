@@ -4,24 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use capt_neighbours::crds::Group;
 use memory_apiserver::{MemoryApiServer, Serving};
-
-fn crd(group: &str, kind: &str, plural: &str, version: &str) -> String {
-    format!(
-        r"
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {{name: {plural}.{group}}}
-spec:
-  group: {group}
-  names: {{kind: {kind}, plural: {plural}, singular: {singular}, listKind: {kind}List}}
-  scope: Namespaced
-  versions:
-  - {{name: {version}, served: true, storage: true, schema: {{openAPIV3Schema: {{type: object}}}}}}
-",
-        singular = kind.to_lowercase()
-    )
-}
 
 pub fn manager(kubeconfig: &std::path::Path, arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_capt-manager"))
@@ -50,7 +34,7 @@ pub fn ended(child: &mut Child, within: Duration) -> std::process::ExitStatus {
     }
 }
 
-/// A cluster with the kinds that CAPT cannot do without, and a kubeconfig for it.
+/// A cluster with the kinds of CAPT and its neighbours, and a kubeconfig for it.
 pub struct Cluster {
     pub runtime: tokio::runtime::Runtime,
     pub server: MemoryApiServer,
@@ -60,25 +44,14 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn new(name: &str) -> Self {
-        let cluster = Self::bare(name);
-        for (group, kind, plural, version) in [
-            ("infrastructure.cluster.x-k8s.io", "TinkerbellMachine", "tinkerbellmachines", "v1beta1"),
-            ("infrastructure.cluster.x-k8s.io", "TinkerbellCluster", "tinkerbellclusters", "v1beta1"),
-            ("cluster.x-k8s.io", "Machine", "machines", "v1beta2"),
-            ("cluster.x-k8s.io", "Cluster", "clusters", "v1beta2"),
-            ("tinkerbell.org", "Hardware", "hardware", "v1alpha1"),
-            ("tinkerbell.org", "Template", "templates", "v1alpha1"),
-            ("tinkerbell.org", "Workflow", "workflows", "v1alpha1"),
-        ] {
-            cluster.server.apply_manifest(&crd(group, kind, plural, version)).unwrap();
-        }
-        cluster
-    }
-
-    /// One without a kind of CAPT's.
-    pub fn bare(name: &str) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let server = runtime.block_on(async { MemoryApiServer::new() });
+        for crd in capt_api::crds() {
+            server.apply_manifest(&serde_json::to_string(&crd).unwrap()).unwrap();
+        }
+        for crd in Group::ALL.iter().flat_map(|group| group.crds()) {
+            server.apply_manifest(crd).unwrap();
+        }
         let serving = runtime.block_on(server.serve()).unwrap();
         let directory = std::env::temp_dir().join(format!("capt-manager-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();

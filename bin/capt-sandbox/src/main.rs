@@ -3,10 +3,14 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use capt_kube::quiet::may_speak;
 use capt_sandbox::flags::Flags;
 use capt_sandbox::manifests::BadInput;
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// A server, its clients and all their copies of objects in one process: a third of the time went into malloc.
 #[global_allocator]
@@ -47,11 +51,8 @@ fn start_log() {
     if std::env::var_os("RUST_LOG").is_none() {
         return;
     }
-    // The client and what it stands on log bodies of requests and answers at finer levels, and secrets are among them.
-    let quiet = ["kube_client=error", "hyper=info", "hyper_util=info", "rustls=info", "tower=info", "h2=info"];
-    let filter = quiet
-        .iter()
-        .filter_map(|directive| directive.parse().ok())
-        .fold(EnvFilter::from_default_env(), EnvFilter::add_directive);
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).init();
+    // Whatever is asked for: with --kubeconfig there are real Secrets about.
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let filter = EnvFilter::from_default_env().and(filter_fn(may_speak));
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
 }

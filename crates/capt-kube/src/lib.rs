@@ -23,6 +23,7 @@
 //! | [`lease`] | who leads: one replica works, the others stand by |
 //! | [`serve`] | what is answered over HTTP: health, metrics, diagnostics |
 //! | [`webhook`] | the webhook server: TLS, certificate from files |
+//! | [`quiet`] | what never reaches a log |
 //! | [`snapshot`] | what goes on, in numbers |
 
 pub mod api;
@@ -40,6 +41,7 @@ pub mod metrics;
 pub mod pools;
 pub mod ports;
 pub mod queue;
+pub mod quiet;
 pub mod resync;
 pub mod serve;
 pub mod snapshot;

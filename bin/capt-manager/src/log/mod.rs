@@ -4,25 +4,13 @@ mod line;
 
 use std::sync::Mutex;
 
+use capt_kube::quiet::may_speak;
 use capt_kube::serve::diagnostics::LogFilter;
-use tracing::Metadata;
-use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
-
-/// What the client and what it stands on may say at most, whatever the filter asks for: at finer levels they log bodies
-/// and headers of requests and answers, and secrets are among them.
-const QUIET: [(&str, LevelFilter); 6] = [
-    ("kube_client", LevelFilter::ERROR),
-    ("kube_runtime", LevelFilter::ERROR),
-    ("hyper", LevelFilter::INFO),
-    ("rustls", LevelFilter::INFO),
-    ("tower", LevelFilter::INFO),
-    ("h2", LevelFilter::INFO),
-];
 
 /// The filter of the running log.
 pub struct Filter {
@@ -79,10 +67,6 @@ where
 
 fn parse(text: &str) -> Result<EnvFilter, String> {
     EnvFilter::builder().parse(text).map_err(|error| error.to_string())
-}
-
-fn may_speak(metadata: &Metadata<'_>) -> bool {
-    QUIET.iter().all(|(target, most)| !metadata.target().starts_with(target) || metadata.level() <= most)
 }
 
 impl LogFilter for Filter {

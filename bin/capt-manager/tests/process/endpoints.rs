@@ -146,6 +146,16 @@ fn metrics_health_and_diagnostics_tell_of_a_machine_that_was_provisioned_and_of_
     assert_eq!(total("controller_runtime_reconcile_panics_total"), 0.0);
     assert!(value("process_resident_memory_bytes") > 1e6 && value("process_cpu_seconds_total") > 0.0);
     assert_eq!(total("capt_ipam_claims"), 1.0, "{samples:#?}");
+    assert_eq!(total("workqueue_depth"), 0.0);
+    let scrape = probe(told.metrics, "/metrics");
+    let golden = include_str!("../../../../crates/capt-kube/tests/golden/go-metrics.txt");
+    // No webhook is served here, so none was called.
+    let told_of = |line: &&str| !line.starts_with('#') && !line.starts_with("controller_runtime_webhook_requests");
+    for line in golden.lines().filter(told_of) {
+        let (name, rest) = line.split_once(' ').unwrap();
+        let kind = rest.split_whitespace().next().unwrap();
+        assert!(scrape.contains(&format!("# TYPE {name} {kind}\n")), "no {kind} {name}");
+    }
     let named: Vec<_> = samples.keys().filter(|series| series.contains(MACHINE) || series.contains(SERVER)).collect();
     assert!(named.is_empty(), "labels that hold names of objects: {named:?}");
 
@@ -158,6 +168,7 @@ fn metrics_health_and_diagnostics_tell_of_a_machine_that_was_provisioned_and_of_
         |name: &str| state["kinds"].as_array().unwrap().iter().find(|kind| kind["kind"] == name).cloned().unwrap();
     for name in ["TinkerbellMachine", "Hardware", "IPAddressClaim", "IPAddress", "Workflow", "Cluster"] {
         assert_eq!(kind(name)["objects"], 1, "{name}: {state:#}");
+        assert!(kind(name)["ageSeconds"].as_f64().is_some_and(|age| age < 300.0), "{name}: {state:#}");
     }
     assert_eq!(state["lease"]["leading"], true, "{state:#}");
     assert!(state["queues"].as_array().is_some_and(|queues| queues.len() == 2), "{state:#}");
@@ -165,7 +176,6 @@ fn metrics_health_and_diagnostics_tell_of_a_machine_that_was_provisioned_and_of_
     until("the filter takes effect", || told.log().contains("\"message\":\"a write\""));
     let log = told.log();
     let page = probe(told.diagnostics, "/");
-    let scrape = probe(told.metrics, "/metrics");
     for (what, text) in [("log", &log), ("diagnostics", &page), ("metrics", &scrape)] {
         assert!(!text.contains(SECRET), "the {what} hold bootstrap data");
         // As base64, too.

@@ -3,6 +3,7 @@
 
 mod admission;
 mod endpoints;
+mod readiness;
 mod support;
 
 use std::io::{BufRead, BufReader};

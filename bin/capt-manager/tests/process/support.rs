@@ -122,7 +122,7 @@ impl Drop for Running {
 pub fn until(what: &str, mut check: impl FnMut() -> bool) {
     let began = Instant::now();
     while !check() {
-        assert!(began.elapsed() < Duration::from_secs(20), "not within 20 s: {what}");
+        assert!(began.elapsed() < Duration::from_secs(60), "not within 60 s: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -6,8 +6,14 @@ use std::time::Duration;
 use capt_api::infra::PoolReference;
 use capt_api::kube_core::Selector;
 use capt_api::meta::ObjectKey;
+use tracing::warn;
 
 use crate::ports::WriteError;
+
+/// How soon what the server refused is tried again; a change of any of its objects wakes it earlier.
+pub(crate) const REFUSED_PAUSE: Duration = Duration::from_secs(30);
+/// How soon a status is told again after somebody else has written the object; what they wrote is known by then.
+const OVERTAKEN_PAUSE: Duration = Duration::from_millis(50);
 
 /// How a reconcile ended.
 #[derive(Clone, Debug)]
@@ -39,6 +45,18 @@ impl Outcome {
     /// All is done that could be, and nothing is waited for.
     pub fn settled(requeue: Option<Duration>, interest: Interest) -> Self {
         Self::Settled { requeue, interest, waiting: None }
+    }
+
+    /// The status of this object was not taken.
+    pub(crate) fn untold(error: WriteError, key: &ObjectKey, interest: Interest) -> Self {
+        match error {
+            WriteError::Conflict(_) => Self::settled(Some(OVERTAKEN_PAUSE), interest),
+            WriteError::Rejected(message) => {
+                warn!(object = %key, %message, "the server refused the status");
+                Self::settled(Some(REFUSED_PAUSE), interest)
+            }
+            WriteError::Transient(_) => Self::Retry(error),
+        }
     }
 
     /// The same outcome, waiting for this.

@@ -13,13 +13,11 @@ use super::report::{news, report};
 use super::{World, observe};
 use crate::conditions::say_the_same;
 use crate::effect::{Kind, Stage, Verb, Write};
-use crate::outcome::{Interest, Outcome, Waiting};
+use crate::outcome::{Interest, Outcome, REFUSED_PAUSE, Waiting};
 use crate::ports::{Api, Clock, Event, Stores, WriteError};
 
 /// Steps in one pass; a whole life takes three.
 const MAX_STEPS: usize = 16;
-/// Pause before a write that the server refused is tried again.
-const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 
 /// Reconciles TinkerbellClusters.
 pub struct ClusterReconciler<P> {
@@ -79,12 +77,7 @@ impl<P: Stores + Api + Clock> ClusterReconciler<P> {
                 }
                 settled(None)
             }
-            Err(WriteError::Conflict(_)) => settled(Some(Duration::from_millis(50))),
-            Err(WriteError::Rejected(message)) => {
-                warn!(cluster = %world.infra.key(), %message, "the server refused the status");
-                settled(Some(REFUSED_PAUSE))
-            }
-            Err(error @ WriteError::Transient(_)) => Outcome::Retry(error),
+            Err(error) => Outcome::untold(error, &world.infra.key(), Interest::default()),
         }
     }
 

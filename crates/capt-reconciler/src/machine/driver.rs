@@ -22,7 +22,7 @@ use super::story::{Stories, Story};
 use super::world::{Pass, World, observe};
 use crate::conditions::say_the_same;
 use crate::effect::{Kind, Stage, Verb, Write};
-use crate::outcome::{Interest, Outcome, Waiting};
+use crate::outcome::{Interest, Outcome, REFUSED_PAUSE, Waiting};
 use crate::ports::{Api, Clock, Event, Stores, WriteError};
 use crate::settings::Settings;
 
@@ -35,8 +35,6 @@ const MAX_CONFLICTS: usize = 8;
 const CONTENTION_PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause between two looks at something that nobody watches.
 const LONGEST_LOOK: Duration = Duration::from_secs(60);
-/// Pause before a write that the server refused is tried again; a change of any of its objects wakes us earlier.
-const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 
 /// Reconciles TinkerbellMachines.
 pub struct MachineReconciler<P> {
@@ -231,12 +229,7 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
                 self.tell_story(&world.key());
                 settled(requeue, interest)
             }
-            Err(WriteError::Conflict(_)) => settled(Some(Duration::from_millis(50)), interest),
-            Err(WriteError::Rejected(message)) => {
-                warn!(machine = %world.key(), %message, "the server refused the status");
-                settled(Some(REFUSED_PAUSE), interest)
-            }
-            Err(error @ WriteError::Transient(_)) => Outcome::Retry(error),
+            Err(error) => Outcome::untold(error, &world.key(), interest),
         }
     }
 

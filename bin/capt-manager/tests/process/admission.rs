@@ -84,6 +84,7 @@ fn whatever_is_sent_gets_an_answer_and_harms_nothing() {
     let missing = webhooks.ask("POST", "/validate-nothing", b"{}").0;
     assert_eq!(missing, 404);
     assert_eq!(webhooks.ask("POST", path, &large).0, 413);
+    assert_eq!(webhooks.ask("GET", path, b"").0, 405);
     for odd in [&b""[..], b"{", b"\xff\xfe", b"[]", br#"{"request":7}"#] {
         let (status, body) = webhooks.ask("POST", path, odd);
         assert_eq!(status, 200, "a review is refused in a review");

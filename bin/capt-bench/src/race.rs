@@ -19,6 +19,10 @@ use crate::run;
 use crate::stage;
 use crate::targets::targets;
 
+/// How often a run of Go CAPT is begun anew. When many machines come at once it has been seen to reserve several servers
+/// for one machine, and Tinkerbell to give up on a Hardware that changes all the time: one machine is never ready then.
+const TRIES: u32 = 3;
+
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -47,13 +51,13 @@ pub async fn race(flags: &Flags) -> anyhow::Result<Outcome> {
     let capt_manager = absolute(flags.manager.as_ref().unwrap_or(&own.join("capt-manager")))?;
     let files = Files { capt_manager, go };
     let folder = fresh_folder(flags)?;
-    let plane = stage::start(&files.go, &folder).await?;
+    let mut plane = stage::start(&files.go, &folder).await?;
 
     let idle_mib = idle::memory_mib(&files, &plane, &folder).await.context("the manager on an empty server")?;
     println!("capt-manager on the empty API server: {idle_mib:.1} MiB");
     let mut results = Vec::new();
     for course in courses(flags.quick).into_iter().filter(|course| is_wanted(course, flags)) {
-        results.extend(race_course(&course, flags, &files, &plane, &folder).await?);
+        results.extend(race_course(&course, flags, &files, &mut plane, &folder).await?);
     }
     drop(plane);
 
@@ -71,7 +75,7 @@ async fn race_course(
     course: &Course,
     flags: &Flags,
     files: &Files,
-    plane: &ControlPlane,
+    plane: &mut ControlPlane,
     folder: &Path,
 ) -> anyhow::Result<Vec<Result>> {
     let rounds = if course.repeated { flags.rounds() } else { 1 };
@@ -88,7 +92,19 @@ async fn race_course(
             println!("{what}");
             let begin = Instant::now();
             let place = folder.join(format!("{}-{}-{round}", course.name, program.name()));
-            let run = run::run(course, *program, files, plane, &place).await.context(what)?;
+            let mut tries = 1;
+            let run = loop {
+                match run::run(course, *program, files, plane, &place).await {
+                    Ok(run) => break run,
+                    Err(error) if *program == Program::GoCapt && tries < TRIES => {
+                        println!("  begun anew: {error:#}");
+                        // Nobody clears up after a manager that is stuck.
+                        *plane = stage::start(&files.go, &place.join(format!("again-{tries}"))).await?;
+                        tries += 1;
+                    }
+                    Err(error) => return Err(error).context(what),
+                }
+            };
             println!("  {} (took {} s)", output::line(&run), begin.elapsed().as_secs());
             runs.push(run);
         }

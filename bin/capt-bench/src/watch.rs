@@ -19,6 +19,9 @@ use crate::objects::{NAMESPACE, TINKERBELL_MACHINE};
 /// Time between two looks at the program.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Nothing more is waited for when no machine becomes ready, or goes, for this long.
+const STALL: Duration = Duration::from_secs(120);
+
 /// How many machines there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
@@ -58,9 +61,12 @@ impl Board {
                 return Ok(when);
             }
             process.must_run()?;
-            if begin.elapsed() > patience {
+            if begin.elapsed() > patience || begin.max(when).elapsed() > STALL {
                 let Count { machines, ready } = count;
-                bail!("{ready} of {machines} machines are ready after {} s, and no more become so", patience.as_secs());
+                bail!(
+                    "{ready} of {machines} machines are ready after {} s, and no more become so",
+                    begin.elapsed().as_secs()
+                );
             }
             // A change, or time for another look at the program.
             let _ = tokio::time::timeout(LOOK, self.counts.changed()).await;

@@ -9,6 +9,7 @@ use capt_api::contract::EVENT_SOURCE;
 use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
 use capt_reconciler::effect::Kind;
 use capt_reconciler::ports::{Clock, Event};
+use futures::future::{BoxFuture, join_all};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event as CoreEvent;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -23,6 +24,8 @@ use crate::errors;
 
 /// How many events may wait to be sent. More are dropped: they help people, and must not hold up machines.
 const QUEUE: usize = 1024;
+/// How many are sent at once: as many as the workers that tell them, so that a busy server does not leave them behind.
+const AT_ONCE: usize = 10;
 /// The same event within this time is counted, not repeated. The server keeps events for an hour.
 const REPEAT_WITHIN: Duration = Duration::from_secs(600);
 /// Longest message that the server takes.
@@ -87,33 +90,76 @@ struct Sent {
     last: Instant,
 }
 
-/// Sends events until closed and empty. What the server refuses is logged and forgotten.
+/// What makes two events the same: object, reason, message.
+type Same = (String, String, String);
+
+/// Sends events until closed and empty, some at a time. What the server refuses is logged and forgotten.
 pub async fn publish(client: Client, mut outbox: Outbox, clock: TokioClock) {
-    let mut sent: HashMap<(String, String, String), Sent> = HashMap::new();
+    let mut sent: HashMap<Same, Sent> = HashMap::new();
     let mut number: u64 = 0;
-    while let Some(event) = outbox.next().await {
+    while let Some(first) = outbox.next().await {
         let now = clock.now();
         sent.retain(|_, earlier| earlier.last.elapsed() < REPEAT_WITHIN);
-        let api: Api<CoreEvent> = Api::namespaced(client.clone(), &event.key.namespace);
-        let same = (event.uid.clone(), event.reason.clone(), event.message.clone());
-        let result = if let Some(earlier) = sent.get_mut(&same) {
-            earlier.count = earlier.count.saturating_add(1);
-            earlier.last = Instant::now();
-            let patch = json!({"count": earlier.count, "lastTimestamp": seconds(now)});
-            api.patch(&earlier.name, &PatchParams::default(), &Patch::Merge(patch)).await
-        } else {
-            number += 1;
-            let name = format!("{}.{:x}{number:x}", event.key.name, now.as_nanosecond());
-            sent.insert(same.clone(), Sent { name: name.clone(), count: 1, last: Instant::now() });
-            match serde_json::from_value(core_event(&event, &name, now)) {
+        let mut requests = vec![request(&client, first, &mut sent, &mut number, now)];
+        while requests.len() < AT_ONCE
+            && let Ok(event) = outbox.queue.try_recv()
+        {
+            // The count of an event must not overtake the event itself.
+            let is_repeat = sent.contains_key(&same(&event));
+            if is_repeat {
+                finish(std::mem::take(&mut requests), &mut sent).await;
+            }
+            requests.push(request(&client, event, &mut sent, &mut number, now));
+        }
+        finish(requests, &mut sent).await;
+    }
+}
+
+fn same(event: &Event) -> Same {
+    (event.uid.clone(), event.reason.clone(), event.message.clone())
+}
+
+/// The request that sends an event, or counts it where it was sent before; fails with what it was about.
+fn request(
+    client: &Client,
+    event: Event,
+    sent: &mut HashMap<Same, Sent>,
+    number: &mut u64,
+    now: Timestamp,
+) -> BoxFuture<'static, Result<(), Same>> {
+    let api: Api<CoreEvent> = Api::namespaced(client.clone(), &event.key.namespace);
+    let same = same(&event);
+    let repeat = sent.get_mut(&same).map(|earlier| {
+        earlier.count = earlier.count.saturating_add(1);
+        earlier.last = Instant::now();
+        (earlier.name.clone(), json!({"count": earlier.count, "lastTimestamp": seconds(now)}))
+    });
+    if repeat.is_none() {
+        *number += 1;
+    }
+    let name = format!("{}.{:x}{number:x}", event.key.name, now.as_nanosecond());
+    if repeat.is_none() {
+        sent.insert(same.clone(), Sent { name: name.clone(), count: 1, last: Instant::now() });
+    }
+    Box::pin(async move {
+        let result = match repeat {
+            Some((name, patch)) => api.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await,
+            None => match serde_json::from_value(core_event(&event, &name, now)) {
                 Ok(body) => api.create(&PostParams::default(), &body).await,
                 Err(error) => Err(kube::Error::SerdeError(error)),
-            }
+            },
         };
-        if let Err(error) = result {
-            sent.remove(&same);
+        result.map(drop).map_err(|error| {
             tracing::debug!(object = %event.key, error = errors::describe(&error), "an event was not taken");
-        }
+            same
+        })
+    })
+}
+
+/// Waits for requests. Those that failed were not sent.
+async fn finish(requests: Vec<BoxFuture<'static, Result<(), Same>>>, sent: &mut HashMap<Same, Sent>) {
+    for failed in join_all(requests).await.into_iter().filter_map(Result::err) {
+        sent.remove(&failed);
     }
 }
 

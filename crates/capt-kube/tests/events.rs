@@ -86,3 +86,26 @@ async fn events_that_wait_at_the_stop_are_sent() {
     events.send(event("too late"));
     assert_eq!(events.dropped(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_server_does_not_leave_the_events_of_a_crowd_behind_and_counts_come_in_order() {
+    let server = MemoryApiServer::new();
+    server.faults().inject(Fault::latency(Duration::from_millis(100)).resource("events").always());
+    let events = start(&server);
+    for number in 0..30 {
+        events.send(event(&format!("number {number}")));
+        events.send(event("the same for all"));
+    }
+    // One after the other they would take six seconds, and only the repeats have to wait for each other.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let found = server.list("", "events");
+    assert_eq!(found.len(), 31);
+    let repeated = found.iter().find(|event| event["message"] == "the same for all").unwrap();
+    assert_eq!(repeated["count"], 30);
+
+    for number in 100..200 {
+        events.send(event(&format!("number {number}")));
+    }
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(server.list("", "events").len(), 131, "ten seconds of events in little more than one");
+}

@@ -126,7 +126,8 @@ struct Meter<'a> {
     plane: &'a ControlPlane,
     machines: f64,
     mark: Mark,
-    server_mark: Mark,
+    /// Requests of this phase that were answered before it began for the server.
+    prepared: usize,
     used: Usage,
     server_used: Usage,
 }
@@ -136,21 +137,20 @@ impl<'a> Meter<'a> {
     fn start(program: Program, plane: &'a ControlPlane, machines: usize) -> anyhow::Result<Self> {
         let mark = plane.audit().mark()?;
         let server_used = server_usage(plane)?;
-        Ok(Self {
-            program,
-            plane,
-            machines: machines as f64,
-            mark,
-            server_mark: mark,
-            used: Usage::default(),
-            server_used,
-        })
+        Ok(Self { program, plane, machines: machines as f64, mark, prepared: 0, used: Usage::default(), server_used })
     }
 
     /// What the API server did until now was preparation.
     fn server_begins(&mut self) -> anyhow::Result<()> {
-        (self.server_mark, self.server_used) = (self.plane.audit().mark()?, server_usage(self.plane)?);
+        (self.prepared, self.server_used) = (self.log()?.len(), server_usage(self.plane)?);
         Ok(())
+    }
+
+    /// What was asked of the server since the last phase.
+    fn log(&self) -> anyhow::Result<Vec<Asked>> {
+        let mut log = self.plane.audit().since(self.mark)?;
+        log.retain(|asked| !asked.resource.is_empty());
+        Ok(log)
     }
 
     /// What was used since the last phase, and what was asked of the server.
@@ -159,22 +159,18 @@ impl<'a> Meter<'a> {
         let server_used = server_usage(self.plane)?;
         let mark = self.plane.audit().mark()?;
         // The phase ends here; reading the log is not part of it.
-        let read = |since| {
-            let log = self.plane.audit().since(since);
-            log.map(|log| log.into_iter().filter(|asked| !asked.resource.is_empty()).collect::<Vec<_>>())
-        };
-        let (log, of_server) = (read(self.mark)?, read(self.server_mark)?);
+        let log = self.log()?;
         let requests = Requests::of(self.program.name(), &log);
         let per_machine = |now: Usage, before: Usage| (now.cpu - before.cpu).as_secs_f64() * 1e3 / self.machines;
         let phase = Phase {
             seconds: took.as_secs_f64(),
             cpu_ms_per_machine: per_machine(used, self.used),
             writes_per_machine: machine_writes(self.program.name(), &log) as f64 / self.machines,
-            all_requests_per_machine: of_server.len() as f64 / self.machines,
+            all_requests_per_machine: (log.len() - self.prepared) as f64 / self.machines,
             server_cpu_ms_per_machine: per_machine(server_used, self.server_used),
             requests,
         };
-        (self.mark, self.server_mark, self.used, self.server_used) = (mark, mark, used, server_used);
+        (self.mark, self.prepared, self.used, self.server_used) = (mark, 0, used, server_used);
         Ok((phase, log))
     }
 }

@@ -129,25 +129,28 @@ fn request(
 ) -> BoxFuture<'static, Result<(), Same>> {
     let api: Api<CoreEvent> = Api::namespaced(client.clone(), &event.key.namespace);
     let same = same(&event);
-    let repeat = sent.get_mut(&same).map(|earlier| {
-        earlier.count = earlier.count.saturating_add(1);
-        earlier.last = Instant::now();
-        (earlier.name.clone(), json!({"count": earlier.count, "lastTimestamp": seconds(now)}))
-    });
-    if repeat.is_none() {
-        *number += 1;
-    }
-    let name = format!("{}.{:x}{number:x}", event.key.name, now.as_nanosecond());
-    if repeat.is_none() {
-        sent.insert(same.clone(), Sent { name: name.clone(), count: 1, last: Instant::now() });
-    }
+    let (name, count) = match sent.get_mut(&same) {
+        Some(earlier) => {
+            earlier.count = earlier.count.saturating_add(1);
+            earlier.last = Instant::now();
+            (earlier.name.clone(), earlier.count)
+        }
+        None => {
+            *number += 1;
+            let name = format!("{}.{:x}{number:x}", event.key.name, now.as_nanosecond());
+            sent.insert(same.clone(), Sent { name: name.clone(), count: 1, last: Instant::now() });
+            (name, 1)
+        }
+    };
     Box::pin(async move {
-        let result = match repeat {
-            Some((name, patch)) => api.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await,
-            None => match serde_json::from_value(core_event(&event, &name, now)) {
+        let result = if count > 1 {
+            let patch = json!({"count": count, "lastTimestamp": seconds(now)});
+            api.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await
+        } else {
+            match serde_json::from_value(core_event(&event, &name, now)) {
                 Ok(body) => api.create(&PostParams::default(), &body).await,
                 Err(error) => Err(kube::Error::SerdeError(error)),
-            },
+            }
         };
         result.map(drop).map_err(|error| {
             tracing::debug!(object = %event.key, error = errors::describe(&error), "an event was not taken");

@@ -7,7 +7,7 @@ use anyhow::ensure;
 use real_control_plane::audit::Mark;
 use serde_json::{Value, json};
 
-use crate::stage::checks::{Switches, machines_say, no_warnings, servers_are_released};
+use crate::stage::checks::{Switches, machines_say, no_warnings, nothing_is_written, servers_are_released};
 use crate::stage::kinds::{HARDWARE, TINKERBELL_MACHINE, WORKFLOW};
 use crate::stage::machines::{all_ready, cluster, deployment, scale};
 use crate::stage::objects::{name, text};
@@ -45,7 +45,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     settle().await;
     before.must_be_unchanged(stage, &switched).await?;
     needless_writes(stage, mark)?;
-    is_idle(stage).await?;
+    nothing_is_written(stage, IDLE).await?;
     machines_say(stage, &[("Ready", "True "), ("HardwareReserved", "True ")]).await?;
     no_warnings(stage, false).await?;
 
@@ -124,17 +124,6 @@ fn needless_writes(stage: &Stage, since: Mark) -> anyhow::Result<()> {
         let writes = writes.entry((asked.resource.clone(), asked.name.clone())).or_default();
         *writes += 1;
         ensure!(*writes <= 2, "{writes} writes, the last of them {what}, to what was ready already");
-    }
-    Ok(())
-}
-
-/// Whoever has taken over has nothing left to do.
-async fn is_idle(stage: &Stage) -> anyhow::Result<()> {
-    let mark = stage.plane.audit().mark()?;
-    settle().await;
-    for asked in stage.plane.audit().since(mark)? {
-        let is_ours = asked.user == CAPT_ACCOUNT && asked.is_write();
-        ensure!(!is_ours, "with nothing to do: {} {} {}", asked.verb, asked.full_resource(), asked.name);
     }
     Ok(())
 }

@@ -8,9 +8,9 @@ use anyhow::{bail, ensure};
 use capt_neighbours::bmc::{Power, PowerStates};
 use serde_json::Value;
 
-use super::Stage;
 use super::kinds::{EVENT, HARDWARE, POOL, TINKERBELL_MACHINE};
 use super::objects::{NAMESPACE, name, text, told, until};
+use super::{CAPT_ACCOUNT, Stage};
 
 /// How long a pool may take to count.
 const COUNTS: Duration = Duration::from_secs(60);
@@ -137,6 +137,20 @@ pub async fn no_warnings(stage: &Stage, each: bool) -> anyhow::Result<()> {
     for machine in stage.objects.list(TINKERBELL_MACHINE).await? {
         let spoken = about.iter().any(|event| text(event, "/involvedObject/name") == name(&machine));
         ensure!(spoken || !each, "no event tells of {}", name(&machine));
+    }
+    Ok(())
+}
+
+/// Watches capt-manager for a while in which it has nothing to do.
+///
+/// # Errors
+/// When it writes something all the same.
+pub async fn nothing_is_written(stage: &Stage, within: Duration) -> anyhow::Result<()> {
+    let mark = stage.plane.audit().mark()?;
+    tokio::time::sleep(within).await;
+    for asked in stage.plane.audit().since(mark)? {
+        let is_ours = asked.user == CAPT_ACCOUNT && asked.is_write();
+        ensure!(!is_ours, "with nothing to do: {} {} {}", asked.verb, asked.full_resource(), asked.name);
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 
-use crate::support::{Cluster, Running, free_port, manager, probe, until};
+use crate::support::{Cluster, Running, probe, serving_webhooks, until};
 
 #[path = "../../../../crates/capt-reconciler/tests/golden/calls.rs"]
 mod golden;
@@ -28,14 +28,7 @@ impl Webhooks {
     fn start(name: &str) -> Self {
         let cluster = Cluster::new(name);
         let certificates = cluster.certificates();
-        let (port, health) = (free_port(), free_port());
-        let arguments = [
-            format!("-health-addr=127.0.0.1:{health}"),
-            format!("-webhook-port={port}"),
-            format!("-webhook-cert-dir={}", certificates.display()),
-        ];
-        let running = Running(manager(&cluster.kubeconfig, &arguments.each_ref().map(String::as_str)));
-        until("it is ready", || TcpStream::connect(("127.0.0.1", health)).is_ok());
+        let (running, health, port) = serving_webhooks(&cluster, &certificates);
         until("it is ready", || probe(health, "/readyz").starts_with("HTTP/1.1 200"));
         Self { port, trust: trusting(&certificates.join("tls.crt")), _manager: running, _cluster: cluster }
     }

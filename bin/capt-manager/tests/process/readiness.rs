@@ -1,24 +1,15 @@
 //! When the program says that it is ready.
 
-use std::net::TcpStream;
-
 use memory_apiserver::Fault;
 
-use crate::support::{Cluster, Running, free_port, manager, probe, until};
+use crate::support::{Cluster, probe, serving_webhooks, until};
 
 #[test]
 fn it_is_alive_and_not_ready_before_every_store_is_filled() {
     let cluster = Cluster::new("readiness");
     let unread = cluster.server.faults().inject(Fault::connection_error_before().resource("hardware").always());
     let certificates = cluster.certificates();
-    let (health, webhooks) = (free_port(), free_port());
-    let arguments = [
-        format!("-health-addr=127.0.0.1:{health}"),
-        format!("-webhook-port={webhooks}"),
-        format!("-webhook-cert-dir={}", certificates.display()),
-    ];
-    let _manager = Running(manager(&cluster.kubeconfig, &arguments.each_ref().map(String::as_str)));
-    until("it listens", || TcpStream::connect(("127.0.0.1", health)).is_ok());
+    let (_manager, health, _) = serving_webhooks(&cluster, &certificates);
     let ready = || probe(health, "/readyz?verbose");
     until("the certificate is served", || ready().contains("[+]webhook ok\n"));
     let half = ready();

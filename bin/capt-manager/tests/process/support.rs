@@ -126,3 +126,16 @@ pub fn until(what: &str, mut check: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+/// The manager with its webhooks, and its ports for health and webhooks; it listens on the former.
+pub fn serving_webhooks(cluster: &Cluster, certificates: &std::path::Path) -> (Running, u16, u16) {
+    let (health, webhooks) = (free_port(), free_port());
+    let arguments = [
+        format!("-health-addr=127.0.0.1:{health}"),
+        format!("-webhook-port={webhooks}"),
+        format!("-webhook-cert-dir={}", certificates.display()),
+    ];
+    let running = Running(manager(&cluster.kubeconfig, &arguments.each_ref().map(String::as_str)));
+    until("it listens", || std::net::TcpStream::connect(("127.0.0.1", health)).is_ok());
+    (running, health, webhooks)
+}

@@ -1,9 +1,10 @@
 //! What is run: how many machines, among how many Hardware, with what, by whom.
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 /// A program that is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Program {
     /// Ours.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use crate::course::Program;
+
 /// Measures CAPT's managers, in Rust and in Go, on one real API server.
 ///
 /// Everything runs on loopback; the Go programs are built from their modules once and kept. Without Go it says so and
@@ -22,6 +24,10 @@ pub struct Flags {
     /// Only the courses whose name begins like this, such as `compare`; may be given several times.
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
+
+    /// Only this program, `capt-manager` or `go-capt`.
+    #[arg(long)]
+    pub program: Option<Program>,
 
     /// Fail when a target is missed.
     #[arg(long)]
@@ -57,7 +63,7 @@ impl Flags {
 
     /// Where benchmarks.md is to be written, if it is.
     pub fn docs(&self) -> Option<PathBuf> {
-        let is_whole = !self.quick && self.only.is_empty();
+        let is_whole = !self.quick && self.only.is_empty() && self.program.is_none();
         self.docs.clone().or_else(|| is_whole.then(|| self.root.join("docs")))
     }
 }

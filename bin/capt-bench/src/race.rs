@@ -79,7 +79,9 @@ async fn race_course(
     folder: &Path,
 ) -> anyhow::Result<Vec<Result>> {
     let rounds = if course.repeated { flags.rounds() } else { 1 };
-    let mut runs: Vec<(Program, Vec<Run>)> = course.programs.iter().map(|program| (*program, Vec::new())).collect();
+    let is_wanted = |program: &&Program| flags.program.is_none_or(|wanted| wanted == **program);
+    let programs = course.programs.iter().filter(is_wanted);
+    let mut runs: Vec<(Program, Vec<Run>)> = programs.map(|program| (*program, Vec::new())).collect();
     for round in 1..=rounds {
         for (program, runs) in &mut runs {
             let what = format!(

@@ -54,7 +54,7 @@ pub async fn neighbours(plane: &ControlPlane, course: &Course) -> anyhow::Result
         known.map_or_else(|| admin.clone(), |(_, client)| client.clone())
     };
     let provider = course.ipam.then(|| ipam::Options { workers: 16, ..ipam::Options::default() });
-    let workflows = tinkerbell::Options { coarse: true, ..tinkerbell::Options::default() };
+    let workflows = tinkerbell::Options { coarse: true, cached: true, ..tinkerbell::Options::default() };
     let jobs = course.bmc.then(|| bmc::Options { coarse: true, ..bmc::Options::default() });
     let builder = Neighbours::builder(client).ipam(provider).tinkerbell(workflows).bmc(jobs).cluster_api(None);
     Ok(builder.start())

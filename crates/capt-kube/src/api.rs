@@ -12,7 +12,9 @@ use capt_api::tinkerbell::{Hardware, Template, Workflow};
 use capt_reconciler::effect::{Hold, Kind, Verb, Write};
 use capt_reconciler::ports::{BootstrapData, BootstrapSecret, WriteError};
 use k8s_openapi::ByteString;
-use kube::api::{DeleteParams, GetParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
+use kube::api::{
+    DeleteParams, GetParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy, ValidationDirective,
+};
 use kube::core::Request;
 use kube::{Client, Error};
 use serde::Deserialize;
@@ -269,7 +271,12 @@ fn request<K: Cached>(
 ) -> Result<http::Request<Vec<u8>>, kube::core::request::Error> {
     let request = Request::new(K::url_path(version, Some(&write.key.namespace)));
     let name = &write.key.name;
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    // By default the server decodes each object twice to warn of unknown fields; nobody reads that.
+    let params = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        field_validation: Some(ValidationDirective::Ignore),
+        ..PatchParams::default()
+    };
     let not_serialized = kube::core::request::Error::SerializeBody;
     match &write.verb {
         Verb::Create(body) => {

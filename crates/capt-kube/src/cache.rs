@@ -401,9 +401,9 @@ cached!(Hardware, (HardwareIndex, AddressesOf), hardware, wake::hardware_changed
 cached!(Template, (), templates, wake::template_changed);
 cached!(Workflow, (), workflows, |cache: &Cache, change: &Change<Workflow>| {
     cache.metrics.workflow_changed(change);
-    wake::owned_changed(cache, change);
+    wake::workflow_changed(cache, change);
 });
-cached!(Job, (), jobs, wake::owned_changed, Fact::BmcKinds);
+cached!(Job, (), jobs, wake::job_changed, Fact::BmcKinds);
 cached!(IPAddressClaim, Grouped<IPAddressClaim, String>, claims,
     |cache: &Cache, change: &Change<IPAddressClaim>| {
         cache.metrics.claim_changed(change);

@@ -1,7 +1,8 @@
 //! The work queue of a controller.
 //!
-//! A key is in it at most once and never worked on twice at a time; keys are served first come, first served. A key
-//! that changes while it is worked on is served again. Time is tokio's, so that tests can pause it.
+//! A key is in it at most once and never worked on twice at a time; keys are served first come, first served, but those
+//! that got what they waited for come before those that begin. A key that changes while it is worked on is served again.
+//! Time is tokio's, so that tests can pause it.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -19,6 +20,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// Longest pause after failures.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// After so many keys that go ahead, one of the others is served, if there is one: nobody starves.
+const AHEAD_IN_A_ROW: u32 = 8;
+
 /// The queue of one controller.
 pub struct Queue {
     inner: Mutex<Inner>,
@@ -29,19 +33,32 @@ pub struct Queue {
 
 #[derive(Default)]
 struct Inner {
-    ready: VecDeque<ObjectKey>,
+    /// First come, first served. A key that was moved ahead leaves its place here, which no longer counts.
+    ordinary: VecDeque<ObjectKey>,
+    ahead: VecDeque<ObjectKey>,
+    /// Keys that went ahead since the last one that did not.
+    in_a_row: u32,
+    /// How many keys wait for a worker.
+    ready: usize,
     keys: AHashMap<ObjectKey, State>,
     timers: BTreeSet<(Instant, ObjectKey)>,
     running: usize,
     closed: bool,
 }
 
+/// Where a key waits for a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Lane {
+    Ordinary,
+    Ahead,
+}
+
 #[derive(Default)]
 struct State {
-    queued: bool,
+    queued: Option<Lane>,
     running: bool,
-    /// Changed while it is worked on.
-    dirty: bool,
+    /// Changed while it is worked on: it will wait here then.
+    dirty: Option<Lane>,
     timer: Option<Instant>,
     /// Since when it waits for a worker, also while it is still worked on.
     waits_since: Option<Instant>,
@@ -95,7 +112,14 @@ impl Queue {
 
     /// Serve this key as soon as there is a worker.
     pub fn add(&self, key: &ObjectKey) {
-        self.inner.lock().make_ready(key, &self.metrics);
+        self.inner.lock().make_ready(key, Lane::Ordinary, &self.metrics);
+        self.wake.notify_one();
+    }
+
+    /// Serve this key before those that were only [added](Self::add): what it waited for is there. In a crowd, who has
+    /// little left to do is not kept waiting by all who begin.
+    pub fn add_ahead(&self, key: &ObjectKey) {
+        self.inner.lock().make_ready(key, Lane::Ahead, &self.metrics);
         self.wake.notify_one();
     }
 
@@ -113,7 +137,7 @@ impl Queue {
                 if let Some((key, waited)) = inner.take() {
                     self.metrics.taken(waited);
                     // A notice wakes one worker: it hands the rest on.
-                    if !inner.ready.is_empty() || !inner.timers.is_empty() {
+                    if inner.ready > 0 || !inner.timers.is_empty() {
                         self.wake.notify_one();
                     }
                     return Some(key);
@@ -143,7 +167,7 @@ impl Queue {
         if let Some(since) = state.runs_since.take() {
             self.metrics.finished(since.elapsed());
         }
-        let dirty = std::mem::take(&mut state.dirty);
+        let dirty = state.dirty.take();
         let pause = match how {
             Finish::Settled(pause) => {
                 state.failures = 0;
@@ -161,10 +185,11 @@ impl Queue {
             inner.set_timer(key, Instant::now() + pause);
             self.metrics.retried();
         }
-        if dirty {
-            inner.requeue(key);
+        if let Some(lane) = dirty {
+            inner.enqueue(key, lane);
         }
-        if inner.keys.get(key).is_some_and(|state| state.timer.is_none() && !state.queued && state.failures == 0) {
+        let is_idle = |state: &State| state.timer.is_none() && state.queued.is_none() && state.failures == 0;
+        if inner.keys.get(key).is_some_and(is_idle) {
             inner.keys.remove(key);
         }
         drop(inner);
@@ -184,7 +209,7 @@ impl Queue {
         let (unfinished, longest) = since
             .map(|since| since.elapsed())
             .fold((Duration::ZERO, Duration::ZERO), |(all, most), work| (all + work, most.max(work)));
-        let (ready, running, delayed) = (inner.ready.len(), inner.running, inner.timers.len());
+        let (ready, running, delayed) = (inner.ready, inner.running, inner.timers.len());
         Depth { ready, running, delayed, unfinished, longest }
     }
 
@@ -197,29 +222,60 @@ impl Queue {
 }
 
 impl Inner {
-    fn make_ready(&mut self, key: &ObjectKey, metrics: &metrics::Queue) {
+    fn make_ready(&mut self, key: &ObjectKey, lane: Lane, metrics: &metrics::Queue) {
         let state = match self.keys.get_mut(key) {
             Some(state) => state,
             None => self.keys.entry(key.clone()).or_default(),
         };
-        if state.queued || state.dirty {
+        let place = if state.running { &mut state.dirty } else { &mut state.queued };
+        if *place >= Some(lane) {
             return;
         }
-        metrics.added();
-        state.waits_since = Some(Instant::now());
+        let was_waiting = place.is_some();
+        if !was_waiting {
+            metrics.added();
+            state.waits_since = Some(Instant::now());
+        }
         if state.running {
-            state.dirty = true;
+            state.dirty = Some(lane);
         } else {
-            state.queued = true;
-            self.ready.push_back(key.clone());
+            self.ready -= usize::from(was_waiting);
+            self.enqueue(key, lane);
         }
     }
 
-    /// A key that changed while it was worked on waits for its worker, as it did all the time.
-    fn requeue(&mut self, key: &ObjectKey) {
-        if let Some(state) = self.keys.get_mut(key) {
-            state.queued = true;
-            self.ready.push_back(key.clone());
+    /// A key that changed while it was worked on has waited for its worker all the time.
+    fn enqueue(&mut self, key: &ObjectKey, lane: Lane) {
+        let Some(state) = self.keys.get_mut(key) else {
+            return;
+        };
+        state.queued = Some(lane);
+        self.ready += 1;
+        match lane {
+            Lane::Ordinary => self.ordinary.push_back(key.clone()),
+            Lane::Ahead => self.ahead.push_back(key.clone()),
+        }
+    }
+
+    /// The key whose turn it is.
+    fn first(&mut self) -> Option<ObjectKey> {
+        loop {
+            let (key, lane) = self.pop()?;
+            // A place that was left for one ahead is nobody's.
+            if self.keys.get(&key).is_some_and(|state| state.queued == Some(lane)) {
+                self.in_a_row = if lane == Lane::Ahead { self.in_a_row.saturating_add(1) } else { 0 };
+                return Some(key);
+            }
+        }
+    }
+
+    fn pop(&mut self) -> Option<(ObjectKey, Lane)> {
+        let ahead = |inner: &mut Self| inner.ahead.pop_front().map(|key| (key, Lane::Ahead));
+        let ordinary = |inner: &mut Self| inner.ordinary.pop_front().map(|key| (key, Lane::Ordinary));
+        if self.in_a_row < AHEAD_IN_A_ROW {
+            ahead(self).or_else(|| ordinary(self))
+        } else {
+            ordinary(self).or_else(|| ahead(self))
         }
     }
 
@@ -245,16 +301,17 @@ impl Inner {
             if let Some(state) = self.keys.get_mut(&key) {
                 state.timer = None;
             }
-            self.make_ready(&key, metrics);
+            self.make_ready(&key, Lane::Ordinary, metrics);
         }
     }
 
     /// The next key, and how long it waited.
     fn take(&mut self) -> Option<(ObjectKey, Duration)> {
-        let key = self.ready.pop_front()?;
+        let key = self.first()?;
         let state = self.keys.get_mut(&key)?;
-        state.queued = false;
+        state.queued = None;
         state.running = true;
+        self.ready -= 1;
         let now = Instant::now();
         state.runs_since = Some(now);
         let waited = state.waits_since.take().map_or(Duration::ZERO, |since| now.duration_since(since));

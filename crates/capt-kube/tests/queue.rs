@@ -55,6 +55,76 @@ async fn keys_are_served_first_come_first_served() {
     }
 }
 
+/// Serves all that is ready, in order.
+async fn drained(queue: &Queue) -> Vec<String> {
+    let mut names = Vec::new();
+    while queue.depth().ready > 0 {
+        let key = queue.next().await.unwrap();
+        names.push(key.name.clone());
+        queue.finish(&key, Finish::Settled(None));
+    }
+    assert!(nothing_is_ready(queue).await);
+    names
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_is_nearly_done_does_not_wait_behind_a_crowd_that_begins() {
+    let queue = Queue::new();
+    for name in ["a", "b", "c", "d"] {
+        queue.add(&key(name));
+    }
+    queue.add_ahead(&key("c"));
+    queue.add_ahead(&key("new"));
+    // It keeps its place when it only changes.
+    queue.add(&key("c"));
+    assert_eq!(queue.depth().ready, 5);
+    assert_eq!(drained(&queue).await, ["c", "new", "a", "b", "d"], "each once");
+    assert_eq!(queue.depth(), capt_kube::queue::Depth::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_true_while_a_key_is_worked_on_brings_it_ahead_afterwards() {
+    let queue = Queue::new();
+    queue.add(&key("a"));
+    next(&queue).await;
+    queue.add(&key("b"));
+    queue.add(&key("a"));
+    queue.add_ahead(&key("a"));
+    queue.finish(&key("a"), Finish::Settled(None));
+    assert_eq!(drained(&queue).await, ["a", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_keys_that_go_ahead_starves_nobody() {
+    let queue = Queue::new();
+    queue.add(&key("patient"));
+    queue.add_ahead(&key("0"));
+    for turn in 1..=20 {
+        let (served, _) = next(&queue).await;
+        queue.add_ahead(&key(&turn.to_string()));
+        queue.finish(&served, Finish::Settled(None));
+        if served == key("patient") {
+            return;
+        }
+    }
+    panic!("20 keys came before it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_left_behind_is_not_served_when_its_key_comes_again() {
+    let queue = Queue::new();
+    queue.add(&key("a"));
+    queue.add(&key("b"));
+    queue.add_ahead(&key("a"));
+    assert_eq!(next(&queue).await.0, key("a"));
+    queue.add(&key("a"));
+    assert!(queue.depth().ready == 1, "it is being worked on");
+    assert_eq!(next(&queue).await.0, key("b"), "and is not handed out twice");
+    queue.finish(&key("a"), Finish::Settled(None));
+    queue.finish(&key("b"), Finish::Settled(None));
+    assert_eq!(drained(&queue).await, ["a"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn failures_pause_longer_each_time_and_success_starts_over() {
     let queue = Queue::new();

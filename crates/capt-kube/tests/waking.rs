@@ -56,6 +56,45 @@ fn machine(name: &str) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_machine_whose_workflow_job_or_address_is_there_goes_before_those_that_begin() {
+    fn labels(name: &str) -> Value {
+        json!({"capt.tinkerbell.org/machine-name": name, "capt.tinkerbell.org/machine-namespace": "ns"})
+    }
+    fn workflow(state: &str) -> Value {
+        json!({"metadata": {"name": "w", "labels": labels("imaged")}, "status": {"state": state}})
+    }
+    fn job(conditions: &Value) -> Value {
+        json!({"metadata": {"name": "j", "labels": labels("off")}, "status": {"conditions": conditions},
+               "spec": {"machineRef": {"name": "b", "namespace": "ns"}}})
+    }
+    let cache = Cache::new();
+    for (version, name) in (1..).zip(["imaged", "off", "addressed"]) {
+        put::<TinkerbellMachine>(&cache, machine(name), version);
+    }
+    put::<capt_api::tinkerbell::Workflow>(&cache, workflow("POST"), 4);
+    put::<capt_api::bmc::Job>(&cache, job(&json!([])), 5);
+    machines(&cache).await;
+
+    put::<TinkerbellMachine>(&cache, machine("new"), 6);
+    put::<capt_api::tinkerbell::Workflow>(&cache, workflow("SUCCESS"), 7);
+    put::<capt_api::bmc::Job>(&cache, job(&json!([{"type": "Completed", "status": "True"}])), 8);
+    let claim = json!({"name": "addressed-0"});
+    let pool = json!({"apiGroup": "ipam.cluster.x-k8s.io", "kind": "InClusterIPPool", "name": "p"});
+    put::<capt_api::cluster_api::IPAddress>(
+        &cache,
+        json!({"metadata": {"name": "addressed-0"},
+               "spec": {"address": "10.0.0.9", "prefix": 24, "claimRef": claim, "poolRef": pool}}),
+        9,
+    );
+    let queue = &cache.wake.machines.queue;
+    for expected in ["imaged", "off", "addressed", "new"] {
+        let next = queue.next().await.unwrap();
+        assert_eq!(next.name, expected);
+        queue.finish(&next, capt_kube::queue::Finish::Settled(None));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn everything_around_a_machine_wakes_it() {
     let cache = Cache::new();
     put::<TinkerbellMachine>(&cache, machine("m"), 1);

@@ -1,19 +1,23 @@
 //! Machines are made and unmade while the manager is killed at random moments and the API server restarts; then two
 //! replicas, whose leader is killed. The observer checks the rules throughout.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::ensure;
 use real_control_plane::process::Process;
 use serde_json::Value;
 
-use crate::stage::checks::{pool_has, servers_are_clean, summary};
+use super::seed_example::SETTLED;
+use crate::stage::checks::{is_told, machines_say, no_warnings_but, pool_has, servers_are_clean, summary};
 use crate::stage::kinds::{ADDRESS, CLAIM, JOB, LEASE, MACHINE, POOL, TEMPLATE, TINKERBELL_MACHINE, WORKFLOW};
 use crate::stage::machines::{cluster, deployment, is_ready, pool, scale};
 use crate::stage::objects::{name, text, told, until};
 use crate::stage::{CAPT_NAMESPACE, Stage, servers};
 
 const CLUSTER_NAME: &str = "crashes";
+/// The reason of a machine that got another's address from its provider.
+const ADDRESS_DUPLICATE: &str = "AddressDuplicate";
 const DEPLOYMENT: &str = "crashing";
 const POOL_NAME: &str = "crash-pool";
 const MACHINES: usize = 30;
@@ -42,13 +46,12 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     cluster(&stage.objects, CLUSTER_NAME).await?;
     deployment(&stage.objects, CLUSTER_NAME, DEPLOYMENT, MACHINES, Some((POOL, POOL_NAME))).await?;
 
-    let mut manager = kill_until(stage, &mut moments, "made", true, async |stage| {
-        let machines = stage.objects.list(TINKERBELL_MACHINE).await?;
-        Ok(machines.iter().filter(|machine| is_ready(machine)).count() == MACHINES)
-    })
-    .await?;
+    let mut manager =
+        kill_until(stage, &mut moments, "made", true, async |stage| Ok(ready(stage).await?.len() == MACHINES)).await?;
     delete_orphans(stage).await?;
     all_made(stage).await?;
+    machines_say(stage, &SETTLED).await?;
+    no_warnings_but(stage, &[ADDRESS_DUPLICATE]).await?;
     manager.kill().await?;
 
     scale(&stage.objects, DEPLOYMENT, 0).await?;
@@ -74,8 +77,15 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     })
     .await?;
     leader.kill().await?;
+    let made_by_first: BTreeSet<String> = ready(stage).await?.iter().map(|machine| name(machine).to_owned()).collect();
     holder(stage, &first).await?;
     all_made(stage).await?;
+    machines_say(stage, &SETTLED).await?;
+    no_warnings_but(stage, &[ADDRESS_DUPLICATE]).await?;
+    // What the killed one had to tell and had not sent is lost; its successor tells all of the rest.
+    for machine in ready(stage).await?.iter().map(name).filter(|machine| !made_by_first.contains(*machine)) {
+        is_told(stage, machine, "Provisioned").await?;
+    }
     scale(&stage.objects, DEPLOYMENT, 0).await?;
     nothing_is_left(stage).await?;
     follower.must_run()?;
@@ -114,6 +124,12 @@ async fn kill_until(
     }
 }
 
+async fn ready(stage: &Stage) -> anyhow::Result<Vec<Value>> {
+    let mut machines = stage.objects.list(TINKERBELL_MACHINE).await?;
+    machines.retain(is_ready);
+    Ok(machines)
+}
+
 /// Waits until all machines are ready.
 ///
 /// The in-cluster provider has been seen to give one address to two claims when the API server restarts. The manager
@@ -124,7 +140,9 @@ async fn all_made(stage: &Stage) -> anyhow::Result<()> {
         let waiting: Vec<Value> = machines.iter().filter(|machine| !is_ready(machine)).cloned().collect();
         for machine in &waiting {
             let told = told(machine, "IPAddressClaimsFulfilled");
-            if told.starts_with("False AddressDuplicate") && text(machine, "/metadata/deletionTimestamp").is_empty() {
+            if told.starts_with(&format!("False {ADDRESS_DUPLICATE}"))
+                && text(machine, "/metadata/deletionTimestamp").is_empty()
+            {
                 println!("          crashes: {} is replaced: {told}", name(machine));
                 stage.objects.delete(MACHINE, name(machine)).await?;
             }

@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::stage::checks::{nothing_is_written, pool_has, servers_are_clean, summary};
+use crate::stage::checks::{is_told, nothing_is_written, pool_has, servers_are_clean, waits_for};
 use crate::stage::kinds::{
-    ADDRESS, CLAIM, CLUSTER, EVENT, GLOBAL_POOL, MACHINE_DEPLOYMENT, POOL, TINKERBELL_MACHINE, WORKFLOW,
+    ADDRESS, CLAIM, CLUSTER, GLOBAL_POOL, MACHINE_DEPLOYMENT, POOL, TINKERBELL_MACHINE, WORKFLOW,
 };
 use crate::stage::machines::{all_ready, cluster, deployment, is_ready, pool, scale};
-use crate::stage::objects::{name, text, told, until};
+use crate::stage::objects::{told, until};
 use crate::stage::{Stage, servers};
 
 const CLUSTER_NAME: &str = "waiting";
@@ -99,32 +99,6 @@ async fn waits(stage: &Stage, reason: &str) -> anyhow::Result<String> {
     let reserved = told(&stage.objects.get(TINKERBELL_MACHINE, &waiter).await?, "HardwareReserved");
     ensure!(reserved.starts_with("True"), "{waiter} has no server: {reserved}");
     Ok(waiter)
-}
-
-/// Waits until a machine says in this condition that it waits for this reason, and names what it waits for; returns its
-/// name.
-async fn waits_for(stage: &Stage, condition: &str, reason: &str, names: &str) -> anyhow::Result<String> {
-    let waiter = until(&format!("a machine waits for {reason}"), PATIENCE, async || {
-        let machines = stage.objects.list(TINKERBELL_MACHINE).await?;
-        let wanted = format!("False {reason} ");
-        let waiting = machines.iter().find(|machine| told(machine, condition).starts_with(&wanted));
-        Ok(waiting.cloned().ok_or_else(|| summary(&machines)))
-    })
-    .await?;
-    let message = told(&waiter, condition);
-    ensure!(message.contains(names), "the condition does not name {names}: {message}");
-    ensure!(told(&waiter, "Ready").starts_with("False"), "Ready is {}", told(&waiter, "Ready"));
-    Ok(name(&waiter).to_owned())
-}
-
-/// Waits for an event. A wait that is nobody's fault has none, for everybody waits a moment for an address.
-async fn is_told(stage: &Stage, machine: &str, reason: &str) -> anyhow::Result<()> {
-    let is_it = |event: &Value| text(event, "/involvedObject/name") == machine && text(event, "/reason") == reason;
-    until(&format!("an event tells {machine} of {reason}"), PATIENCE, async || {
-        let events = stage.objects.list(EVENT).await?;
-        Ok(if events.iter().any(is_it) { Ok(()) } else { Err(format!("{} other events", events.len())) })
-    })
-    .await
 }
 
 /// The tree of `clusterctl describe cluster` explains the wait, at the Machine and at its infrastructure.

@@ -14,6 +14,8 @@ use super::{CAPT_ACCOUNT, Stage};
 
 /// How long a pool may take to count.
 const COUNTS: Duration = Duration::from_secs(60);
+/// How long a machine may take to tell of something.
+const TELLS: Duration = Duration::from_secs(90);
 
 /// The free addresses of a pool, once the provider has counted them.
 ///
@@ -123,22 +125,70 @@ pub async fn machines_say(stage: &Stage, wanted: &[(&str, &str)]) -> anyhow::Res
     Ok(())
 }
 
+/// No event warns of a TinkerbellMachine but for one of these reasons.
+///
+/// # Errors
+/// When one does, with its text.
+pub async fn no_warnings_but(stage: &Stage, expected: &[&str]) -> anyhow::Result<()> {
+    for event in events_of_machines(stage).await? {
+        let reason = text(&event, "/reason");
+        if text(&event, "/type") == "Warning" && !expected.contains(&reason) {
+            bail!("a warning about {}: {reason}: {}", text(&event, "/involvedObject/name"), text(&event, "/message"));
+        }
+    }
+    Ok(())
+}
+
+async fn events_of_machines(stage: &Stage) -> anyhow::Result<Vec<Value>> {
+    let mut events = stage.objects.list(EVENT).await?;
+    events.retain(|event| text(event, "/involvedObject/kind") == TINKERBELL_MACHINE.kind);
+    Ok(events)
+}
+
 /// No event warns of a TinkerbellMachine, and each of those that are there is spoken of, if `each`.
 ///
 /// # Errors
 /// When one does, with its text.
 pub async fn no_warnings(stage: &Stage, each: bool) -> anyhow::Result<()> {
-    let events = stage.objects.list(EVENT).await?;
-    let about: Vec<&Value> =
-        events.iter().filter(|event| text(event, "/involvedObject/kind") == TINKERBELL_MACHINE.kind).collect();
-    if let Some(warning) = about.iter().find(|event| text(event, "/type") == "Warning") {
-        bail!("a warning about {}: {}", text(warning, "/involvedObject/name"), text(warning, "/message"));
-    }
+    no_warnings_but(stage, &[]).await?;
+    let about = events_of_machines(stage).await?;
     for machine in stage.objects.list(TINKERBELL_MACHINE).await? {
         let spoken = about.iter().any(|event| text(event, "/involvedObject/name") == name(&machine));
         ensure!(spoken || !each, "no event tells of {}", name(&machine));
     }
     Ok(())
+}
+
+/// Waits until a machine says in this condition that it waits for this reason, and names what it waits for; returns its
+/// name.
+///
+/// # Errors
+/// When no machine does so for long, or when it is called ready all the same.
+pub async fn waits_for(stage: &Stage, condition: &str, reason: &str, names: &str) -> anyhow::Result<String> {
+    let waiter = until(&format!("a machine waits for {reason}"), TELLS, async || {
+        let machines = stage.objects.list(TINKERBELL_MACHINE).await?;
+        let wanted = format!("False {reason} ");
+        let waiting = machines.iter().find(|machine| told(machine, condition).starts_with(&wanted));
+        Ok(waiting.cloned().ok_or_else(|| summary(&machines)))
+    })
+    .await?;
+    let message = told(&waiter, condition);
+    ensure!(message.contains(names), "the condition does not name {names}: {message}");
+    ensure!(told(&waiter, "Ready").starts_with("False"), "Ready is {}", told(&waiter, "Ready"));
+    Ok(name(&waiter).to_owned())
+}
+
+/// Waits for an event. A wait that is nobody's fault has none, for everybody waits a moment for an address.
+///
+/// # Errors
+/// When none comes.
+pub async fn is_told(stage: &Stage, machine: &str, reason: &str) -> anyhow::Result<()> {
+    let is_it = |event: &Value| text(event, "/involvedObject/name") == machine && text(event, "/reason") == reason;
+    until(&format!("an event tells {machine} of {reason}"), TELLS, async || {
+        let events = stage.objects.list(EVENT).await?;
+        Ok(if events.iter().any(is_it) { Ok(()) } else { Err(format!("{} other events", events.len())) })
+    })
+    .await
 }
 
 /// Watches capt-manager for a while in which it has nothing to do.

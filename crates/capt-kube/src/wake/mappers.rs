@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use capt_api::bmc::{Job, JobOutcome};
 use capt_api::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
 use capt_api::contract::{CLUSTER_API_GROUP, INFRASTRUCTURE_GROUP, MACHINE_NAME_LABEL, MACHINE_NAMESPACE_LABEL};
 use capt_api::infra::TinkerbellCluster;
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::{Hardware, Template};
+use capt_api::tinkerbell::{Hardware, Template, Workflow, WorkflowProgress};
 use kube::Resource;
 
 use super::Fact;
@@ -160,7 +161,7 @@ pub fn claim_changed(cache: &Cache, change: &Change<IPAddressClaim>) {
     }
 }
 
-/// An address concerns the machine of its claim.
+/// An address concerns the machine of its claim, which waited for it.
 pub fn ip_address_changed(cache: &Cache, change: &Change<IPAddress>) {
     let mut keys = BTreeSet::new();
     for address in sides(change) {
@@ -168,8 +169,9 @@ pub fn ip_address_changed(cache: &Cache, change: &Change<IPAddress>) {
         keys.extend(cache.claims.store.get(&claim).and_then(|claim| owning_machine(&*claim)));
         keys.extend(machine_by_claim_name(cache, &claim));
     }
+    let has_come = change.old.is_none() && change.new.is_some();
     for key in &keys {
-        cache.wake.machines.wake(key);
+        cache.wake.machines.wake_for(key, has_come);
     }
 }
 
@@ -179,18 +181,34 @@ fn machine_by_claim_name(cache: &Cache, claim: &ObjectKey) -> Option<ObjectKey> 
     cache.tinkerbell_machines.store.get(&machine).map(|_| machine)
 }
 
-/// Objects that we make concern the machine they are for.
-pub fn owned_changed<K: Resource>(cache: &Cache, change: &Change<K>) {
-    let keys: BTreeSet<_> = sides(change).filter_map(owning_machine).collect();
-    for key in &keys {
-        cache.wake.machines.wake(key);
-    }
+/// A Workflow concerns the machine it is for, which waits for its end.
+pub fn workflow_changed(cache: &Cache, change: &Change<Workflow>) {
+    let has_ended = |workflow: &Workflow| {
+        use WorkflowProgress::{Failed, Succeeded, TimedOut};
+        matches!(workflow.progress(), Succeeded | Failed | TimedOut)
+    };
+    owned_changed(cache, change, has_ended);
 }
 
-/// A Template may also be one that a user wrote for some machine.
+/// A Job concerns the machine it is for, which waits for its end.
+pub fn job_changed(cache: &Cache, change: &Change<Job>) {
+    owned_changed(cache, change, |job| job.outcome() != JobOutcome::Pending);
+}
+
+/// A Template concerns the machine it is for, and those that look for it: it may be one that a user wrote.
 pub fn template_changed(cache: &Cache, change: &Change<Template>) {
-    owned_changed(cache, change);
+    owned_changed(cache, change, |_| false);
     cache.wake.publish(Fact::Template(change.key.clone()));
+}
+
+/// Objects that we make concern the machine they are for. It goes before others when they become what it waits for.
+fn owned_changed<K: Resource>(cache: &Cache, change: &Change<K>, is_awaited: impl Fn(&K) -> bool) {
+    let became =
+        change.old.as_deref().is_some_and(|old| !is_awaited(old)) && change.new.as_deref().is_some_and(is_awaited);
+    let keys: BTreeSet<_> = sides(change).filter_map(owning_machine).collect();
+    for key in &keys {
+        cache.wake.machines.wake_for(key, became);
+    }
 }
 
 /// The TinkerbellMachine that an object is for: its controller, else the one of its labels.

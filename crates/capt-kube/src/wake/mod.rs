@@ -14,7 +14,7 @@ pub use interests::Fact;
 use interests::Interests;
 pub use mappers::{
     claim_changed, cluster_changed, cluster_of, hardware_changed, infra_cluster_changed, ip_address_changed,
-    machine_changed, owned_changed, owning_machine, publish_if_available, template_changed,
+    job_changed, machine_changed, owning_machine, publish_if_available, template_changed, workflow_changed,
 };
 
 use crate::metrics::{self, Metrics};
@@ -68,6 +68,15 @@ impl Controller {
     /// Wakes one key.
     pub fn wake(&self, key: &ObjectKey) {
         self.queue.add(key);
+    }
+
+    /// Wakes one key, before others if this is what it waited for.
+    fn wake_for(&self, key: &ObjectKey, is_awaited: bool) {
+        if is_awaited {
+            self.queue.add_ahead(key);
+        } else {
+            self.queue.add(key);
+        }
     }
 
     /// Wakes every key that waits for this.

@@ -48,6 +48,9 @@ pub struct Options {
     pub step: Duration,
     /// Only PREPARING, PENDING, RUNNING, POST and SUCCESS are written, not each action of the agent.
     pub coarse: bool,
+    /// A template is rendered with what the watches have told, as tink-controller does it. Otherwise Template and
+    /// Hardware are read first, so that what was written just before the Workflow is never missed.
+    pub cached: bool,
     /// A server with a BMC is switched on when its Workflow reaches PENDING without a boot mode (which has its own Job
     /// for that): somebody presses the button.
     pub power_on: bool,
@@ -62,6 +65,7 @@ impl Default for Options {
         Self {
             step: Duration::from_millis(5),
             coarse: false,
+            cached: false,
             power_on: true,
             terminal_siblings_block: false,
             workers: 16,

@@ -1,8 +1,10 @@
 //! The life of a Workflow: "" → PREPARING → PENDING → RUNNING → POST → SUCCESS.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
-use crate::engine::{Error, Key, Next, Object, Reconcile};
+use crate::engine::{Error, Key, Next, Object, Reconcile, Store};
 
 use super::boot_job::Boot;
 use super::document::Document;
@@ -94,20 +96,28 @@ impl Tink {
         Ok(Stage::Write(patch))
     }
 
-    /// Renders what the server holds now: the watches may not have heard of a Template or an address made just before
-    /// the Workflow.
+    /// Renders the Workflow's Template with its Hardware, if it names one.
     async fn render(&self, workflow: &Object) -> Result<Document, String> {
         if self.strikes(workflow, WorkflowFault::RenderFails) {
             return Err("template cannot be rendered: fault on demand".to_owned());
         }
         let template = Key::new(workflow.namespace(), workflow.spec_text("/templateRef"));
-        let template = self.templates.read(&template).await.map_err(|e| format!("template {template}: {e}"))?;
+        let template = self.look(&self.templates, &template).await.map_err(|e| format!("template {template}: {e}"))?;
         let hardware = hardware_key(workflow);
         if hardware.name.is_empty() {
             return render::document(workflow, &template, None);
         }
-        let hardware = self.hardware.read(&hardware).await.map_err(|e| format!("hardware {hardware}: {e}"))?;
+        let hardware = self.look(&self.hardware, &hardware).await.map_err(|e| format!("hardware {hardware}: {e}"))?;
         render::document(workflow, &template, Some(&hardware))
+    }
+
+    /// The object as the server holds it now: the watches may not have heard of a Template or an address written just
+    /// before the Workflow. With [`Options::cached`](super::Options::cached), what they have told is enough.
+    async fn look(&self, store: &Store, key: &Key) -> Result<Arc<Object>, Error> {
+        match store.get(key).filter(|_| self.options.cached) {
+            Some(known) => Ok(known),
+            None => store.read(key).await,
+        }
     }
 
     /// Lets the server boot from the network, and has its BMC boot it where a boot mode says so.

@@ -43,7 +43,7 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "optional-kinds",
-        about: "IPAM and BMC kinds are missing at the start, and watched once they are installed",
+        about: "IPAM and BMC kinds are missing at the start: a machine waits and says so, and goes on once they are installed",
         play: |stage| Box::pin(optional_kinds::play(stage)),
     },
     Scenario {

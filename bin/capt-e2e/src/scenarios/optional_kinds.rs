@@ -28,6 +28,8 @@ const NOT_INSTALLED: &str = "IPAMNotInstalled";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
+    // Installed with its definitions, some of which then go.
+    let _cluster_api = stage.cluster_api().await?;
     let definitions = stage.objects.cluster();
     for (definition, _) in OPTIONAL {
         definitions.delete(DEFINITION, definition).await?;
@@ -37,7 +39,6 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         })
         .await?;
     }
-    let _cluster_api = stage.cluster_api().await?;
     let _stand_ins = stage.neighbours(Duration::from_millis(50)).await?;
     let watch = stage.observe().await?;
     let mut manager = stage.manager("capt-manager", &[]).await?;

@@ -9,7 +9,7 @@ use kube::Client;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::objects::Kind;
+use crate::objects::{Kind, TINKERBELL_MACHINE};
 
 /// How many requests are under way at once.
 const AT_ONCE: usize = 16;
@@ -38,9 +38,9 @@ struct CreatedMeta {
 
 /// What is read of a list.
 #[derive(Deserialize)]
-struct Listed {
-    #[serde(default)]
-    items: Vec<Created>,
+struct Listed<T> {
+    #[serde(default = "Vec::new")]
+    items: Vec<T>,
 }
 
 impl Fleet {
@@ -75,6 +75,30 @@ impl Fleet {
         futures::stream::iter(requests).buffered(AT_ONCE).try_collect().await
     }
 
+    /// All objects of a kind, by name.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn list(&self, kind: Kind) -> anyhow::Result<Vec<Value>> {
+        let path = kind.path();
+        let request = Request::get(&path).body(Vec::new())?;
+        let listed: Listed<Value> =
+            self.client.request(request).await.with_context(|| format!("cannot list {path}"))?;
+        Ok(listed.items)
+    }
+
+    /// Says of a TinkerbellMachine that it is ready.
+    ///
+    /// # Errors
+    /// When the server refuses it.
+    pub async fn tell_ready(&self, machine: String) -> anyhow::Result<()> {
+        let path = format!("{}/{machine}/status", TINKERBELL_MACHINE.path());
+        let request = Request::patch(&path).header("content-type", "application/merge-patch+json");
+        let request = request.body(serde_json::to_vec(&json!({ "status": { "ready": true } }))?)?;
+        self.client.request::<Value>(request).await.with_context(|| format!("cannot patch {path}"))?;
+        Ok(())
+    }
+
     /// Asks for the deletion of objects, and does not wait for their end.
     ///
     /// # Errors
@@ -99,7 +123,8 @@ impl Fleet {
         self.client.request::<Value>(delete_request(&path)?).await.with_context(|| format!("cannot clear {path}"))?;
         loop {
             let request = Request::get(format!("{path}?limit=1")).body(Vec::new())?;
-            let left: Listed = self.client.request(request).await.with_context(|| format!("cannot list {path}"))?;
+            let left: Listed<Created> =
+                self.client.request(request).await.with_context(|| format!("cannot list {path}"))?;
             if left.items.is_empty() {
                 return Ok(());
             }

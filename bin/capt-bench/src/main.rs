@@ -4,6 +4,7 @@ mod audit;
 mod course;
 mod flags;
 mod fleet;
+mod floor;
 mod idle;
 mod objects;
 mod output;

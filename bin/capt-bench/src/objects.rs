@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use capt_neighbours::fixtures;
+use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
 use crate::course::Course;
@@ -34,6 +35,12 @@ impl Kind {
     pub fn path(self) -> String {
         let root = if self.version.contains('/') { "apis" } else { "api" };
         format!("/{root}/{}/namespaces/{NAMESPACE}/{}", self.version, self.plural)
+    }
+
+    /// The kind for clients that take any.
+    pub fn resource(self) -> ApiResource {
+        let (group, version) = self.version.split_once('/').unwrap_or(("", self.version));
+        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, self.kind), self.plural)
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::process::Command;
 
 use crate::course::{Course, Program, courses};
 use crate::flags::Flags;
+use crate::floor;
 use crate::idle;
 use crate::output;
 use crate::program::Files;
@@ -55,34 +56,39 @@ pub async fn race(flags: &Flags) -> anyhow::Result<Outcome> {
 
     let idle_mib = idle::memory_mib(&files, &plane, &folder).await.context("the manager on an empty server")?;
     println!("capt-manager on the empty API server: {idle_mib:.1} MiB");
-    let mut results = Vec::new();
+    let (mut results, mut floor_seconds) = (Vec::new(), Vec::new());
     for course in courses(flags.quick).into_iter().filter(|course| is_wanted(course, flags)) {
-        results.extend(race_course(&course, flags, &files, &mut plane, &folder).await?);
+        let (raced, floors) = race_course(&course, flags, &files, &mut plane, &folder).await?;
+        results.extend(raced);
+        floor_seconds.extend(floors);
     }
     drop(plane);
 
     let bytes_per_hardware = bytes_per_hardware(&own.join("examples/memory")).await;
     let setting = setting(flags, &files).await;
-    let mut results = Results { setting, results, idle_mib: Some(idle_mib), bytes_per_hardware, targets: Vec::new() };
+    let mut results =
+        Results { setting, results, floor_seconds, idle_mib: Some(idle_mib), bytes_per_hardware, targets: Vec::new() };
     results.targets = targets(&results);
     report(&results, flags)?;
     println!("logs: {}", folder.display());
     Ok(Outcome::Done { missed: results.targets.iter().filter(|target| target.is_met() == Some(false)).count() })
 }
 
-/// Every program in turn, as often as wanted.
+/// Every program in turn, as often as wanted, and where programs are compared, each time the seconds without any.
 async fn race_course(
     course: &Course,
     flags: &Flags,
     files: &Files,
     plane: &mut ControlPlane,
     folder: &Path,
-) -> anyhow::Result<Vec<Result>> {
+) -> anyhow::Result<(Vec<Result>, Vec<f64>)> {
     let rounds = if course.repeated { flags.rounds() } else { 1 };
     let is_wanted = |program: &&Program| flags.program.is_none_or(|wanted| wanted == **program);
     let programs = course.programs.iter().filter(is_wanted);
     let mut runs: Vec<(Program, Vec<Run>)> = programs.map(|program| (*program, Vec::new())).collect();
+    let mut floors = Vec::new();
     for round in 1..=rounds {
+        let mut ours = None;
         for (program, runs) in &mut runs {
             let what = format!(
                 "{}: {} machines among {} Hardware, {}, run {round} of {rounds}",
@@ -95,9 +101,9 @@ async fn race_course(
             let begin = Instant::now();
             let place = folder.join(format!("{}-{}-{round}", course.name, program.name()));
             let mut tries = 1;
-            let run = loop {
+            let (run, plan) = loop {
                 match run::run(course, *program, files, plane, &place).await {
-                    Ok(run) => break run,
+                    Ok(done) => break done,
                     Err(error) if *program == Program::GoCapt && tries < TRIES => {
                         println!("  begun anew: {error:#}");
                         // Nobody clears up after a manager that is stuck.
@@ -109,9 +115,18 @@ async fn race_course(
             };
             println!("  {} (took {} s)", output::line(&run), begin.elapsed().as_secs());
             runs.push(run);
+            if *program == Program::CaptManager {
+                ours = Some(plan);
+            }
+        }
+        if let Some(plan) = ours.filter(|_| course.repeated) {
+            let seconds = floor::seconds(course, &plan, plane).await.context("the run without a manager")?;
+            println!("{}: without a manager: ready in {seconds:.1} s", course.name);
+            floors.push(seconds);
         }
     }
-    Ok(runs.into_iter().map(|(program, runs)| Result::of(*course, program, runs)).collect())
+    let results = runs.into_iter().map(|(program, runs)| Result::of(*course, program, runs)).collect();
+    Ok((results, floors))
 }
 
 fn is_wanted(course: &Course, flags: &Flags) -> bool {

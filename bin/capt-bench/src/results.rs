@@ -73,6 +73,8 @@ pub struct Results {
     pub setting: Setting,
     /// By course and program.
     pub results: Vec<Result>,
+    /// From the first machine's creation until all are ready, in seconds, of each run without a manager.
+    pub floor_seconds: Vec<f64>,
     /// Resident memory of our manager on an empty API server.
     pub idle_mib: Option<f64>,
     /// Bytes that a cached Hardware costs our manager, where that was measured.
@@ -82,6 +84,11 @@ pub struct Results {
 }
 
 impl Results {
+    /// The median of the runs without a manager, if there were any.
+    pub fn floor(&self) -> Option<f64> {
+        (!self.floor_seconds.is_empty()).then(|| median(self.floor_seconds.clone()))
+    }
+
     /// The median of a program over a course, where it was run.
     pub fn median(&self, course: &str, program: Program) -> Option<&Run> {
         self.result(course, program).map(|result| &result.median)

@@ -13,6 +13,7 @@ use real_control_plane::process::{Usage, usage};
 use crate::audit::{Requests, latencies, machine_writes, percentile};
 use crate::course::{Course, Program};
 use crate::fleet::Fleet;
+use crate::floor::Plan;
 use crate::objects;
 use crate::program::{Files, Manager};
 use crate::results::{Phase, Run};
@@ -40,7 +41,7 @@ const LEFT: [objects::Kind; 11] = [
     objects::BMC_MACHINE,
 ];
 
-/// Runs it, and leaves the control plane empty. Logs go to `folder`.
+/// Runs it, and leaves the control plane empty; returns also what it made for the machines. Logs go to `folder`.
 ///
 /// # Errors
 /// When the program fails, or machines do not become ready.
@@ -50,7 +51,7 @@ pub async fn run(
     files: &Files,
     plane: &ControlPlane,
     folder: &Path,
-) -> anyhow::Result<Run> {
+) -> anyhow::Result<(Run, Plan)> {
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let fleet = Fleet::new(plane.client(ADMIN, BENCH).await?);
     prepare(&fleet, course).await?;
@@ -60,6 +61,7 @@ pub async fn run(
     let mut meter = Meter::start(program, plane, course.machines)?;
     let mut manager = Manager::start(program, files, plane, folder).await?;
     let uids = make_cluster(&fleet, course).await?;
+    fleet.until_true(objects::TINKERBELL_CLUSTER, objects::CLUSTER, "/status/ready").await?;
     meter.server_begins()?;
     let begin = Instant::now();
     let machines = uids.iter().enumerate().map(|(n, machine_uid)| objects::tinkerbell_machine(course, n, machine_uid));
@@ -69,6 +71,7 @@ pub async fn run(
     tokio::time::sleep(SETTLE).await;
     let (provision, log) = meter.phase(ready - begin, &mut manager)?;
     let latencies = latencies(program.name(), TINKERBELL, &log);
+    let plan = Plan::read(&fleet).await?;
 
     tokio::time::sleep(IDLE).await;
     let (idle, _) = meter.phase(IDLE, &mut manager)?;
@@ -87,11 +90,14 @@ pub async fn run(
     neighbours.stop().await;
     let millis = |share| percentile(&latencies, share).unwrap_or_default().as_secs_f64() * 1e3;
     let (latency_p50_ms, latency_p99_ms) = (millis(0.5), millis(0.99));
-    Ok(Run { provision, idle, release, peak_mib, latency_p50_ms, latency_p99_ms })
+    Ok((Run { provision, idle, release, peak_mib, latency_p50_ms, latency_p99_ms }, plan))
 }
 
 /// The servers, before anybody looks.
-async fn prepare(fleet: &Fleet, course: &Course) -> anyhow::Result<()> {
+///
+/// # Errors
+/// When the API server refuses one.
+pub async fn prepare(fleet: &Fleet, course: &Course) -> anyhow::Result<()> {
     if course.ipam {
         fleet.create(objects::IN_CLUSTER_POOL, [objects::pool()]).await?;
     }
@@ -103,16 +109,22 @@ async fn prepare(fleet: &Fleet, course: &Course) -> anyhow::Result<()> {
 }
 
 /// The cluster, and all that a machine needs before it is made; returns the UIDs of the Machines.
-async fn make_cluster(fleet: &Fleet, course: &Course) -> anyhow::Result<Vec<String>> {
+///
+/// # Errors
+/// When the API server refuses something.
+pub async fn make_cluster(fleet: &Fleet, course: &Course) -> anyhow::Result<Vec<String>> {
     let uids = fleet.create(objects::CAPI_CLUSTER, [objects::cluster()]).await?;
     let uid = uids.first().context("the Cluster's UID")?;
     fleet.create(objects::TINKERBELL_CLUSTER, [objects::tinkerbell_cluster(uid)]).await?;
-    fleet.until_true(objects::TINKERBELL_CLUSTER, objects::CLUSTER, "/status/ready").await?;
     fleet.create(objects::SECRET, (0..course.machines).map(objects::secret)).await?;
     fleet.create(objects::CAPI_MACHINE, (0..course.machines).map(objects::capi_machine)).await
 }
 
-async fn clear(fleet: &Fleet) -> anyhow::Result<()> {
+/// Deletes all that a course left.
+///
+/// # Errors
+/// When something does not go.
+pub async fn clear(fleet: &Fleet) -> anyhow::Result<()> {
     for kind in LEFT {
         fleet.clear(kind).await?;
     }

@@ -78,6 +78,7 @@ mod tests {
                 Result::of(compare, Program::CaptManager, vec![run(10.0, 20.0, 9.5)]),
                 Result::of(compare, Program::GoCapt, vec![run(80.0, 100.0, 19.0)]),
             ],
+            floor_seconds: Vec::new(),
             idle_mib: None,
             bytes_per_hardware: None,
             targets: Vec::new(),

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use futures::{StreamExt as _, TryStreamExt as _};
 use kube::api::DynamicObject;
-use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, ResourceExt as _};
 use real_control_plane::process::Process;
@@ -81,10 +80,7 @@ impl Drop for Board {
 }
 
 async fn count(client: Client, sender: watch::Sender<(Count, Instant)>) {
-    let (group, version) = TINKERBELL_MACHINE.version.split_once('/').unwrap_or_default();
-    let kind = GroupVersionKind::gvk(group, version, TINKERBELL_MACHINE.kind);
-    let resource = ApiResource::from_gvk_with_plural(&kind, TINKERBELL_MACHINE.plural);
-    let api: Api<DynamicObject> = Api::namespaced_with(client, NAMESPACE, &resource);
+    let api: Api<DynamicObject> = Api::namespaced_with(client, NAMESPACE, &TINKERBELL_MACHINE.resource());
     let mut events = watcher::watcher(api, watcher::Config::default()).boxed();
     let mut ready: BTreeMap<String, bool> = BTreeMap::new();
     loop {

@@ -8,6 +8,7 @@ mod one_lease;
 mod optional_kinds;
 mod seed_example;
 mod takeover;
+mod two_managers;
 mod waits;
 mod webhooks;
 
@@ -65,6 +66,11 @@ pub const ALL: &[Scenario] = &[
         name: "bad-line",
         about: "every other answer to a write is lost: nothing is done twice, nothing is left out",
         play: |stage| Box::pin(bad_line::play(stage)),
+    },
+    Scenario {
+        name: "two-managers",
+        about: "two managers at work and no election: nothing goes to two machines, nothing is left behind",
+        play: |stage| Box::pin(two_managers::play(stage)),
     },
     Scenario {
         name: "takeover",

@@ -1,0 +1,56 @@
+//! Two managers work at once and neither stands for election, as after a mistake of an operator. They get in each other's
+//! way; no server and no address goes to two machines, and nothing is left behind.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::ensure;
+
+use super::seed_example::SETTLED;
+use crate::stage::checks::{machines_say, no_warnings, pool_has, servers_are_clean, servers_are_released};
+use crate::stage::kinds::{ADDRESS, CLAIM, POOL, TEMPLATE, TINKERBELL_MACHINE, WORKFLOW};
+use crate::stage::machines::{all_ready, cluster, deployment, pool, scale};
+use crate::stage::objects::text;
+use crate::stage::{Stage, servers};
+
+const CLUSTER_NAME: &str = "contested";
+const DEPLOYMENT: &str = "contested";
+const POOL_NAME: &str = "contested-pool";
+const MACHINES: usize = 20;
+const SERVERS: u32 = 24;
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
+    let _cluster_api = stage.cluster_api().await?;
+    let _provider = stage.ipam_provider().await?;
+    let _stand_ins = stage.neighbours(Duration::from_millis(30)).await?;
+    let watch = stage.observe().await?;
+    let mut managers = [stage.manager("capt-manager-one", &[]).await?, stage.manager("capt-manager-two", &[]).await?];
+
+    servers::make(&stage.objects, "worker", 0..SERVERS).await?;
+    pool(&stage.objects, POOL, POOL_NAME, "10.0.6.1-10.0.6.30").await?;
+    cluster(&stage.objects, CLUSTER_NAME).await?;
+    deployment(&stage.objects, CLUSTER_NAME, DEPLOYMENT, MACHINES, Some((POOL, POOL_NAME))).await?;
+    let machines = all_ready(&stage.objects, MACHINES, PATIENCE).await?;
+    machines_say(stage, &SETTLED).await?;
+    no_warnings(stage, true).await?;
+    let servers: BTreeSet<&str> = machines.iter().map(|machine| text(machine, "/spec/hardwareName")).collect();
+    ensure!(servers.len() == MACHINES, "{MACHINES} machines have {} servers", servers.len());
+    for kind in [CLAIM, ADDRESS, TEMPLATE, WORKFLOW] {
+        let there = stage.objects.count(kind).await?;
+        ensure!(there == MACHINES, "{there} {} for {MACHINES} machines", kind.plural);
+    }
+    // Who lost a race for a machine has given back the server it had taken for it.
+    servers_are_released(stage, usize::try_from(SERVERS)? - MACHINES).await?;
+
+    scale(&stage.objects, DEPLOYMENT, 0).await?;
+    for kind in [TINKERBELL_MACHINE, CLAIM, ADDRESS, WORKFLOW, TEMPLATE] {
+        stage.objects.wait_none(kind, PATIENCE).await?;
+    }
+    pool_has(stage, POOL_NAME, 30).await?;
+    servers_are_clean(stage, usize::try_from(SERVERS)?).await?;
+    for manager in &mut managers {
+        manager.must_run()?;
+    }
+    watch.finish().await
+}

@@ -18,8 +18,10 @@ use crate::objects::{NAMESPACE, TINKERBELL_MACHINE};
 /// Time between two looks at the program.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Nothing more is waited for when no machine becomes ready, or goes, for this long.
-const STALL: Duration = Duration::from_secs(120);
+/// Nothing more is waited for when no machine becomes ready, or goes, for this long, and a bit more for each machine.
+const STALL: Duration = Duration::from_secs(40);
+/// The bit.
+const STALL_PER_MACHINE: Duration = Duration::from_millis(160);
 
 /// How many machines there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,8 +62,9 @@ impl Board {
                 return Ok(when);
             }
             process.must_run()?;
-            if begin.elapsed() > patience || begin.max(when).elapsed() > STALL {
-                let Count { machines, ready } = count;
+            let Count { machines, ready } = count;
+            let stall = STALL + STALL_PER_MACHINE * u32::try_from(machines).unwrap_or(u32::MAX);
+            if begin.elapsed() > patience || begin.max(when).elapsed() > stall {
                 bail!(
                     "{ready} of {machines} machines are ready after {} s, and no more become so",
                     begin.elapsed().as_secs()

@@ -68,12 +68,12 @@ impl Normaliser {
             Value::Object(map) => {
                 let list = is_list(map);
                 match map.get("kind").and_then(Value::as_str) {
-                    Some("Table") => {
-                        ages(map);
-                        drop_documentation(map);
-                    }
+                    Some("Table") => drop_documentation(map),
                     Some("APIResourceList") => sort(map.get_mut("resources"), &["name"]),
                     _ => {}
+                }
+                if let Some(cells) = map.get_mut("cells") {
+                    ages(cells);
                 }
                 if map.get("reason").and_then(Value::as_str) == Some("Conflict") {
                     sort(map.get_mut("details").and_then(|details| details.get_mut("causes")), &["field", "message"]);
@@ -154,18 +154,12 @@ fn drop_documentation(table: &mut serde_json::Map<String, Value>) {
     }
 }
 
-/// Cells of columns of type `date` tell how long ago that was.
-fn ages(table: &mut serde_json::Map<String, Value>) {
-    let columns = table.get("columnDefinitions").and_then(Value::as_array).cloned().unwrap_or_default();
-    let date = |c: &Value| c["type"] == "date" || c["name"] == "Age" || c["name"] == "Created At";
-    let dates: Vec<usize> = columns.iter().enumerate().filter(|(_, c)| date(c)).map(|(i, _)| i).collect();
-    for row in table.get_mut("rows").and_then(Value::as_array_mut).into_iter().flatten() {
-        for index in &dates {
-            if let Some(Value::String(cell)) = row["cells"].get_mut(*index)
-                && cell.ends_with('s')
-            {
-                *cell = "<age>".to_owned();
-            }
+/// Cells that tell how long ago something was. A case may hold no more of the table than its rows.
+fn ages(cells: &mut Value) {
+    for cell in cells.as_array_mut().into_iter().flatten() {
+        let seconds = cell.as_str().and_then(|cell| cell.strip_suffix('s'));
+        if seconds.is_some_and(|seconds| seconds.parse::<u32>().is_ok()) {
+            *cell = Value::String("<age>".to_owned());
         }
     }
 }

@@ -38,9 +38,9 @@ struct CreatedMeta {
 
 /// What is read of a list.
 #[derive(Deserialize)]
-struct Listed<T> {
-    #[serde(default = "Vec::new")]
-    items: Vec<T>,
+struct Listed {
+    #[serde(default)]
+    items: Vec<Value>,
 }
 
 impl Fleet {
@@ -82,8 +82,7 @@ impl Fleet {
     pub async fn list(&self, kind: Kind) -> anyhow::Result<Vec<Value>> {
         let path = kind.path();
         let request = Request::get(&path).body(Vec::new())?;
-        let listed: Listed<Value> =
-            self.client.request(request).await.with_context(|| format!("cannot list {path}"))?;
+        let listed: Listed = self.client.request(request).await.with_context(|| format!("cannot list {path}"))?;
         Ok(listed.items)
     }
 
@@ -123,8 +122,7 @@ impl Fleet {
         self.client.request::<Value>(delete_request(&path)?).await.with_context(|| format!("cannot clear {path}"))?;
         loop {
             let request = Request::get(format!("{path}?limit=1")).body(Vec::new())?;
-            let left: Listed<Created> =
-                self.client.request(request).await.with_context(|| format!("cannot list {path}"))?;
+            let left: Listed = self.client.request(request).await.with_context(|| format!("cannot list {path}"))?;
             if left.items.is_empty() {
                 return Ok(());
             }

@@ -4,20 +4,20 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use futures::stream::FuturesUnordered;
 use futures::{StreamExt as _, TryStreamExt as _, pin_mut};
 use kube::api::DynamicObject;
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, ResourceExt as _};
+use kube::{Api, Client, ResourceExt as _};
 use real_control_plane::api_server::ADMIN;
 use real_control_plane::control_plane::ControlPlane;
 use serde_json::{Value, json};
 
 use crate::course::{Course, Program};
 use crate::fleet::Fleet;
-use crate::objects::{self, NAMESPACE, TEMPLATE, TINKERBELL_MACHINE, WORKFLOW};
-use crate::run::{clear, make_cluster, prepare};
+use crate::objects::{Kind, NAMESPACE, TEMPLATE, TINKERBELL_MACHINE, WORKFLOW};
+use crate::run::{PATIENCE, clear, make_cluster, make_machines, prepare};
 use crate::stage::{self, BENCH};
 
 /// What the manager in name only writes for each machine: Template, Workflow, status.
@@ -37,7 +37,7 @@ impl Plan {
     /// # Errors
     /// When it cannot be read.
     pub async fn read(fleet: &Fleet) -> anyhow::Result<Self> {
-        let bare = |objects: Vec<Value>, kind: objects::Kind| objects.iter().map(|object| bare(object, kind)).collect();
+        let bare = |objects: Vec<Value>, kind: Kind| objects.iter().map(|object| bare(object, kind)).collect();
         Ok(Self {
             templates: bare(fleet.list(TEMPLATE).await?, TEMPLATE),
             workflows: bare(fleet.list(WORKFLOW).await?, WORKFLOW),
@@ -45,7 +45,7 @@ impl Plan {
     }
 }
 
-fn bare(object: &Value, kind: objects::Kind) -> Value {
+fn bare(object: &Value, kind: Kind) -> Value {
     json!({
         "apiVersion": kind.version,
         "kind": kind.kind,
@@ -57,47 +57,39 @@ fn bare(object: &Value, kind: objects::Kind) -> Value {
 /// From the first machine's creation until all are ready. Leaves the control plane empty.
 ///
 /// # Errors
-/// When the server refuses something, or there is nothing for some machine.
+/// When the server refuses something, when there is nothing for some machine, or when it takes too long.
 pub async fn seconds(course: &Course, plan: &Plan, plane: &ControlPlane) -> anyhow::Result<f64> {
+    ensure!(plan.workflows.len() == course.machines, "{} Workflows are to be made again", plan.workflows.len());
     let fleet = Fleet::new(plane.client(ADMIN, BENCH).await?);
     prepare(&fleet, course).await?;
     let neighbours = stage::neighbours(plane, course).await?;
     // The manager's own user: the API server shares its time out by user.
-    let manager = Fleet::new(plane.client(Program::CaptManager.name(), Program::CaptManager.name()).await?);
+    let manager = plane.client(Program::CaptManager.name(), Program::CaptManager.name()).await?;
     let uids = make_cluster(&fleet, course).await?;
     let begin = Instant::now();
-    let machines = uids.iter().enumerate().map(|(n, machine_uid)| objects::tinkerbell_machine(course, n, machine_uid));
-    let (made, told) = tokio::join!(
-        async {
-            fleet.create(TINKERBELL_MACHINE, machines).await?;
-            anyhow::Ok(())
-        },
-        manage(&manager, plan, plane)
-    );
-    made?;
-    told?;
+    let all = async { tokio::try_join!(make_machines(&fleet, course, &uids), manage(manager, plan)) };
+    tokio::time::timeout(PATIENCE, all).await.context("some machines do not become ready")??;
     let seconds = begin.elapsed().as_secs_f64();
-    fleet.delete(TINKERBELL_MACHINE, (0..course.machines).map(objects::machine_name)).await?;
+    fleet.clear(TINKERBELL_MACHINE).await?;
     clear(&fleet).await?;
     neighbours.stop().await;
     Ok(seconds)
 }
 
 /// Makes everything, and says of each machine that it is ready when its Workflow is done.
-async fn manage(fleet: &Fleet, plan: &Plan, plane: &ControlPlane) -> anyhow::Result<()> {
+async fn manage(client: Client, plan: &Plan) -> anyhow::Result<()> {
+    let fleet = Fleet::new(client.clone());
     let made = futures::stream::iter(plan.templates.iter().zip(&plan.workflows)).map(async |(template, workflow)| {
         fleet.create(TEMPLATE, [template.clone()]).await?;
         fleet.create(WORKFLOW, [workflow.clone()]).await?;
         anyhow::Ok(())
     });
     let made = made.buffer_unordered(WORKERS).try_collect::<()>();
-    let (made, told) = tokio::join!(made, tell(fleet, plan.workflows.len(), plane));
-    made?;
-    told
+    tokio::try_join!(made, tell(client, &fleet, plan.workflows.len()))?;
+    Ok(())
 }
 
-async fn tell(fleet: &Fleet, machines: usize, plane: &ControlPlane) -> anyhow::Result<()> {
-    let client = plane.client(Program::CaptManager.name(), Program::CaptManager.name()).await?;
+async fn tell(client: Client, fleet: &Fleet, machines: usize) -> anyhow::Result<()> {
     let api: Api<DynamicObject> = Api::namespaced_with(client, NAMESPACE, &WORKFLOW.resource());
     let workflows = watcher(api, watcher::Config::default()).applied_objects();
     pin_mut!(workflows);

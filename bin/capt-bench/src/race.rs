@@ -88,7 +88,6 @@ async fn race_course(
     let mut runs: Vec<(Program, Vec<Run>)> = programs.map(|program| (*program, Vec::new())).collect();
     let mut floors = Vec::new();
     for round in 1..=rounds {
-        let mut ours = None;
         for (program, runs) in &mut runs {
             let what = format!(
                 "{}: {} machines among {} Hardware, {}, run {round} of {rounds}",
@@ -115,14 +114,11 @@ async fn race_course(
             };
             println!("  {} (took {} s)", output::line(&run), begin.elapsed().as_secs());
             runs.push(run);
-            if *program == Program::CaptManager {
-                ours = Some(plan);
+            if let Some(plan) = plan {
+                let seconds = floor::seconds(course, &plan, plane).await.context("the run without a manager")?;
+                println!("{}: without a manager: ready in {seconds:.1} s", course.name);
+                floors.push(seconds);
             }
-        }
-        if let Some(plan) = ours.filter(|_| course.repeated) {
-            let seconds = floor::seconds(course, &plan, plane).await.context("the run without a manager")?;
-            println!("{}: without a manager: ready in {seconds:.1} s", course.name);
-            floors.push(seconds);
         }
     }
     let results = runs.into_iter().map(|(program, runs)| Result::of(*course, program, runs)).collect();

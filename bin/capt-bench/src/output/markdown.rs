@@ -158,8 +158,8 @@ const LIMITS: &str = "On 2026-11-23, on two cores of an AMD EPYC, nearly half of
 custom resources (decoding, patching, managed fields, validation against the schema), a quarter Go's garbage collection, a \
 tenth what etcd tells back for the watches: all of it grows with the number of writes, and the manager's are as few as its \
 rules allow (the finalizer before the Hardware, the Hardware before the record of it, the Template before the Workflow). \
-More workers showed no effect: one run each with 10, 20 and 40 took 16.6, 15.8 and 18.6 s; nor did a stopped garbage \
-collector (18.5 and 19.3 s).\n";
+More workers showed no effect: one run each with 10, 20 and 40 took 16.6, 15.8 and 18.6 s; nor did a \
+kube-controller-manager that was stopped (18.5 and 19.3 s).\n";
 
 /// Our own courses side by side.
 fn courses(results: &Results) -> String {

@@ -5,10 +5,8 @@ use std::time::Duration;
 use anyhow::ensure;
 
 use super::seed_example::SETTLED;
-use crate::stage::checks::{machines_say, pool_has, servers_are_clean};
-use crate::stage::kinds::{
-    ADDRESS, CLAIM, HARDWARE, JOB, POOL, TEMPLATE, TINKERBELL_CLUSTER, TINKERBELL_MACHINE, WORKFLOW,
-};
+use crate::stage::checks::{all_is_given_back, each_has_its_own, machines_say};
+use crate::stage::kinds::{CLAIM, HARDWARE, JOB, POOL, TEMPLATE, TINKERBELL_CLUSTER, TINKERBELL_MACHINE, WORKFLOW};
 use crate::stage::machines::{all_ready, cluster, deployment, pool, scale};
 use crate::stage::{Stage, servers};
 
@@ -33,17 +31,10 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     deployment(&stage.objects, CLUSTER_NAME, DEPLOYMENT, MACHINES, Some((POOL, POOL_NAME))).await?;
     all_ready(&stage.objects, MACHINES, PATIENCE).await?;
     machines_say(stage, &SETTLED).await?;
-    for kind in [CLAIM, ADDRESS, TEMPLATE, WORKFLOW] {
-        let there = stage.objects.count(kind).await?;
-        ensure!(there == MACHINES, "{there} {} for {MACHINES} machines", kind.plural);
-    }
+    each_has_its_own(stage, MACHINES).await?;
 
     scale(&stage.objects, DEPLOYMENT, 0).await?;
-    for kind in [TINKERBELL_MACHINE, CLAIM, ADDRESS, WORKFLOW, TEMPLATE] {
-        stage.objects.wait_none(kind, PATIENCE).await?;
-    }
-    pool_has(stage, POOL_NAME, 9).await?;
-    servers_are_clean(stage, usize::try_from(SERVERS)?).await?;
+    all_is_given_back(stage, (POOL_NAME, 9), usize::try_from(SERVERS)?, PATIENCE).await?;
     for kind in [TINKERBELL_CLUSTER, TINKERBELL_MACHINE, HARDWARE, CLAIM, TEMPLATE, WORKFLOW, JOB] {
         ensure!(line.lost(kind.plural) > 0, "no answer to a write of {} was lost: nothing is shown", kind.plural);
     }

@@ -9,8 +9,8 @@ use real_control_plane::process::Process;
 use serde_json::Value;
 
 use super::seed_example::SETTLED;
-use crate::stage::checks::{is_told, machines_say, no_warnings_but, pool_has, servers_are_clean, summary};
-use crate::stage::kinds::{ADDRESS, CLAIM, JOB, LEASE, MACHINE, POOL, TEMPLATE, TINKERBELL_MACHINE, WORKFLOW};
+use crate::stage::checks::{all_is_given_back, is_told, machines_say, no_warnings_but, summary};
+use crate::stage::kinds::{JOB, LEASE, MACHINE, POOL, TINKERBELL_MACHINE};
 use crate::stage::machines::{cluster, deployment, is_ready, pool, scale};
 use crate::stage::objects::{name, text, told, until};
 use crate::stage::{CAPT_NAMESPACE, Stage, servers};
@@ -166,11 +166,7 @@ async fn delete_orphans(stage: &Stage) -> anyhow::Result<()> {
 }
 
 async fn nothing_is_left(stage: &Stage) -> anyhow::Result<()> {
-    for kind in [TINKERBELL_MACHINE, CLAIM, ADDRESS, WORKFLOW, TEMPLATE] {
-        stage.objects.wait_none(kind, PATIENCE).await?;
-    }
-    pool_has(stage, POOL_NAME, POOL_SIZE).await?;
-    servers_are_clean(stage, usize::try_from(SERVERS)?).await?;
+    all_is_given_back(stage, (POOL_NAME, POOL_SIZE), usize::try_from(SERVERS)?, PATIENCE).await?;
     let jobs = stage.objects.list(JOB).await?;
     let orphans = jobs.iter().filter(|job| text(job, "/metadata/deletionTimestamp").is_empty()).count();
     ensure!(orphans <= usize::try_from(SERVERS)?, "{orphans} Jobs are left");

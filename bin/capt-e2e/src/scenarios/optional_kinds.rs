@@ -7,10 +7,8 @@ use anyhow::ensure;
 use real_control_plane::audit::{Asked, Mark};
 
 use super::seed_example::SETTLED;
-use crate::stage::checks::{is_told, machines_say, no_warnings_but, pool_has, servers_are_clean, waits_for};
-use crate::stage::kinds::{
-    ADDRESS, CLAIM, DEFINITION, JOB, MACHINE_DEPLOYMENT, POOL, TEMPLATE, TINKERBELL_MACHINE, WORKFLOW,
-};
+use crate::stage::checks::{all_is_given_back, is_told, machines_say, no_warnings_but, waits_for};
+use crate::stage::kinds::{DEFINITION, JOB, MACHINE_DEPLOYMENT, POOL, WORKFLOW};
 use crate::stage::machines::{all_ready, cluster, deployment, pool};
 use crate::stage::objects::until;
 use crate::stage::{CAPT_ACCOUNT, Stage, servers};
@@ -63,11 +61,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     no_warnings_but(stage, &[NOT_INSTALLED]).await?;
 
     stage.objects.delete(MACHINE_DEPLOYMENT, DEPLOYMENT).await?;
-    for kind in [TINKERBELL_MACHINE, CLAIM, ADDRESS, WORKFLOW, TEMPLATE] {
-        stage.objects.wait_none(kind, PATIENCE).await?;
-    }
-    pool_has(stage, POOL_NAME, 9).await?;
-    servers_are_clean(stage, 2).await?;
+    all_is_given_back(stage, (POOL_NAME, 9), 2, PATIENCE).await?;
     is_told(stage, &waiter, "Released").await?;
     let off = asked(stage)?.iter().filter(|asked| asked.verb == "create" && asked.resource == JOB.plural).count();
     ensure!(off == 1, "{off} Jobs were made to switch one server off");

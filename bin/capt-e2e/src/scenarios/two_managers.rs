@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::ensure;
 
 use super::seed_example::SETTLED;
-use crate::stage::checks::{machines_say, no_warnings, pool_has, servers_are_clean, servers_are_released};
-use crate::stage::kinds::{ADDRESS, CLAIM, POOL, TEMPLATE, TINKERBELL_MACHINE, WORKFLOW};
+use crate::stage::checks::{all_is_given_back, each_has_its_own, machines_say, no_warnings, servers_are_released};
+use crate::stage::kinds::POOL;
 use crate::stage::machines::{all_ready, cluster, deployment, pool, scale};
 use crate::stage::objects::text;
 use crate::stage::{Stage, servers};
@@ -36,19 +36,12 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     no_warnings(stage, true).await?;
     let servers: BTreeSet<&str> = machines.iter().map(|machine| text(machine, "/spec/hardwareName")).collect();
     ensure!(servers.len() == MACHINES, "{MACHINES} machines have {} servers", servers.len());
-    for kind in [CLAIM, ADDRESS, TEMPLATE, WORKFLOW] {
-        let there = stage.objects.count(kind).await?;
-        ensure!(there == MACHINES, "{there} {} for {MACHINES} machines", kind.plural);
-    }
+    each_has_its_own(stage, MACHINES).await?;
     // Who lost a race for a machine has given back the server it had taken for it.
     servers_are_released(stage, usize::try_from(SERVERS)? - MACHINES).await?;
 
     scale(&stage.objects, DEPLOYMENT, 0).await?;
-    for kind in [TINKERBELL_MACHINE, CLAIM, ADDRESS, WORKFLOW, TEMPLATE] {
-        stage.objects.wait_none(kind, PATIENCE).await?;
-    }
-    pool_has(stage, POOL_NAME, 30).await?;
-    servers_are_clean(stage, usize::try_from(SERVERS)?).await?;
+    all_is_given_back(stage, (POOL_NAME, 30), usize::try_from(SERVERS)?, PATIENCE).await?;
     for manager in &mut managers {
         manager.must_run()?;
     }

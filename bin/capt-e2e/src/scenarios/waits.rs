@@ -6,10 +6,8 @@ use std::time::Duration;
 use anyhow::ensure;
 use serde_json::json;
 
-use crate::stage::checks::{is_told, nothing_is_written, pool_has, servers_are_clean, waits_for};
-use crate::stage::kinds::{
-    ADDRESS, CLAIM, CLUSTER, GLOBAL_POOL, MACHINE_DEPLOYMENT, POOL, TINKERBELL_MACHINE, WORKFLOW,
-};
+use crate::stage::checks::{all_is_given_back, is_told, nothing_is_written, waits_for};
+use crate::stage::kinds::{CLAIM, CLUSTER, GLOBAL_POOL, MACHINE_DEPLOYMENT, POOL, TINKERBELL_MACHINE, WORKFLOW};
 use crate::stage::machines::{all_ready, cluster, deployment, is_ready, pool, scale};
 use crate::stage::objects::{told, until};
 use crate::stage::{Stage, servers};
@@ -83,11 +81,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
 
     stage.objects.delete(MACHINE_DEPLOYMENT, GLOBAL_DEPLOYMENT).await?;
     stage.objects.delete(MACHINE_DEPLOYMENT, DEPLOYMENT).await?;
-    for kind in [TINKERBELL_MACHINE, CLAIM, ADDRESS, WORKFLOW] {
-        stage.objects.wait_none(kind, PATIENCE).await?;
-    }
-    pool_has(stage, POOL_NAME, 9).await?;
-    servers_are_clean(stage, 7).await?;
+    all_is_given_back(stage, (POOL_NAME, 9), 7, PATIENCE).await?;
     provider.must_run()?;
     manager.must_run()?;
     watch.finish().await

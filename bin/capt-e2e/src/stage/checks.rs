@@ -8,7 +8,7 @@ use anyhow::{bail, ensure};
 use capt_neighbours::bmc::{Power, PowerStates};
 use serde_json::Value;
 
-use super::kinds::{EVENT, HARDWARE, POOL, TINKERBELL_MACHINE};
+use super::kinds::{ADDRESS, CLAIM, EVENT, HARDWARE, POOL, TEMPLATE, TINKERBELL_MACHINE, WORKFLOW};
 use super::objects::{NAMESPACE, name, text, told, until};
 use super::{CAPT_ACCOUNT, Stage};
 
@@ -64,6 +64,36 @@ pub async fn servers_are_clean(stage: &Stage, wanted: usize) -> anyhow::Result<(
         ensure!(power == Power::Off, "the server of {} is on", name(&server));
     }
     ensure!(clean == wanted, "{clean} servers are free, not {wanted}");
+    Ok(())
+}
+
+/// Waits until the machines are gone with all that was made for them, the pool has that many free addresses again, and
+/// that many servers are clean.
+///
+/// # Errors
+/// When something is left, or a kind is not gone within `patience`.
+pub async fn all_is_given_back(
+    stage: &Stage,
+    (pool, addresses): (&str, u64),
+    servers: usize,
+    patience: Duration,
+) -> anyhow::Result<()> {
+    for kind in [TINKERBELL_MACHINE, CLAIM, ADDRESS, WORKFLOW, TEMPLATE] {
+        stage.objects.wait_none(kind, patience).await?;
+    }
+    pool_has(stage, pool, addresses).await?;
+    servers_are_clean(stage, servers).await
+}
+
+/// There is one of all that is made for a machine with an address from a pool, for each of so many machines.
+///
+/// # Errors
+/// When there is another number of something.
+pub async fn each_has_its_own(stage: &Stage, machines: usize) -> anyhow::Result<()> {
+    for kind in [CLAIM, ADDRESS, TEMPLATE, WORKFLOW] {
+        let there = stage.objects.count(kind).await?;
+        ensure!(there == machines, "{there} {} for {machines} machines", kind.plural);
+    }
     Ok(())
 }
 

@@ -68,13 +68,16 @@ impl Normaliser {
             Value::Object(map) => {
                 let list = is_list(map);
                 match map.get("kind").and_then(Value::as_str) {
-                    Some("Table") => drop_documentation(map),
+                    Some("Table") => {
+                        let columns = map.get("columnDefinitions").and_then(Value::as_array).cloned();
+                        ages(map.get_mut("rows"), columns.as_deref());
+                        drop_documentation(map);
+                    }
                     Some("APIResourceList") => sort(map.get_mut("resources"), &["name"]),
                     _ => {}
                 }
-                if let Some(cells) = map.get_mut("cells") {
-                    ages(cells);
-                }
+                // A case may keep no more of a table than this.
+                ages(map.get_mut("/rows"), None);
                 if map.get("reason").and_then(Value::as_str) == Some("Conflict") {
                     sort(map.get_mut("details").and_then(|details| details.get_mut("causes")), &["field", "message"]);
                 }
@@ -154,12 +157,21 @@ fn drop_documentation(table: &mut serde_json::Map<String, Value>) {
     }
 }
 
-/// Cells that tell how long ago something was. A case may hold no more of the table than its rows.
-fn ages(cells: &mut Value) {
-    for cell in cells.as_array_mut().into_iter().flatten() {
-        let seconds = cell.as_str().and_then(|cell| cell.strip_suffix('s'));
-        if seconds.is_some_and(|seconds| seconds.parse::<u32>().is_ok()) {
-            *cell = Value::String("<age>".to_owned());
+/// Cells of columns of type `date` tell how long ago that was; where nobody says which those are, all that look like it.
+fn ages(rows: Option<&mut Value>, columns: Option<&[Value]>) {
+    let is_date =
+        |column: &Value| column["type"] == "date" || column["name"] == "Age" || column["name"] == "Created At";
+    let is_seconds = |cell: &str| cell.strip_suffix('s').is_some_and(|number| number.parse::<u32>().is_ok());
+    for row in rows.and_then(Value::as_array_mut).into_iter().flatten() {
+        for (index, cell) in row["cells"].as_array_mut().into_iter().flatten().enumerate() {
+            let Value::String(cell) = cell else { continue };
+            let is_age = match columns {
+                Some(columns) => columns.get(index).is_some_and(is_date) && cell.ends_with('s'),
+                None => is_seconds(cell),
+            };
+            if is_age {
+                *cell = "<age>".to_owned();
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What the manager may do in a cluster, in one table, and the manifests of `deploy/rbac` that grant it.
 //!
 //! Nothing is granted that is not used: `cargo xtask e2e` runs the manager with exactly these rights and compares them
-//! with the requests that the API server recorded.
+//! with the requests that the API server recorded. Rights that only an admission plugin asks for leave no trace there:
+//! whole lives in `bin/capt-sandbox/tests/lives/rights.rs` show which of them are needed.
 
 use crate::generated::{Files, Folder};
 
@@ -57,6 +58,24 @@ pub const EVERYWHERE: &[Rule] = &[
         reason: "the owners of our objects",
     },
     Rule {
+        group: "infrastructure.cluster.x-k8s.io",
+        resources: &["tinkerbellmachines/finalizers"],
+        verbs: &[&["update"]],
+        reason: "claims, Templates, Workflows and Jobs block the deletion of their machine; only OwnerReferencesPermissionEnforcement asks for this",
+    },
+    Rule {
+        group: "cluster.x-k8s.io",
+        resources: &["clusters/finalizers"],
+        verbs: &[&["update"]],
+        reason: "the same for a TinkerbellCluster that names its Cluster by label only and gets it as owner",
+    },
+    Rule {
+        group: "infrastructure.cluster.x-k8s.io",
+        resources: &["tinkerbellclusters"],
+        verbs: &[&["delete"]],
+        reason: "the same: that plugin lets nobody change the owners of what he may not delete; nothing is deleted",
+    },
+    Rule {
         group: "",
         resources: &["secrets"],
         verbs: &[&["get"]],
@@ -79,6 +98,12 @@ pub const EVERYWHERE: &[Rule] = &[
         resources: &["jobs"],
         verbs: &[READ, &["create", "delete"]],
         reason: "power-off; a failed Job is deleted and made anew",
+    },
+    Rule {
+        group: "bmc.tinkerbell.org",
+        resources: &["machines"],
+        verbs: &[&["get", "patch"]],
+        reason: "what a BMC says of its server's power, one at a time; an annotation asks for a fresh look",
     },
     Rule {
         group: "ipam.cluster.x-k8s.io",

@@ -71,3 +71,14 @@ fn no_right_is_granted_twice() {
         }
     }
 }
+
+#[test]
+fn an_object_that_blocks_the_deletion_of_its_owner_can_be_made_where_admission_asks_for_the_right() {
+    let granted = |group: &str, resource: &str, verb: &str| {
+        EVERYWHERE.iter().any(|rule| {
+            rule.group == group && rule.resources.contains(&resource) && rule.verbs().any(|granted| granted == verb)
+        })
+    };
+    assert!(granted("infrastructure.cluster.x-k8s.io", "tinkerbellmachines/finalizers", "update"), "owner of claims");
+    assert!(granted("cluster.x-k8s.io", "clusters/finalizers", "update"), "owner of an adopted TinkerbellCluster");
+}

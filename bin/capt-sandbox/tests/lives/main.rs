@@ -15,5 +15,6 @@ mod metrics;
 mod odd;
 mod odd_objects;
 mod races;
+mod rights;
 mod scope;
 mod trouble;

@@ -43,6 +43,18 @@ pub mod reasons {
     pub const HARDWARE_TAKEN: &str = "HardwareTaken";
     /// The machine's Hardware does not exist.
     pub const HARDWARE_NOT_FOUND: &str = "HardwareNotFound";
+    /// The machine's Hardware is being deleted.
+    pub const HARDWARE_TERMINATING: &str = "HardwareTerminating";
+    /// Event: labels, finalizer or mark that somebody removed from the Hardware of a machine were put back.
+    pub const HARDWARE_RESTORED: &str = "HardwareRestored";
+    /// Event: bootstrap data that somebody removed or changed was put back.
+    pub const USER_DATA_RESTORED: &str = "UserDataRestored";
+    /// Another Hardware has an interface with the same MAC.
+    pub const MAC_DUPLICATE: &str = "MACAddressDuplicate";
+    /// A person asked for a new installation, and it has begun.
+    pub const REINSTALLING: &str = "Reinstalling";
+    /// Event: an installation went wrong, and its Hardware is noted as one to be taken last.
+    pub const INSTALLATION_FAILED: &str = "InstallationFailed";
     /// The Hardware lacks a field that a machine needs; the message names it.
     pub const HARDWARE_UNFIT: &str = "HardwareUnfit";
 

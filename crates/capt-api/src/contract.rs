@@ -37,10 +37,25 @@ pub const TEMPLATE_OVERRIDE_ANNOTATION: &str = "hardware.tinkerbell.org/capt-tem
 pub const MACHINE_NAME_LABEL: &str = "capt.tinkerbell.org/machine-name";
 /// Label on Template, Workflow, Job and claim: namespace of the TinkerbellMachine it is for.
 pub const MACHINE_NAMESPACE_LABEL: &str = "capt.tinkerbell.org/machine-namespace";
-/// Annotation on a power-off Job: UID of the very machine it was made for.
+/// Annotation on Template, Workflow and Job: UID of the very machine it was made for. On Hardware: UID of the machine that
+/// reserved it; names alone do not tell whose a server is.
 pub const MACHINE_UID_ANNOTATION: &str = "capt.tinkerbell.org/machine-uid";
 /// Annotation on a power-off Job: how many Jobs of this machine failed before it.
 pub const FAILED_ATTEMPTS_ANNOTATION: &str = "capt.tinkerbell.org/failed-attempts";
+/// Hardware annotation: a person keeps this server back, and no machine takes it by itself; the value is the person's
+/// reason. A machine whose spec names the Hardware takes it all the same.
+pub const SET_ASIDE_ANNOTATION: &str = "capt.tinkerbell.org/set-aside";
+/// TinkerbellMachine annotation, any value: a person asks for a new installation of the server. Removed once it is done.
+/// On Hardware: the request that is being served, or was served last.
+pub const REINSTALL_ANNOTATION: &str = "capt.tinkerbell.org/reinstall";
+/// Hardware annotation: when and how the last installation went wrong. Such Hardware comes after all others.
+pub const INSTALLATION_FAILED_ANNOTATION: &str = "capt.tinkerbell.org/installation-failed";
+/// Hardware annotation: UID of the machine that gave it back last. What carries neither this nor any owner never was
+/// given back by us.
+pub const RELEASED_ANNOTATION: &str = "capt.tinkerbell.org/released-by";
+
+/// Longest name of a machine: it is the value of labels, which take no more.
+pub const LONGEST_MACHINE_NAME: usize = 63;
 
 /// Claim annotation: name of the Hardware the address is for.
 pub const HARDWARE_NAME_ANNOTATION: &str = "capt.tinkerbell.org/hardware-name";

@@ -20,7 +20,7 @@ use crate::decode::Guarded;
 use crate::external::denial::Denial;
 use crate::metrics::{Machines, Metrics};
 use crate::pools::Pools;
-use crate::store::{Addresses, AddressesOf, Change, Grouped, HardwareIndex, Index, Store};
+use crate::store::{Addresses, AddressesOf, Change, Grouped, HardwareIndex, Index, MachineIndex, Store};
 use crate::wake::{self, Fact, Wake, WatchFilter};
 
 /// A kind that we keep in memory.
@@ -115,7 +115,7 @@ pub type ClusterIndex = (Grouped<TinkerbellCluster, ObjectKey>, AddressesOf);
 
 /// Everything we know.
 pub struct Cache {
-    /// TinkerbellMachines, by cluster.
+    /// TinkerbellMachines, by cluster, by the Hardware they name and by UID.
     pub tinkerbell_machines: Shelf<TinkerbellMachine>,
     /// TinkerbellClusters, by cluster.
     pub tinkerbell_clusters: Shelf<TinkerbellCluster>,
@@ -161,10 +161,13 @@ impl Cache {
         let wake = Arc::new(Wake::counted(metrics));
         let by_owner = (HardwareIndex::default(), AddressesOf(addresses.clone()));
         Self {
-            tinkerbell_machines: Shelf::new(Grouped::by(|machine: &TinkerbellMachine| {
-                let cluster = machine.label(capt_api::contract::CLUSTER_NAME_LABEL)?;
-                Some(ObjectKey::new(machine.namespace(), cluster))
-            })),
+            tinkerbell_machines: Shelf::new((
+                Grouped::by(|machine: &TinkerbellMachine| {
+                    let cluster = machine.label(capt_api::contract::CLUSTER_NAME_LABEL)?;
+                    Some(ObjectKey::new(machine.namespace(), cluster))
+                }),
+                MachineIndex::default(),
+            )),
             tinkerbell_clusters: Shelf::new((Grouped::by(wake::cluster_of), AddressesOf(addresses.clone()))),
             machines: Shelf::new(Grouped::by(|machine: &Machine| {
                 Some(ObjectKey::new(machine.namespace(), &machine.spec.cluster_name))
@@ -392,8 +395,8 @@ macro_rules! cached {
     };
 }
 
-cached!(TinkerbellMachine, Grouped<TinkerbellMachine, ObjectKey>, tinkerbell_machines,
-    |cache: &Cache, change: &Change<TinkerbellMachine>| cache.wake.machines.wake(&change.key));
+cached!(TinkerbellMachine, (Grouped<TinkerbellMachine, ObjectKey>, MachineIndex), tinkerbell_machines,
+    wake::infra_machine_changed);
 cached!(TinkerbellCluster, ClusterIndex, tinkerbell_clusters, wake::infra_cluster_changed);
 cached!(Machine, Grouped<Machine, ObjectKey>, machines, wake::machine_changed);
 cached!(Cluster, AddressesOf, clusters, wake::cluster_changed);

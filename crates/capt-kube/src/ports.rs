@@ -23,6 +23,9 @@ use crate::external::namespaces::Namespaces;
 /// How many free Hardware are looked at under one lock.
 const BATCH: usize = 64;
 
+/// How many Hardware that are kept back are looked at, to name some of them to a machine that finds none.
+const MOST_PARKED: usize = 256;
+
 /// Reads from memory, writes to the server.
 #[derive(Clone)]
 pub struct Ports {
@@ -89,6 +92,31 @@ impl Stores for Ports {
                 _ => return,
             }
         }
+    }
+
+    fn visit_parked_hardware(&self, selector: &Selector, visit: &mut dyn FnMut(&Arc<Hardware>) -> ControlFlow<()>) {
+        let no_labels = std::collections::BTreeMap::new();
+        for hardware in self.cache.hardware.store.lookup(|(index, _)| index.parked(selector, MOST_PARKED)) {
+            let labels = hardware.metadata.labels.as_ref().unwrap_or(&no_labels);
+            // An orphan may have found its machine a moment ago.
+            let is_held = hardware.reserved_for().is_some_and(|machine| self.tinkerbell_machine(&machine).is_some());
+            if selector.matches(labels) && !is_held && visit(&hardware).is_break() {
+                return;
+            }
+        }
+    }
+
+    fn hardware_with_mac(&self, mac: &str) -> Vec<ObjectKey> {
+        let keys = self.cache.hardware.store.index(|(index, _)| index.of_mac(mac));
+        keys.iter().map(|key| (**key).clone()).collect()
+    }
+
+    fn machines_on(&self, hardware: &ObjectKey) -> Vec<Arc<TinkerbellMachine>> {
+        self.cache.tinkerbell_machines.store.lookup(|(_, index)| index.on(hardware))
+    }
+
+    fn machine_with_uid(&self, uid: &str) -> Option<ObjectKey> {
+        self.cache.tinkerbell_machines.store.index(|(_, index)| index.with_uid(uid))
     }
 
     fn template(&self, key: &ObjectKey) -> Option<Arc<Template>> {

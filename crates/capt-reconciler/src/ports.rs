@@ -65,9 +65,20 @@ pub trait Stores: Send + Sync {
     fn hardware(&self, key: &ObjectKey) -> Option<Arc<Hardware>>;
     /// Every Hardware that carries this machine's owner labels, by namespace and name.
     fn hardware_of(&self, machine: &ObjectKey) -> Vec<Arc<Hardware>>;
-    /// Visits Hardware that carries nobody's name, is not terminating, is not being reserved right now and matches the
-    /// selector, by namespace and name, until told to stop.
+    /// Visits Hardware that [is free](crate::machine::ownership::is_free) as far as it tells itself, is not being
+    /// reserved right now and matches the selector, by namespace and name, until told to stop.
     fn visit_free_hardware(&self, selector: &Selector, visit: &mut dyn FnMut(&Arc<Hardware>) -> ControlFlow<()>);
+    /// Visits Hardware that matches the selector and that no machine takes by itself although no machine that exists has
+    /// it: [kept back](crate::machine::ownership::obstacle), or labelled for a machine that does not exist. Not
+    /// necessarily all of it: only a few are ever told of.
+    fn visit_parked_hardware(&self, selector: &Selector, visit: &mut dyn FnMut(&Arc<Hardware>) -> ControlFlow<()>);
+    /// Every Hardware that has an interface with this MAC, which is in lower case.
+    fn hardware_with_mac(&self, mac: &str) -> Vec<ObjectKey>;
+    /// Every TinkerbellMachine that names this Hardware: by its provider ID, or by `hardwareName` in the namespace where
+    /// that looks for it.
+    fn machines_on(&self, hardware: &ObjectKey) -> Vec<Arc<TinkerbellMachine>>;
+    /// The TinkerbellMachine that has this UID.
+    fn machine_with_uid(&self, uid: &str) -> Option<ObjectKey>;
     /// A Template.
     fn template(&self, key: &ObjectKey) -> Option<Arc<Template>>;
     /// A Workflow.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ContractReference, Served};
 use crate::contract::CLUSTER_API_GROUP;
+use crate::infra::MachineAddress;
 
 crate::meta::kind! {
     /// One machine of a cluster, whatever its infrastructure.
@@ -12,6 +13,9 @@ crate::meta::kind! {
         /// What the user wants.
         #[serde(default, deserialize_with = "crate::meta::lenient")]
         spec: MachineSpec,
+        /// What Cluster API reports.
+        #[serde(default, deserialize_with = "crate::meta::lenient")]
+        status: MachineStatus,
     }
 }
 
@@ -28,6 +32,29 @@ pub struct MachineSpec {
     /// Kubernetes version, such as `v1.31.0`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Provider ID, copied from the infrastructure machine once that was ready.
+    #[serde(rename = "providerID", skip_serializing_if = "Option::is_none", deserialize_with = "crate::meta::lenient")]
+    pub provider_id: Option<String>,
+}
+
+/// The parts of a Machine's status that we read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MachineStatus {
+    /// The Node that runs on the machine.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "crate::meta::lenient")]
+    pub node_ref: Option<NodeReference>,
+    /// The machine's addresses, copied from the infrastructure machine.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "crate::meta::lenient_list")]
+    pub addresses: Vec<MachineAddress>,
+}
+
+/// Names a Node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NodeReference {
+    /// Its name.
+    pub name: String,
 }
 
 /// Where a Machine's bootstrap data is.

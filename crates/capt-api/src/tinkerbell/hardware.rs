@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{
-    OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL, PROVISIONED_ANNOTATION, RESERVATION_ANNOTATION,
+    INSTALLATION_FAILED_ANNOTATION, MACHINE_UID_ANNOTATION, OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL,
+    PROVISIONED_ANNOTATION, REINSTALL_ANNOTATION, RESERVATION_ANNOTATION, SET_ASIDE_ANNOTATION,
     TEMPLATE_OVERRIDE_ANNOTATION, TINKERBELL_GROUP,
 };
 use crate::meta::{Meta, ObjectKey, lenient};
@@ -103,10 +104,17 @@ pub struct Interface {
     pub netboot: Option<Netboot>,
 }
 
-/// What we read of an interface's netboot settings: that they are there.
+/// An interface's netboot settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Netboot {}
+pub struct Netboot {
+    /// Whether the server may boot from the network; tink-controller switches it on for a Workflow, and off after it.
+    #[serde(rename = "allowPXE", skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub allow_pxe: Option<bool>,
+    /// Whether Workflows may run on the server.
+    #[serde(rename = "allowWorkflow", skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub allow_workflow: Option<bool>,
+}
 
 /// What DHCP says to an interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,6 +181,43 @@ impl Hardware {
     /// Whether any machine's name stands on it, in part or whole.
     pub fn is_reserved(&self) -> bool {
         self.label(OWNER_NAME_LABEL).is_some()
+    }
+
+    /// UID of the machine that reserved it; absent on what Go CAPT reserved.
+    pub fn machine_uid(&self) -> Option<&str> {
+        self.annotation(MACHINE_UID_ANNOTATION).filter(|uid| !uid.is_empty())
+    }
+
+    /// The reason for which a person keeps it back.
+    pub fn set_aside(&self) -> Option<&str> {
+        self.annotation(SET_ASIDE_ANNOTATION)
+    }
+
+    /// When and how its last installation went wrong.
+    pub fn failed_installation(&self) -> Option<&str> {
+        self.annotation(INSTALLATION_FAILED_ANNOTATION)
+    }
+
+    /// The request for a new installation that is being served, or was served last.
+    pub fn reinstallation(&self) -> Option<&str> {
+        self.annotation(REINSTALL_ANNOTATION)
+    }
+
+    /// Whether a new installation that a person asked for is under way: begun, and not ended well yet.
+    pub fn is_being_reinstalled(&self) -> bool {
+        self.reinstallation().is_some() && !self.is_provisioned()
+    }
+
+    /// Whether its first interface is closed to Workflows.
+    pub fn forbids_workflows(&self) -> bool {
+        let netboot = self.spec.interfaces.first().and_then(|first| first.netboot.as_ref());
+        netboot.is_some_and(|netboot| netboot.allow_workflow == Some(false))
+    }
+
+    /// The MACs of its interfaces, in lower case.
+    pub fn macs(&self) -> impl Iterator<Item = String> {
+        let macs = self.spec.interfaces.iter().map(Interface::mac).filter(|mac| !mac.is_empty());
+        macs.map(str::to_lowercase)
     }
 
     /// Whether an operating system of ours is installed.

@@ -6,24 +6,104 @@ use std::sync::Arc;
 
 use ahash::{AHashMap, AHashSet};
 use capt_api::kube_core::{Expression, Selector};
-use capt_api::meta::{Meta, ObjectKey};
+use capt_api::meta::ObjectKey;
 use capt_api::tinkerbell::Hardware;
+
+use capt_reconciler::machine::ownership::{Obstacle, obstacle};
 
 use super::Index;
 use super::indexes::remove_member;
 
-/// Hardware by owner, and free Hardware by label.
+/// Hardware by owner and by MAC, and by label what is free and what is kept back.
 #[derive(Default)]
 pub struct HardwareIndex {
     by_owner: AHashMap<ObjectKey, BTreeSet<Arc<ObjectKey>>>,
-    free: BTreeSet<Arc<ObjectKey>>,
-    free_by_label: AHashMap<Box<str>, BTreeSet<Arc<ObjectKey>>>,
+    by_mac: AHashMap<Box<str>, Few>,
+    free: ByLabel,
+    /// What is neither free nor labelled for a machine: lost labels, marks of persons.
+    parked: ByLabel,
+    /// What is labelled for a machine that does not exist.
+    orphaned: BTreeSet<Arc<ObjectKey>>,
     held: AHashSet<ObjectKey>,
 }
 
-/// Whether nobody's name stands on the Hardware and it is not on its way out.
-pub fn is_free(hardware: &Hardware) -> bool {
-    !hardware.is_reserved() && !hardware.is_terminating()
+/// The Hardware of one MAC. Nearly every MAC has one, so that a set each would mostly hold room for others.
+enum Few {
+    One(Arc<ObjectKey>),
+    Many(BTreeSet<Arc<ObjectKey>>),
+}
+
+impl Few {
+    fn insert(&mut self, key: &Arc<ObjectKey>) {
+        match self {
+            Self::One(only) if only == key => {}
+            Self::One(first) => *self = Self::Many(BTreeSet::from([first.clone(), key.clone()])),
+            Self::Many(all) => {
+                all.insert(key.clone());
+            }
+        }
+    }
+
+    /// Removes a key; says whether none is left.
+    fn remove(&mut self, key: &Arc<ObjectKey>) -> bool {
+        match self {
+            Self::One(only) => only == key,
+            Self::Many(all) => {
+                all.remove(key);
+                all.is_empty()
+            }
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Arc<ObjectKey>> {
+        let (one, many) = match self {
+            Self::One(only) => (Some(only), None),
+            Self::Many(all) => (None, Some(all.iter())),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
+    }
+}
+
+/// A part of the Hardware, by label.
+#[derive(Default)]
+struct ByLabel {
+    all: BTreeSet<Arc<ObjectKey>>,
+    by_pair: AHashMap<Box<str>, BTreeSet<Arc<ObjectKey>>>,
+}
+
+impl ByLabel {
+    fn insert(&mut self, key: &Arc<ObjectKey>, hardware: &Hardware) {
+        self.all.insert(key.clone());
+        for pair in labels(hardware) {
+            self.by_pair.entry(pair).or_default().insert(key.clone());
+        }
+    }
+
+    fn remove(&mut self, key: &Arc<ObjectKey>, hardware: &Hardware) {
+        self.all.remove(key);
+        for pair in labels(hardware) {
+            remove_member(&mut self.by_pair, &pair, key);
+        }
+    }
+
+    /// The smallest set that holds all Hardware of the selector, or nothing if there is none.
+    fn smallest(&self, selector: &Selector) -> Option<&BTreeSet<Arc<ObjectKey>>> {
+        let mut smallest = &self.all;
+        for requirement in selector.clone() {
+            let pair = match &requirement {
+                Expression::Equal(name, value) => label_pair(name, value),
+                Expression::In(name, values) if values.len() == 1 => {
+                    label_pair(name, values.first().map_or("", String::as_str))
+                }
+                _ => continue,
+            };
+            let set = self.by_pair.get(&pair)?;
+            if set.len() < smallest.len() {
+                smallest = set;
+            }
+        }
+        Some(smallest)
+    }
 }
 
 fn label_pair(name: &str, value: &str) -> Box<str> {
@@ -42,13 +122,18 @@ impl HardwareIndex {
 
     /// Whether the Hardware can be had: free, and nobody is about to reserve it.
     pub fn is_available(&self, key: &ObjectKey) -> bool {
-        self.free.contains(key) && !self.held.contains(key)
+        self.free.all.contains(key) && !self.held.contains(key)
+    }
+
+    /// The Hardware with this MAC, in lower case.
+    pub fn of_mac(&self, mac: &str) -> Vec<Arc<ObjectKey>> {
+        self.by_mac.get(mac).map(|few| few.iter().cloned().collect()).unwrap_or_default()
     }
 
     /// Up to `limit` available Hardware after `last`, by namespace and name, among them all that match the selector
     /// (and perhaps others: only its narrowest requirement of one value is looked at).
     pub fn candidates(&self, selector: &Selector, last: Option<&ObjectKey>, limit: usize) -> Vec<Arc<ObjectKey>> {
-        let Some(smallest) = self.smallest(selector) else {
+        let Some(smallest) = self.free.smallest(selector) else {
             return Vec::new();
         };
         let start = last.map_or(Bound::Unbounded, Bound::Excluded);
@@ -56,23 +141,19 @@ impl HardwareIndex {
         rest.filter(|key| !self.held.contains(&***key)).take(limit).cloned().collect()
     }
 
-    /// The smallest set that holds all free Hardware of the selector, or nothing if there is none.
-    fn smallest(&self, selector: &Selector) -> Option<&BTreeSet<Arc<ObjectKey>>> {
-        let mut smallest = &self.free;
-        for requirement in selector.clone() {
-            let pair = match &requirement {
-                Expression::Equal(name, value) => label_pair(name, value),
-                Expression::In(name, values) if values.len() == 1 => {
-                    label_pair(name, values.first().map_or("", String::as_str))
-                }
-                _ => continue,
-            };
-            let set = self.free_by_label.get(&pair)?;
-            if set.len() < smallest.len() {
-                smallest = set;
-            }
+    /// Up to `limit` Hardware that is kept back or orphaned, among which those of the selector are looked for.
+    pub fn parked(&self, selector: &Selector, limit: usize) -> Vec<Arc<ObjectKey>> {
+        let parked = self.parked.smallest(selector).into_iter().flatten();
+        self.orphaned.iter().take(limit / 2).chain(parked).take(limit).cloned().collect()
+    }
+
+    /// Takes down whether the machine exists whose labels the Hardware carries.
+    pub fn note_orphan(&mut self, key: &Arc<ObjectKey>, is_orphan: bool) {
+        if is_orphan {
+            self.orphaned.insert(key.clone());
+        } else {
+            self.orphaned.remove(key);
         }
-        Some(smallest)
     }
 
     /// Takes the Hardware for one writer; false if another has it already.
@@ -85,24 +166,46 @@ impl HardwareIndex {
         self.held.remove(key);
     }
 
-    fn remove_free(&mut self, key: &Arc<ObjectKey>, hardware: &Hardware) {
-        self.free.remove(key);
-        for pair in labels(hardware) {
-            remove_member(&mut self.free_by_label, &pair, key);
+    fn replace_macs(&mut self, key: &Arc<ObjectKey>, old: &[String], new: &[String]) {
+        for mac in old {
+            if self.by_mac.get_mut(mac.as_str()).is_some_and(|few| few.remove(key)) {
+                self.by_mac.remove(mac.as_str());
+            }
         }
-    }
-
-    fn insert_free(&mut self, key: &Arc<ObjectKey>, hardware: &Hardware) {
-        self.free.insert(key.clone());
-        for pair in labels(hardware) {
-            self.free_by_label.entry(pair).or_default().insert(key.clone());
+        for mac in new {
+            match self.by_mac.get_mut(mac.as_str()) {
+                Some(few) => few.insert(key),
+                None => {
+                    self.by_mac.insert(mac.as_str().into(), Few::One(key.clone()));
+                }
+            }
         }
     }
 }
 
-/// The labels that free Hardware is found by.
-fn free_labels(hardware: &Hardware) -> Option<Option<&BTreeMap<String, String>>> {
-    is_free(hardware).then_some(hardware.metadata.labels.as_ref())
+/// How a Hardware can be had.
+#[derive(Clone, Copy, PartialEq)]
+enum Standing {
+    Free,
+    Parked,
+    /// Labelled for a machine, or on its way out.
+    Held,
+}
+
+fn standing(hardware: &Hardware) -> Standing {
+    match obstacle(hardware) {
+        None => Standing::Free,
+        Some(Obstacle::Labelled(_) | Obstacle::Terminating) => Standing::Held,
+        Some(_) => Standing::Parked,
+    }
+}
+
+/// How a Hardware can be had, and the labels by which it is found.
+fn place(hardware: &Hardware) -> (Standing, Option<&BTreeMap<String, String>>) {
+    match standing(hardware) {
+        Standing::Held => (Standing::Held, None),
+        standing => (standing, hardware.metadata.labels.as_ref()),
+    }
 }
 
 impl Index<Hardware> for HardwareIndex {
@@ -110,6 +213,8 @@ impl Index<Hardware> for HardwareIndex {
         let owner = |hardware: Option<&Hardware>| hardware.and_then(Hardware::reserved_for);
         let (old_owner, new_owner) = (owner(old), owner(new));
         if old_owner != new_owner {
+            // Whether its machine exists is noted anew by who knows the machines.
+            self.orphaned.remove(key);
             if let Some(old) = old_owner {
                 remove_member(&mut self.by_owner, &old, key);
             }
@@ -117,14 +222,27 @@ impl Index<Hardware> for HardwareIndex {
                 self.by_owner.entry(new).or_default().insert(key.clone());
             }
         }
-        if old.and_then(free_labels) == new.and_then(free_labels) {
+        let macs = |hardware: Option<&Hardware>| hardware.into_iter().flat_map(Hardware::macs).collect::<Vec<_>>();
+        let (old_macs, new_macs) = (macs(old), macs(new));
+        if old_macs != new_macs {
+            self.replace_macs(key, &old_macs, &new_macs);
+        }
+        if old.map(place) == new.map(place) {
             return;
         }
-        if let Some(old) = old.filter(|hardware| is_free(hardware)) {
-            self.remove_free(key, old);
+        if let Some(old) = old {
+            match standing(old) {
+                Standing::Free => self.free.remove(key, old),
+                Standing::Parked => self.parked.remove(key, old),
+                Standing::Held => {}
+            }
         }
-        if let Some(new) = new.filter(|hardware| is_free(hardware)) {
-            self.insert_free(key, new);
+        if let Some(new) = new {
+            match standing(new) {
+                Standing::Free => self.free.insert(key, new),
+                Standing::Parked => self.parked.insert(key, new),
+                Standing::Held => {}
+            }
         }
     }
 }

@@ -6,10 +6,13 @@
 mod addresses;
 mod hardware;
 mod indexes;
+mod machines;
 mod objects;
 mod relist;
 
 pub use addresses::{Addresses, AddressesOf, Owner, of_endpoint, of_hardware};
-pub use hardware::{HardwareIndex, is_free};
+pub use capt_reconciler::machine::ownership::is_free;
+pub use hardware::HardwareIndex;
 pub use indexes::{Grouped, Index};
+pub use machines::{MachineIndex, named_hardware};
 pub use objects::{Change, Counts, Store};

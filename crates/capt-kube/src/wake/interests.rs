@@ -16,6 +16,8 @@ use capt_reconciler::outcome::Interest;
 pub enum Fact {
     /// This Hardware is free, and was not before or was different.
     FreeHardware(Arc<Hardware>),
+    /// This Hardware is kept back, or labelled for a machine that is gone, and was not before.
+    ParkedHardware(Arc<Hardware>),
     /// Somebody gave this address up.
     Address(IpAddr),
     /// This Template changed.
@@ -38,7 +40,7 @@ pub enum Fact {
 impl Fact {
     fn concerns(&self, key: &ObjectKey, interest: &Interest) -> bool {
         match self {
-            Self::FreeHardware(hardware) => {
+            Self::FreeHardware(hardware) | Self::ParkedHardware(hardware) => {
                 let empty = BTreeMap::new();
                 let labels = hardware.metadata.labels.as_ref().unwrap_or(&empty);
                 interest.hardware.iter().any(|selector| selector.matches(labels))

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use capt_api::bmc::{Job, JobOutcome};
 use capt_api::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
 use capt_api::contract::{CLUSTER_API_GROUP, INFRASTRUCTURE_GROUP, MACHINE_NAME_LABEL, MACHINE_NAMESPACE_LABEL};
-use capt_api::infra::TinkerbellCluster;
+use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
 use capt_api::meta::{Meta, ObjectKey};
 use capt_api::tinkerbell::{Hardware, Template, Workflow, WorkflowProgress};
+use capt_reconciler::machine::ownership::{Obstacle, obstacle};
 use kube::Resource;
 
 use super::Fact;
 use crate::cache::Cache;
-use crate::store::{Change, HardwareIndex, is_free, of_endpoint, of_hardware};
+use crate::store::{Change, HardwareIndex, is_free, named_hardware, of_endpoint, of_hardware};
 
 /// Both sides of a change.
 fn sides<K>(change: &Change<K>) -> impl Iterator<Item = &K> {
@@ -110,7 +111,7 @@ pub fn cluster_of<K: Resource>(object: &K) -> Option<ObjectKey> {
 
 /// By label, and by way of the Machines for those that have none (yet).
 fn wake_machines_of(cache: &Cache, cluster: &ObjectKey) {
-    let labelled = cache.tinkerbell_machines.store.index(|by_cluster| by_cluster.members(cluster));
+    let labelled = cache.tinkerbell_machines.store.index(|(by_cluster, _)| by_cluster.members(cluster));
     let mut keys: BTreeSet<ObjectKey> = labelled.iter().map(|key| (**key).clone()).collect();
     let machines = cache.machines.store.lookup(|by_cluster| by_cluster.members(cluster));
     keys.extend(machines.iter().filter_map(|machine| infra_machine(machine)));
@@ -119,17 +120,94 @@ fn wake_machines_of(cache: &Cache, cluster: &ObjectKey) {
     }
 }
 
-/// Hardware concerns the machine whose name it carries or carried; free, it concerns those who look for one.
+/// A TinkerbellMachine concerns itself. Hardware that it names no longer may be free, and Hardware that is labelled for it
+/// may have become an orphan, or cease to be one.
+pub fn infra_machine_changed(cache: &Cache, change: &Change<TinkerbellMachine>) {
+    cache.wake.machines.wake(&change.key);
+    if change.old.is_some() != change.new.is_some() {
+        for hardware in cache.hardware.store.index(|(index, _)| index.of_owner(&change.key)) {
+            note_orphan(cache, &hardware, &change.key);
+            if change.new.is_none() {
+                publish_parked(cache, &hardware);
+            }
+        }
+    }
+    let named = |side: &Option<Arc<TinkerbellMachine>>| -> Vec<ObjectKey> {
+        side.as_deref().into_iter().flat_map(named_hardware).collect()
+    };
+    // One on its way out names its Hardware to the end, and may give it back before.
+    let going = change.new.as_ref().is_some_and(|machine| machine.is_terminating());
+    let (old, new) = (named(&change.old), if going { Vec::new() } else { named(&change.new) });
+    for hardware in old.iter().filter(|hardware| !new.contains(hardware)) {
+        publish_if_available(cache, hardware);
+        wake_named(cache, hardware);
+    }
+}
+
+/// Takes down whether the machine exists whose labels the Hardware carries.
+fn note_orphan(cache: &Cache, hardware: &Arc<ObjectKey>, machine: &ObjectKey) {
+    let is_orphan = cache.tinkerbell_machines.store.get(machine).is_none();
+    cache.hardware.store.index_mut(|(index, _)| index.note_orphan(hardware, is_orphan));
+}
+
+/// Wakes the machines that name this Hardware.
+fn wake_named(cache: &Cache, hardware: &ObjectKey) {
+    for machine in cache.tinkerbell_machines.store.index(|(_, index)| index.on(hardware)) {
+        cache.wake.machines.wake(&machine);
+    }
+}
+
+/// Tells those who wait for Hardware why this one is not to be had: they name it.
+fn publish_parked(cache: &Cache, key: &ObjectKey) {
+    if let Some(hardware) = cache.hardware.store.get(key) {
+        cache.wake.publish(Fact::ParkedHardware(hardware));
+    }
+}
+
+/// Hardware concerns the machines whose name it carries or carried and those that name it; free or kept back, it concerns
+/// those who look for one. A MAC that it gives up concerns the other Hardware with that MAC.
 pub fn hardware_changed(cache: &Cache, change: &Change<Hardware>) {
     let owners: BTreeSet<_> = sides(change).filter_map(Hardware::reserved_for).collect();
     for key in &owners {
         cache.wake.machines.wake(key);
+    }
+    wake_named(cache, &change.key);
+    let owner = |side: &Option<Arc<Hardware>>| side.as_deref().and_then(Hardware::reserved_for);
+    if let Some(machine) = owner(&change.new)
+        && owner(&change.old).as_ref() != Some(&machine)
+    {
+        note_orphan(cache, &change.key, &machine);
+    }
+    given_up_macs(cache, change);
+    let kind = |side: &Option<Arc<Hardware>>| side.as_deref().map(obstacle);
+    if let (before, Some(Some(now))) = (kind(&change.old), kind(&change.new))
+        && !matches!(now, Obstacle::Labelled(_) | Obstacle::Terminating)
+        && before != Some(Some(now))
+    {
+        publish_parked(cache, &change.key);
     }
     freed(cache, change, |hardware| of_hardware(hardware).map(|(_, address)| address).collect());
     if let Some(hardware) = &change.new
         && is_free(hardware)
     {
         publish_if_available(cache, &change.key);
+    }
+}
+
+/// Two Hardware with one MAC are in each other's way until one of them gives it up.
+fn given_up_macs(cache: &Cache, change: &Change<Hardware>) {
+    let macs = |side: &Option<Arc<Hardware>>| -> Vec<String> { side.as_deref().into_iter().flat_map(Hardware::macs).collect() };
+    let (old, new) = (macs(&change.old), macs(&change.new));
+    if old == new {
+        return;
+    }
+    for mac in old.iter().filter(|mac| !new.contains(mac)) {
+        for other in cache.hardware.store.lookup(|(index, _)| index.of_mac(mac)) {
+            if let Some(machine) = other.reserved_for() {
+                cache.wake.machines.wake(&machine);
+            }
+            publish_if_available(cache, &other.key());
+        }
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) struct FieldError {
 enum Fault {
     /// The value is not one the field can have.
     Invalid(i64),
+    /// The field has a text it cannot have.
+    InvalidText(String),
     /// The field may not be set, or not be changed.
     Forbidden,
 }
@@ -27,6 +29,11 @@ impl FieldError {
         Self { field: field.into(), fault: Fault::Invalid(value.into()), message }
     }
 
+    /// The field has a text it cannot have.
+    pub(super) fn invalid_text(field: impl Into<String>, value: impl Into<String>, message: &'static str) -> Self {
+        Self { field: field.into(), fault: Fault::InvalidText(value.into()), message }
+    }
+
     /// The field may not be set, or not be changed.
     pub(super) fn forbidden(field: impl Into<String>, message: &'static str) -> Self {
         Self { field: field.into(), fault: Fault::Forbidden, message }
@@ -34,7 +41,7 @@ impl FieldError {
 
     fn reason(&self) -> &'static str {
         match self.fault {
-            Fault::Invalid(_) => "FieldValueInvalid",
+            Fault::Invalid(_) | Fault::InvalidText(_) => "FieldValueInvalid",
             Fault::Forbidden => "FieldValueForbidden",
         }
     }
@@ -45,6 +52,7 @@ impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.fault {
             Fault::Invalid(value) => write!(f, "Invalid value: {value}: {}", self.message),
+            Fault::InvalidText(value) => write!(f, "Invalid value: {value:?}: {}", self.message),
             Fault::Forbidden => write!(f, "Forbidden: {}", self.message),
         }
     }

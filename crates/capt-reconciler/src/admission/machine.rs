@@ -1,5 +1,6 @@
 //! TinkerbellMachine: weights are in range, and what the controller has settled stays.
 
+use capt_api::contract::LONGEST_MACHINE_NAME;
 use capt_api::infra::TinkerbellMachineSpec;
 
 use super::Verdict;
@@ -13,7 +14,9 @@ const SPEC: &str = "/spec";
 /// Validates a TinkerbellMachine.
 pub(super) fn validate(request: &Request<'_>) -> Result<Verdict, Refusal> {
     let (object, errors) = match request.operation(KIND)? {
-        Operation::Create { object } => (object, wrong_weights(&object.decode(SPEC)?)),
+        Operation::Create { object } => {
+            (object, [long_name(object.name()), wrong_weights(&object.decode(SPEC)?)].concat())
+        }
         Operation::Update { object, old } => {
             let (new, old) = (object.decode(SPEC)?, old.decode(SPEC)?);
             (object, [wrong_weights(&new), forbidden_changes(&old, &new)].concat())
@@ -22,6 +25,14 @@ pub(super) fn validate(request: &Request<'_>) -> Result<Verdict, Refusal> {
     };
     Refusal::of_fields(KIND, object.name(), errors)?;
     Ok(Verdict::Allowed)
+}
+
+/// The name is the value of labels; one that is too long would fail once the machine has its Hardware.
+fn long_name(name: &str) -> Vec<FieldError> {
+    if name.len() <= LONGEST_MACHINE_NAME {
+        return Vec::new();
+    }
+    vec![FieldError::invalid_text("metadata.name", name, "must be no more than 63 characters")]
 }
 
 fn wrong_weights(spec: &TinkerbellMachineSpec) -> Vec<FieldError> {

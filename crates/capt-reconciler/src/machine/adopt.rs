@@ -1,7 +1,7 @@
 //! Adopt: wait until the machine may start, then put our finalizer on it, before the first write to any Hardware.
 
 use capt_api::conditions::reasons;
-use capt_api::contract::{LEGACY_MACHINE_FINALIZER, MACHINE_FINALIZER};
+use capt_api::contract::{LEGACY_MACHINE_FINALIZER, LONGEST_MACHINE_NAME, MACHINE_FINALIZER};
 use capt_api::meta::Meta;
 use serde_json::json;
 
@@ -25,6 +25,14 @@ pub fn step(world: &World) -> Option<Step> {
 
 fn gate(world: &World) -> Option<Wait> {
     let wait = |reason, message: String| Some(Wait::expected(Concern::Hardware, reason, message));
+    let name = world.machine.name();
+    if name.len() > LONGEST_MACHINE_NAME {
+        let message = format!(
+            "the machine's name has {} characters; labels of its Hardware bear it, which take at most {LONGEST_MACHINE_NAME}",
+            name.len()
+        );
+        return Some(Wait::problem(Concern::Hardware, reasons::MACHINE_INVALID, message));
+    }
     let Some(owner) = &world.owner else {
         return wait(reasons::WAITING_FOR_OWNER, "no Cluster API Machine owns this machine yet".to_owned());
     };

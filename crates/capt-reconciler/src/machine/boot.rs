@@ -1,12 +1,13 @@
 //! Boot: the Template and the Workflow are made, once the Hardware carries everything the server will ask for.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use capt_api::conditions::reasons;
 use capt_api::contract::{TEMPLATE_OVERRIDE_ANNOTATION, WORKFLOW_DEVICE};
 use capt_api::infra::BootMode;
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::{Hardware, WorkflowBootOptions, WorkflowSpec};
+use capt_api::tinkerbell::{Hardware, Workflow, WorkflowBootOptions, WorkflowProgress, WorkflowSpec};
 use serde_json::{Value, json};
 
 use super::belonging::{self, Belonging, belonging};
@@ -24,7 +25,11 @@ pub fn step(world: &World) -> Option<Step> {
         return None;
     }
     if let Some(workflow) = &world.workflow {
-        return leftover(world, &**workflow, Kind::Workflow);
+        return leftover(world, &**workflow, Kind::Workflow).or_else(|| keep_user_data(world, hardware, workflow));
+    }
+    if world.was_ready && !hardware.is_being_reinstalled() {
+        // Its mark comes back before this stage; whatever happens, its server is not installed again.
+        return None;
     }
     if let Some(look) = unseen_template(world) {
         return Some(look);
@@ -59,6 +64,29 @@ pub fn step(world: &World) -> Option<Step> {
     let message = format!("made Workflow {key} for Hardware {}", hardware.key());
     let write = Write::new(Stage::Boot, Kind::Workflow, key, Verb::Create(body));
     Some(write.telling(false, reasons::WORKFLOW_CREATED, message).into())
+}
+
+/// Until the server is provisioned it may ask for its bootstrap data at any time: whoever wipes or changes it, it is put
+/// back. The Secret is read only if what stands there is not known to be right.
+fn keep_user_data(world: &World, hardware: &Arc<Hardware>, workflow: &Workflow) -> Option<Step> {
+    let current = hardware.spec.user_data.filter(|data| !data.is_empty());
+    let is_known = current.is_some() && current == world.pass.known_user_data;
+    if is_known || workflow.progress() == WorkflowProgress::Succeeded {
+        return None;
+    }
+    match reserve::bootstrap_step(world, hardware)? {
+        Step::Do(write) => {
+            let message = format!(
+                "put the bootstrap data back on Hardware {}: somebody had removed or changed it before the server was \
+                 provisioned",
+                hardware.key()
+            );
+            Some(write.telling(true, reasons::USER_DATA_RESTORED, message).into())
+        }
+        // What stands there cannot be compared, and is better than nothing.
+        Step::Wait(_) if current.is_some() => None,
+        step => Some(step),
+    }
 }
 
 /// The look at a Template that no watch tells of: the machine's own, or the one to be used in its place.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::step::Step;
 use super::world::World;
-use super::{address, adopt, boot, claim, pause, record, release, reserve, track, watch};
+use super::{address, adopt, boot, claim, pause, record, reinstall, release, reserve, track, watch};
 use capt_api::meta::Meta;
 
 /// The next step of a machine: one effect, a wait that names its reason, or the end. Pure: it depends on nothing but
@@ -20,9 +20,11 @@ pub fn decide(world: &World, now: Timestamp) -> Step {
         .or_else(|| adopt::step(world))
         .or_else(|| reserve::step(world))
         .or_else(|| record::step(world))
+        .or_else(|| reinstall::step(world))
         .or_else(|| claim::step(world, now))
         .or_else(|| address::step(world, now))
         .or_else(|| boot::step(world))
         .or_else(|| track::step(world))
+        .or_else(|| reserve::loss(world))
         .unwrap_or(Step::Done)
 }

@@ -8,13 +8,14 @@ use capt_api::bmc::JobOutcome;
 use capt_api::conditions::reasons;
 use capt_api::infra::TinkerbellMachineStatus;
 use capt_api::meta::{Meta, ObjectKey};
+use capt_api::tinkerbell::UserData;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::{debug, info, warn};
 
 use super::decide::decide;
 use super::lease::{self, Lease};
-use super::release;
+use super::{release, reserve};
 use super::report::{news, report};
 use super::select::Candidate;
 use super::step::{Concern, Step, Wait};
@@ -43,6 +44,8 @@ pub struct MachineReconciler<P> {
     waits: Mutex<HashMap<ObjectKey, Since>>,
     spoken_for: Mutex<HashSet<ObjectKey>>,
     stories: Stories,
+    /// The bootstrap data, as a fingerprint, that is known to stand rightly on the Hardware of a machine (by UID).
+    user_data: Mutex<HashMap<ObjectKey, (String, UserData)>>,
 }
 
 /// A machine's word that it is about to reserve a Hardware, good until dropped. It spares all others that wait for
@@ -68,13 +71,29 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
     /// A reconciler that works through these ports.
     pub fn new(ports: P, settings: Settings) -> Self {
         let (waits, spoken_for, stories) = (Mutex::default(), Mutex::default(), Stories::default());
-        Self { ports, settings: Arc::new(settings), waits, spoken_for, stories }
+        Self { ports, settings: Arc::new(settings), waits, spoken_for, stories, user_data: Mutex::default() }
     }
 
     /// Forgets what it remembers of a machine that is gone.
     pub fn forget(&self, key: &ObjectKey) {
         self.tell_story(key);
         self.waits.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.user_data.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
+    /// Remembers what is known to be right on the machine's Hardware, until its server is provisioned.
+    fn remember_user_data(&self, world: &World) {
+        let mut all = self.user_data.lock().unwrap_or_else(PoisonError::into_inner);
+        if world.is_provisioned() || world.machine.is_terminating() {
+            all.remove(&world.key());
+        } else if let Some(right) = reserve::verified_user_data(world) {
+            all.insert(world.key(), (world.machine.uid().to_owned(), right));
+        }
+    }
+
+    fn known_user_data(&self, world: &World) -> Option<UserData> {
+        let all = self.user_data.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&world.key()).filter(|(uid, _)| uid == world.machine.uid()).map(|(_, known)| *known)
     }
 
     /// Takes one machine as far as it gets.
@@ -84,10 +103,11 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
         let mut conflicts = 0;
         for _ in 0..MAX_STEPS {
             let now = self.ports.now();
-            let Some(world) = observe(&self.ports, key, &pass, &self.settings) else {
+            let Some(mut world) = observe(&self.ports, key, &pass, &self.settings) else {
                 self.forget(key);
                 return settled(None, Interest::default());
             };
+            world.pass.known_user_data = self.known_user_data(&world);
             let step = decide(&world, now);
             if let (Step::ReadBootstrapData(_), Candidate::Found(hardware)) = (&step, &world.candidate) {
                 match self.head_for(hardware.key()) {
@@ -190,6 +210,7 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
 
     /// Nothing more can be done now.
     async fn settle(&self, world: &World, step: &Step, now: Timestamp) -> Outcome {
+        self.remember_user_data(world);
         self.tell_news(world, step, now).await.waiting_for(waiting(world, step))
     }
 

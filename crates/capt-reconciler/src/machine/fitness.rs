@@ -5,21 +5,26 @@ use capt_api::tinkerbell::Hardware;
 
 /// What this Hardware lacks to carry this machine, in the words that operators know from Go CAPT, or nothing.
 pub fn lack(hardware: &Hardware, machine: &TinkerbellMachine) -> Option<String> {
+    let lack = if hardware.is_provisioned() { None } else { lack_for_installation(hardware) };
+    lack.or_else(|| lack_of_interface(hardware, machine))
+}
+
+/// What it lacks that only an installation needs.
+pub fn lack_for_installation(hardware: &Hardware) -> Option<String> {
     let spec = &hardware.spec;
-    if !hardware.is_provisioned() {
-        // What only an installation needs.
-        if spec.disks.is_empty() {
-            return Some("disk configuration is required (spec.disks)".to_owned());
-        }
-        let id = spec.metadata.as_ref().and_then(|metadata| metadata.instance.as_ref()).map(|instance| &instance.id);
-        match id {
-            None => return Some("hardware has no instance metadata (spec.metadata.instance)".to_owned()),
-            Some(id) if id.is_empty() => {
-                return Some("hardware has no instance ID (spec.metadata.instance.id)".to_owned());
-            }
-            Some(_) => {}
-        }
+    if spec.disks.is_empty() {
+        return Some("disk configuration is required (spec.disks)".to_owned());
     }
+    let id = spec.metadata.as_ref().and_then(|metadata| metadata.instance.as_ref()).map(|instance| &instance.id);
+    match id {
+        None => Some("hardware has no instance metadata (spec.metadata.instance)".to_owned()),
+        Some(id) if id.is_empty() => Some("hardware has no instance ID (spec.metadata.instance.id)".to_owned()),
+        Some(_) => None,
+    }
+}
+
+fn lack_of_interface(hardware: &Hardware, machine: &TinkerbellMachine) -> Option<String> {
+    let spec = &hardware.spec;
     let Some(first) = spec.interfaces.first() else {
         return Some("hardware has no interfaces defined (spec.interfaces)".to_owned());
     };

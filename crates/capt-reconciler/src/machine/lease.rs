@@ -287,6 +287,8 @@ fn place(
                 );
                 Lease::Blocked(Finding::problem(reasons::ADDRESS_CHANGED, message))
             }
+            // The whole Hardware went and came back. What the server runs with, the machine remembers.
+            (None, None) if world.bound_address() == Some(wanted.as_str()) => to_place(record, reservation, true),
             (current, None) | (current, Some(_)) => Lease::Blocked(foreign_address(hardware, claim, current, &wanted)),
         };
     }

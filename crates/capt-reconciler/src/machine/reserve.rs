@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use capt_api::conditions::reasons;
 use capt_api::contract::{
-    LEGACY_MACHINE_FINALIZER, MACHINE_FINALIZER, OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL, PROVIDER_ID_PLACEHOLDER,
-    provider_id,
+    LEGACY_MACHINE_FINALIZER, MACHINE_FINALIZER, MACHINE_UID_ANNOTATION, OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL,
+    PROVIDER_ID_PLACEHOLDER, PROVISIONED_ANNOTATION, RELEASED_ANNOTATION, provider_id,
 };
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::{Hardware, UserData};
-use serde_json::{Value, json};
+use capt_api::tinkerbell::{Hardware, UserData, WorkflowProgress};
+use serde_json::{Map, Value, json};
 
 use super::fitness;
+use super::ownership::{Ownership, Twin};
 use super::select::Candidate;
 use super::step::{Concern, Step, Wait};
 use super::world::World;
@@ -30,47 +31,174 @@ const CONTENDED_RETRY: Duration = Duration::from_secs(1);
 
 /// The next step of this stage, or nothing when it is done.
 pub fn step(world: &World) -> Option<Step> {
-    match &world.hardware {
-        Some(hardware) if world.is_reserved(hardware) => mend(world, hardware),
-        Some(hardware) => Some(reclaim(world, hardware)),
-        None if !world.machine.spec.hardware_name.is_empty() => {
-            let message = format!(
-                "Hardware {} of this machine does not exist",
-                ObjectKey::new(world.target_namespace(), world.machine.spec.hardware_name.clone())
-            );
-            Some(Wait::problem(Concern::Hardware, reasons::HARDWARE_NOT_FOUND, message).into())
+    let Some(hardware) = &world.hardware else {
+        return Some(without_hardware(world));
+    };
+    match &world.ownership {
+        Ownership::Ours => mend(world, hardware),
+        Ownership::Unlabelled => Some(reclaim(world, hardware)),
+        Ownership::Others(words) => {
+            let message = if world.was_ready {
+                format!("{words}; this machine was ready on it, and is not installed on any other")
+            } else {
+                words.clone()
+            };
+            Some(Wait::problem(Concern::Hardware, reasons::HARDWARE_TAKEN, message).into())
         }
-        None => Some(take(world)),
     }
 }
 
-/// Hardware that is ours already: put our finalizer right, and see that it is still fit for what comes.
+/// There is no Hardware that the machine names, or it names none.
+fn without_hardware(world: &World) -> Step {
+    let name = &world.machine.spec.hardware_name;
+    let message = match (name.is_empty(), world.was_ready) {
+        (true, false) => return take(world),
+        (true, true) => "the machine was ready before, and nothing tells on which Hardware: it is not installed anew, and \
+                         no other Hardware is taken"
+            .to_owned(),
+        (false, was_ready) => {
+            let key = ObjectKey::new(world.target_namespace(), name.clone());
+            let remedy = if was_ready {
+                "; its server may run all the same, and is not installed anew: create the Hardware again, or delete the \
+                 Machine"
+            } else {
+                ""
+            };
+            format!("Hardware {key} of this machine does not exist{remedy}")
+        }
+    };
+    Wait::problem(Concern::Hardware, reasons::HARDWARE_NOT_FOUND, message).into()
+}
+
+/// Hardware that is ours already: put back what we wrote to it, and see that it is still fit for what comes.
 fn mend(world: &World, hardware: &Arc<Hardware>) -> Option<Step> {
-    if !hardware.is_terminating()
-        && let Some(wanted) = patch::finalizers(&**hardware, &[MACHINE_FINALIZER], &[LEGACY_MACHINE_FINALIZER])
-    {
-        let body = patch::guarded_metadata(&**hardware, json!({ "finalizers": wanted }));
-        return Some(Write::new(Stage::Reserve, Kind::Hardware, hardware.key(), Verb::Merge(body)).into());
+    let lost = Lost::of(world, hardware);
+    if lost.any() || has_another_uid(world, hardware) {
+        return Some(put_back(world, hardware, &lost).into());
+    }
+    let has_ended = world.workflow.as_ref().is_some_and(|workflow| workflow.progress() == WorkflowProgress::Succeeded);
+    if hardware.is_terminating() && !hardware.is_provisioned() && !has_ended {
+        return Some(terminating(hardware).into());
     }
     if world.is_in_use() {
         return None;
+    }
+    if let Some(twin) = &world.twin {
+        return Some(twin_wait(&hardware.key(), twin).into());
     }
     let lack = fitness::lack(hardware, &world.machine)?;
     Some(unfit(&hardware.key(), &lack, Interest::default()).into())
 }
 
+/// After `clusterctl move`, or a restore, the Hardware bears the UID that the machine had before. What Go CAPT reserved
+/// bears none, and needs none.
+fn has_another_uid(world: &World, hardware: &Hardware) -> bool {
+    hardware.machine_uid().is_some_and(|uid| uid != world.machine.uid())
+}
+
+/// A server that runs and whose Hardware is being deleted: told, for the deletion waits for us.
+pub fn loss(world: &World) -> Option<Step> {
+    let hardware = world.reserved().filter(|hardware| hardware.is_terminating())?;
+    Some(terminating(hardware).into())
+}
+
+fn terminating(hardware: &Hardware) -> Wait {
+    let message = format!(
+        "Hardware {} of this machine is being deleted, and goes when it is released: delete the Machine to release it",
+        hardware.key()
+    );
+    Wait::problem(Concern::Hardware, reasons::HARDWARE_TERMINATING, message)
+}
+
+/// The wait for a MAC or an address that two Hardware carry.
+pub fn twin_wait(hardware: &ObjectKey, twin: &Twin) -> Wait {
+    let (reason, interest) = match twin {
+        Twin::Mac { .. } => (reasons::MAC_DUPLICATE, Interest::default()),
+        Twin::Address { address, .. } => {
+            (reasons::ADDRESS_DUPLICATE, Interest { address: Some(*address), ..Interest::default() })
+        }
+    };
+    Wait::problem(Concern::Hardware, reason, twin.tell(hardware)).woken_by(interest)
+}
+
+/// What somebody removed from the Hardware of a machine.
+struct Lost {
+    /// The finalizers that the Hardware should have, if it has others.
+    finalizers: Option<Vec<String>>,
+    /// Whether our labels are gone.
+    labels: bool,
+    /// Whether the mark of the installed system is gone.
+    mark: bool,
+}
+
+impl Lost {
+    fn of(world: &World, hardware: &Hardware) -> Self {
+        let finalizers = patch::finalizers(hardware, &[MACHINE_FINALIZER], &[LEGACY_MACHINE_FINALIZER]);
+        Self {
+            // The server takes no new finalizer for what is on its way out.
+            finalizers: finalizers.filter(|_| !hardware.is_terminating()),
+            labels: !hardware.is_reserved(),
+            mark: world.has_lost_its_mark(hardware),
+        }
+    }
+
+    fn any(&self) -> bool {
+        self.finalizers.is_some() || self.labels || self.mark
+    }
+
+    /// What is lost, in words; nothing for a finalizer alone, which a change of its name costs as well.
+    fn words(&self) -> Option<String> {
+        let labels = self.labels.then(|| format!("the owner labels ({OWNER_NAME_LABEL})"));
+        let mark = self.mark.then(|| format!("the mark of its installed system ({PROVISIONED_ANNOTATION})"));
+        let words: Vec<String> = labels.into_iter().chain(mark).collect();
+        (!words.is_empty()).then(|| words.join(" and "))
+    }
+}
+
+/// What we wrote to the Hardware is put back, all in one patch: a server that runs stays whose it is and as it is.
+fn put_back(world: &World, hardware: &Arc<Hardware>, lost: &Lost) -> Write {
+    let mut metadata = ours(world);
+    if let Some(finalizers) = &lost.finalizers {
+        metadata.insert("finalizers".to_owned(), json!(finalizers));
+    }
+    if let (true, Some(Value::Object(annotations))) = (lost.mark, metadata.get_mut("annotations")) {
+        annotations.insert(PROVISIONED_ANNOTATION.to_owned(), json!("true"));
+    }
+    let body = patch::guarded_metadata(&**hardware, Value::Object(metadata));
+    let write =
+        Write::new(Stage::Reserve, Kind::Hardware, hardware.key(), Verb::Merge(body)).holding(Hold::Hardware);
+    let Some(words) = lost.words() else { return write };
+    let message = format!(
+        "put {words} back on Hardware {}: somebody had removed them or replaced the object; the server is not installed \
+         again",
+        hardware.key()
+    );
+    write.telling(true, reasons::HARDWARE_RESTORED, message)
+}
+
+/// Metadata by which Hardware is the machine's.
+fn ours(world: &World) -> Map<String, Value> {
+    let key = world.key();
+    let labels = json!({OWNER_NAME_LABEL: key.name, OWNER_NAMESPACE_LABEL: key.namespace});
+    let annotations = json!({MACHINE_UID_ANNOTATION: world.machine.uid(), RELEASED_ANNOTATION: null});
+    Map::from_iter([("labels".to_owned(), labels), ("annotations".to_owned(), annotations)])
+}
+
 /// The Hardware that the spec names does not carry our labels (any more).
 fn reclaim(world: &World, hardware: &Arc<Hardware>) -> Step {
-    if let Some(other) = hardware.reserved_for() {
-        let message = format!("Hardware {} carries the labels of TinkerbellMachine {other}", hardware.key());
-        return Wait::problem(Concern::Hardware, reasons::HARDWARE_TAKEN, message).into();
-    }
-    if hardware.is_terminating() {
+    if hardware.is_terminating() && !world.was_ready {
         let message = format!("Hardware {} of this machine is being deleted", hardware.key());
         return Wait::problem(Concern::Hardware, reasons::HARDWARE_NOT_FOUND, message).into();
     }
+    let lost = Lost::of(world, hardware);
+    if lost.mark || (world.was_ready && hardware.is_provisioned()) {
+        return put_back(world, hardware, &lost).into();
+    }
+    if let Some(twin) = &world.twin {
+        return twin_wait(&hardware.key(), twin).into();
+    }
     if hardware.is_provisioned() {
-        // The system runs: its labels come back, its bootstrap data stays as it is.
+        // The system runs: its bootstrap data stays as it is.
         return reserve(world, hardware, None).into();
     }
     match bootstrap_text(world, hardware) {
@@ -86,23 +214,29 @@ fn take(world: &World) -> Step {
             Ok(text) => reserve(world, hardware, Some(&text)).into(),
             Err(step) => *step,
         },
-        Candidate::None { selectors, unfit: lacking } => {
+        Candidate::None { selectors, unfit: lacking, twin, passed_over } => {
             let interest = Interest { hardware: selectors.clone(), ..Interest::default() };
-            match lacking {
-                Some((key, lack)) => unfit(key, lack, interest).into(),
-                None => {
+            let mut wait = match (lacking, twin) {
+                (Some((key, lack)), _) => unfit(key, lack, interest),
+                (None, Some((key, twin))) => {
+                    let wait = twin_wait(key, twin);
+                    Wait { interest: Interest { address: wait.interest.address, ..interest }, ..wait }
+                }
+                (None, None) => {
                     let wanted: Vec<String> = selectors.iter().map(ToString::to_string).collect();
                     let wanted = wanted.join(" or ");
                     let message = match wanted.as_str() {
                         "" => "no hardware available".to_owned(),
                         labels => format!("no hardware available with labels {labels}"),
                     };
-                    let wait =
-                        Wait::problem(Concern::Hardware, reasons::NO_HARDWARE_AVAILABLE, message).woken_by(interest);
-                    // The machine that is about to take what we left to it may yet fail to; no event would tell us.
-                    if world.pass.avoid.is_empty() { wait.into() } else { wait.again_after(CONTENDED_RETRY).into() }
+                    Wait::problem(Concern::Hardware, reasons::NO_HARDWARE_AVAILABLE, message).woken_by(interest)
                 }
+            };
+            if !passed_over.is_empty() {
+                wait.message = format!("{}; passed over: {}", wait.message, passed_over.join("; "));
             }
+            // The machine that is about to take what we left to it may yet fail to; no event would tell us.
+            if world.pass.avoid.is_empty() { wait.into() } else { wait.again_after(CONTENDED_RETRY).into() }
         }
         Candidate::Invalid(message) => {
             Wait::problem(Concern::Hardware, reasons::MACHINE_INVALID, message.clone()).into()
@@ -114,29 +248,30 @@ fn take(world: &World) -> Step {
     }
 }
 
-fn unfit(hardware: &ObjectKey, lack: &str, interest: Interest) -> Wait {
+/// The wait for Hardware that lacks something.
+pub fn unfit(hardware: &ObjectKey, lack: &str, interest: Interest) -> Wait {
     Wait::problem(Concern::Hardware, reasons::HARDWARE_UNFIT, format!("Hardware {hardware}: {lack}")).woken_by(interest)
 }
 
 fn reserve(world: &World, hardware: &Arc<Hardware>, user_data: Option<&str>) -> Write {
-    let key = world.key();
     let finalizers = patch::finalizers(&**hardware, &[MACHINE_FINALIZER], &[LEGACY_MACHINE_FINALIZER])
         .or_else(|| hardware.metadata.finalizers.clone())
         .unwrap_or_default();
-    let mut body = patch::guarded_metadata(
-        &**hardware,
-        json!({
-            "labels": {OWNER_NAME_LABEL: key.name, OWNER_NAMESPACE_LABEL: key.namespace},
-            "finalizers": finalizers,
-        }),
-    );
+    let mut metadata = ours(world);
+    metadata.insert("finalizers".to_owned(), json!(finalizers));
+    let mut body = patch::guarded_metadata(&**hardware, Value::Object(metadata));
     if let (Some(text), Value::Object(members)) = (user_data, &mut body) {
         members.insert("spec".to_owned(), json!({ "userData": text }));
     }
+    let mut message = format!("reserved Hardware {}", hardware.key());
+    let failed = hardware.failed_installation();
+    if let Some(note) = failed {
+        message = format!("{message}, although its last installation went wrong ({note}): no other is to be had");
+    }
     Write::new(Stage::Reserve, Kind::Hardware, hardware.key(), Verb::Merge(body)).holding(Hold::Hardware).telling(
-        false,
+        failed.is_some(),
         reasons::RESERVED,
-        format!("reserved Hardware {}", hardware.key()),
+        message,
     )
 }
 
@@ -169,6 +304,14 @@ pub fn bootstrap_text(world: &World, hardware: &Hardware) -> Result<String, Box<
             trouble(reasons::BOOTSTRAP_DATA_INVALID, "received bootstrap user data is empty")
         }
     }
+}
+
+/// What is known to stand rightly on the Hardware of this world: known once the Secret was read in this pass.
+pub(super) fn verified_user_data(world: &World) -> Option<UserData> {
+    world.pass.bootstrap.as_ref()?;
+    let hardware = world.reserved()?;
+    let wanted = UserData::of(&bootstrap_text(world, hardware).ok()?);
+    (hardware.spec.user_data == Some(wanted)).then_some(wanted)
 }
 
 /// Before anything boots: the Hardware must carry exactly this machine's bootstrap data. A predecessor (Go CAPT, or a

@@ -10,7 +10,11 @@ use capt_api::meta::{Meta, ObjectKey};
 use capt_api::tinkerbell::Hardware;
 
 use super::fitness;
+use super::ownership::{self, Ownership, Twin};
 use crate::ports::Stores;
+
+/// How many Hardware that are passed over are told of.
+const MOST_TOLD: usize = 3;
 
 /// The Hardware to reserve.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +30,11 @@ pub enum Candidate {
         selectors: Vec<Selector>,
         /// The first unfit Hardware and what it lacks.
         unfit: Option<(ObjectKey, String)>,
+        /// The first free Hardware that matches and that Tinkerbell cannot tell from another one.
+        twin: Option<(ObjectKey, Twin)>,
+        /// What is said of the first Hardware that match and are not to be had, although no living machine of this
+        /// cluster holds them in good order.
+        passed_over: Vec<String>,
     },
     /// The machine's affinity makes no sense.
     Invalid(String),
@@ -41,8 +50,10 @@ pub fn candidate(stores: &impl Stores, machine: &TinkerbellMachine, avoid: &BTre
         Ok(selectors) => selectors,
         Err(message) => return Candidate::Invalid(message),
     };
-    let mut best: Option<(i64, Arc<Hardware>)> = None;
+    let mut best: Option<(Rank, Arc<Hardware>)> = None;
     let mut unfit: Option<(ObjectKey, String)> = None;
+    let mut twin: Option<(ObjectKey, Twin)> = None;
+    let mut passed_over = BTreeSet::new();
     for selector in &required {
         stores.visit_free_hardware(selector, &mut |hardware| {
             if !avoid.is_empty() && avoid.contains(&hardware.key()) {
@@ -55,21 +66,58 @@ pub fn candidate(stores: &impl Stores, machine: &TinkerbellMachine, avoid: &BTre
                 }
                 return ControlFlow::Continue(());
             }
-            let score = score(&preferred, hardware);
-            let better = best.as_ref().is_none_or(|(best_score, best_hardware)| {
-                score > *best_score || (score == *best_score && hardware.key() < best_hardware.key())
+            if let Some(words) = ownership::contender(stores, hardware) {
+                if passed_over.len() < MOST_TOLD {
+                    passed_over.insert(words);
+                }
+                return ControlFlow::Continue(());
+            }
+            if let Some(found) = ownership::twin(stores, hardware) {
+                twin.get_or_insert_with(|| (hardware.key(), found));
+                return ControlFlow::Continue(());
+            }
+            let works = hardware.failed_installation().is_none();
+            let rank = Rank { works, score: score(&preferred, hardware) };
+            let better = best.as_ref().is_none_or(|(best_rank, best_hardware)| {
+                rank > *best_rank || (rank == *best_rank && hardware.key() < best_hardware.key())
             });
             if better {
-                best = Some((score, Arc::clone(hardware)));
+                best = Some((rank, Arc::clone(hardware)));
             }
             // Visited in order: without preferences the first fit of a term is the best of that term.
-            if preferred.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if preferred.is_empty() && works { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
     }
-    match best {
-        Some((_, hardware)) => Candidate::Found(hardware),
-        None => Candidate::None { selectors: required, unfit },
+    if let Some((_, hardware)) = best {
+        return Candidate::Found(hardware);
     }
+    for selector in &required {
+        stores.visit_parked_hardware(selector, &mut |hardware| {
+            if passed_over.len() >= MOST_TOLD {
+                return ControlFlow::Break(());
+            }
+            if let Some(obstacle) = ownership::obstacle(hardware) {
+                passed_over.insert(obstacle.tell(hardware, stores));
+            }
+            ControlFlow::Continue(())
+        });
+    }
+    // What carries our own name and is another's, as one of another management cluster.
+    for labelled in stores.hardware_of(&machine.key()) {
+        if let Ownership::Others(words) = ownership::ownership(stores, machine, &labelled) {
+            passed_over.insert(words);
+        }
+    }
+    Candidate::None { selectors: required, unfit, twin, passed_over: passed_over.into_iter().collect() }
+}
+
+/// What makes one Hardware better than another. The first member counts most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    /// Whether the last installation did not go wrong.
+    works: bool,
+    /// The preferences it meets.
+    score: i64,
 }
 
 type Weighted = Vec<(i64, Selector)>;

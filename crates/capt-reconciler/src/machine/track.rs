@@ -1,7 +1,7 @@
 //! Track: follow the Workflow to its end, then mark the Hardware, so that nothing ever images it again.
 
 use capt_api::conditions::reasons;
-use capt_api::contract::{OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL, PROVISIONED_ANNOTATION};
+use capt_api::contract::{INSTALLATION_FAILED_ANNOTATION, OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL, PROVISIONED_ANNOTATION};
 use capt_api::meta::Meta;
 use capt_api::tinkerbell::{Hardware, Workflow, WorkflowProgress};
 use serde_json::json;
@@ -27,11 +27,12 @@ pub fn step(world: &World) -> Option<Step> {
 /// The mark on the Hardware, as long as that is ours. Tinkerbell changes the Hardware (`allowPXE`) just before the
 /// Workflow's success, so the version that we know is often one behind: what matters is tested, and not the version.
 fn mark(world: &World, hardware: &Hardware) -> Verb {
-    // Without annotations the whole map would have to be added, over what others add in between.
-    if hardware.metadata.annotations.is_none() {
+    // Without annotations the whole map would have to be added, over what others add in between. The note of an earlier
+    // installation that failed may be gone by now, and a patch that removes what is gone fails.
+    if hardware.metadata.annotations.is_none() || hardware.failed_installation().is_some() {
         return Verb::Merge(patch::guarded_metadata(
             hardware,
-            json!({"annotations": {PROVISIONED_ANNOTATION: "true"}}),
+            json!({"annotations": {PROVISIONED_ANNOTATION: "true", INSTALLATION_FAILED_ANNOTATION: null}}),
         ));
     }
     let label = |name: &str| format!("/metadata/labels/{}", patch::escape(name));

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use capt_api::bmc::Job;
 use capt_api::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
 use capt_api::contract::{
-    CLUSTER_API_GROUP, CLUSTER_NAME_LABEL, INFRASTRUCTURE_GROUP, MACHINE_FINALIZER, claim_name,
-    hardware_of_provider_id, power_off_job_name,
+    CLUSTER_NAME_LABEL, INFRASTRUCTURE_GROUP, REINSTALL_ANNOTATION, claim_name, hardware_of_provider_id, power_off_job_name,
 };
-use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
+use capt_api::infra::{MachineAddress, TinkerbellCluster, TinkerbellMachine};
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::{Hardware, Template, Workflow};
+use capt_api::tinkerbell::{Hardware, Template, UserData, Workflow, WorkflowProgress};
 
+use super::belonging::{Belonging, belonging};
+use super::ownership::{self, Ownership, Twin};
 use super::select::{self, Candidate};
 use super::step::Step;
 use crate::effect::Kind;
@@ -24,6 +25,8 @@ use crate::settings::Settings;
 pub struct Pass {
     /// The bootstrap Secret, once it was read.
     pub bootstrap: Option<BootstrapSecret>,
+    /// What is known to stand rightly in the Hardware's `spec.userData`, from an earlier look at the Secret.
+    pub known_user_data: Option<UserData>,
     /// Free Hardware that another machine is just about to reserve.
     pub avoid: BTreeSet<ObjectKey>,
     /// Why the namespace of the Hardware cannot be watched, once that was tried.
@@ -47,6 +50,12 @@ pub struct World {
     pub tinkerbell_cluster: Option<Arc<TinkerbellCluster>>,
     /// The machine's Hardware: the one its spec names, or else the first that carries its labels.
     pub hardware: Option<Arc<Hardware>>,
+    /// Whose that Hardware is.
+    pub ownership: Ownership,
+    /// What that Hardware has in common with another one, as long as nothing boots it.
+    pub twin: Option<Twin>,
+    /// Whether the machine was ready once: it is never installed again without a person's word.
+    pub was_ready: bool,
     /// All Hardware that must be released before the machine may go.
     pub to_release: Vec<Arc<Hardware>>,
     /// The Hardware to reserve, where the machine has none yet.
@@ -91,14 +100,24 @@ impl World {
         self.machine.key()
     }
 
-    /// Whether this Hardware carries the machine's labels.
-    pub fn is_reserved(&self, hardware: &Hardware) -> bool {
-        hardware.reserved_for().as_ref() == Some(&self.key())
+    /// The machine's Hardware, if it carries the machine's labels and nothing says that it is another's.
+    pub fn reserved(&self) -> Option<&Arc<Hardware>> {
+        self.hardware.as_ref().filter(|_| self.ownership == Ownership::Ours)
     }
 
-    /// The machine's Hardware, if it carries the machine's labels.
-    pub fn reserved(&self) -> Option<&Arc<Hardware>> {
-        self.hardware.as_ref().filter(|hardware| self.is_reserved(hardware))
+    /// Whether the mark of the installed system is lost, and is to be put back: the machine was ready, and nobody
+    /// installs its server again.
+    pub fn has_lost_its_mark(&self, hardware: &Hardware) -> bool {
+        let installs = self.workflow.as_ref().is_some_and(|workflow| {
+            matches!(workflow.progress(), WorkflowProgress::Pending | WorkflowProgress::Running)
+                && belonging(&**workflow, &self.machine) == Belonging::Ours
+        });
+        self.was_ready && !hardware.is_provisioned() && !hardware.is_being_reinstalled() && !installs
+    }
+
+    /// The look that must come before the absence of the machine's own Workflow or Template is believed.
+    pub fn look_for_own(&self, kind: Kind) -> Option<Step> {
+        self.look_first(kind, self.machine.name())
     }
 
     /// The look that must come before the absence of an object of this name is believed.
@@ -112,9 +131,18 @@ impl World {
         self.reserved().is_some_and(|hardware| hardware.is_provisioned())
     }
 
-    /// Whether the server may be running on its address: it is provisioned, or being provisioned.
+    /// Whether the server may be running on its address: it is or was provisioned, or is being provisioned.
     pub fn is_in_use(&self) -> bool {
-        self.is_provisioned() || self.workflow.is_some()
+        self.was_ready || self.is_provisioned() || self.workflow.is_some()
+    }
+
+    /// The address that the machine was ready with, by its own status or the one of its owner.
+    pub fn bound_address(&self) -> Option<&str> {
+        let own = self.machine.status.as_ref().map(|status| status.addresses.as_slice()).unwrap_or_default();
+        let of_owner = self.owner.as_ref().map(|owner| owner.status.addresses.as_slice()).unwrap_or_default();
+        let internal = |addresses: &'_ [MachineAddress]| addresses.iter().position(|a| a.type_ == "InternalIP");
+        let found = internal(own).and_then(|at| own.get(at)).or_else(|| of_owner.get(internal(of_owner)?));
+        found.map(|address| address.address.as_str())
     }
 
     /// The namespace of the machine's Hardware, Template, Workflow and Job (defect D4 of the behaviour spec).
@@ -137,9 +165,7 @@ pub fn observe(stores: &impl Stores, key: &ObjectKey, pass: &Pass, settings: &Ar
     let machine = stores.tinkerbell_machine(key)?;
     let in_namespace = |name: &str| ObjectKey::new(key.namespace.clone(), name);
 
-    let owner = machine.owner(CLUSTER_API_GROUP, "Machine").and_then(|reference| {
-        stores.machine(&in_namespace(&reference.name)).filter(|found| found.uid() == reference.uid)
-    });
+    let owner = ownership::owner_of(stores, &machine);
     let cluster = cluster_name(&machine, owner.as_deref()).and_then(|name| stores.cluster(&in_namespace(&name)));
     let tinkerbell_cluster = cluster
         .as_ref()
@@ -148,8 +174,10 @@ pub fn observe(stores: &impl Stores, key: &ObjectKey, pass: &Pass, settings: &Ar
         .and_then(|reference| stores.tinkerbell_cluster(&in_namespace(&reference.name)));
 
     let labelled = stores.hardware_of(key);
-    let hardware = find_hardware(stores, &machine, &labelled);
-    let to_release = to_release(&machine, hardware.as_ref(), labelled);
+    let hardware = find_hardware(stores, &machine, owner.as_deref(), &labelled);
+    let ownership = hardware.as_ref().map(|found| ownership::ownership(stores, &machine, found)).unwrap_or_default();
+    let to_release = to_release(stores, &machine, hardware.as_ref(), labelled);
+    let was_ready = ownership::was_ready(&machine, owner.as_deref());
 
     let ipam = stores.ipam();
     let claim = (ipam == Presence::Ready).then(|| stores.claim(&in_namespace(&claim_name(&key.name)))).flatten();
@@ -165,6 +193,9 @@ pub fn observe(stores: &impl Stores, key: &ObjectKey, pass: &Pass, settings: &Ar
         cluster,
         tinkerbell_cluster,
         hardware,
+        ownership,
+        twin: None,
+        was_ready,
         to_release,
         candidate: Candidate::NotLooked,
         template: None,
@@ -212,7 +243,13 @@ pub fn observe(stores: &impl Stores, key: &ObjectKey, pass: &Pass, settings: &Ar
     {
         world.address_users = stores.address_users(address, &hardware.key());
     }
-    if world.hardware.is_none() && world.machine.spec.hardware_name.is_empty() && !world.machine.is_terminating() {
+    if world.machine.is_terminating() {
+        return Some(world);
+    }
+    let boots = |hardware: &Hardware| !world.is_in_use() || world.machine.annotation(REINSTALL_ANNOTATION).is_some() && !hardware.is_being_reinstalled();
+    let twin = world.hardware.as_ref().filter(|hardware| boots(hardware)).and_then(|hardware| ownership::twin(stores, hardware));
+    world.twin = twin;
+    if world.hardware.is_none() && world.machine.spec.hardware_name.is_empty() && !world.was_ready {
         world.candidate = select::candidate(stores, &world.machine, &pass.avoid);
     }
     Some(world)
@@ -240,18 +277,22 @@ fn address_of(stores: &impl Stores, claim: &IPAddressClaim) -> Option<Arc<IPAddr
     }
 }
 
-/// The Hardware that the machine's spec names; without a name the first that carries its labels. Once the spec names
-/// one, no other is ever considered (defect D8).
+/// The Hardware that the machine's spec names; without a name the first that is the machine's by its labels, or the one
+/// that its owner's provider ID names. Once the spec names one, no other is ever considered (defect D8).
 fn find_hardware(
     stores: &impl Stores,
     machine: &TinkerbellMachine,
+    owner: Option<&Machine>,
     labelled: &[Arc<Hardware>],
 ) -> Option<Arc<Hardware>> {
     let name = machine.spec.hardware_name.as_str();
+    let recorded = ownership::recorded_hardware(machine, owner);
     if name.is_empty() {
-        return labelled.first().cloned();
+        let ours = |hardware: &&Arc<Hardware>| ownership::ownership(stores, machine, hardware) == Ownership::Ours;
+        return labelled.iter().find(ours).cloned().or_else(|| stores.hardware(&recorded?));
     }
     let namespace = recorded_namespace(machine)
+        .or_else(|| recorded.filter(|recorded| recorded.name == name).map(|recorded| recorded.namespace))
         .or_else(|| {
             labelled.iter().find(|hardware| hardware.name() == name).map(|hardware| hardware.namespace().to_owned())
         })
@@ -259,18 +300,19 @@ fn find_hardware(
     stores.hardware(&ObjectKey::new(namespace, name))
 }
 
-/// Hardware that must be released: all that carries the machine's labels (defect D3), and the named one if somebody
-/// only stripped its labels.
+/// Hardware that must be released: all that is the machine's by its labels (defect D3), and the named one if somebody
+/// only stripped them. Names alone do not make a server ours: another management cluster may have a machine of this name.
 fn to_release(
+    stores: &impl Stores,
     machine: &TinkerbellMachine,
     hardware: Option<&Arc<Hardware>>,
     labelled: Vec<Arc<Hardware>>,
 ) -> Vec<Arc<Hardware>> {
     let mut all = labelled;
+    all.retain(|labelled| ownership::ownership(stores, machine, labelled) == Ownership::Ours);
     if let Some(named) = hardware
         && machine.is_terminating()
-        && !named.is_reserved()
-        && named.has_finalizer(MACHINE_FINALIZER)
+        && ownership::must_be_released(stores, machine, named)
     {
         all.push(Arc::clone(named));
     }

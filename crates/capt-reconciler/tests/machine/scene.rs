@@ -14,6 +14,7 @@ use capt_api::tinkerbell::{Hardware, Template, Workflow};
 use capt_reconciler::Settings;
 use capt_reconciler::effect::{Verb, Write};
 use capt_reconciler::machine::decide::decide;
+use capt_reconciler::machine::ownership::{Obstacle, is_free, obstacle};
 use capt_reconciler::machine::report::report;
 use capt_reconciler::machine::step::Step;
 use capt_reconciler::machine::world::{Pass, World, observe};
@@ -104,6 +105,7 @@ impl Scene {
         let mut scene = self.adopted();
         scene.change("Hardware", "metal/hw-1", json!({
             "metadata": {"labels": {"v1alpha1.tinkerbell.org/ownerName": "m", "v1alpha1.tinkerbell.org/ownerNamespace": "default"},
+                "annotations": {"capt.tinkerbell.org/machine-uid": "m-uid"},
                 "finalizers": ["infrastructure.cluster.x-k8s.io/tinkerbellmachine"]},
             "spec": {"userData": "join tinkerbell://metal/hw-1"}}));
         scene.change(
@@ -230,10 +232,11 @@ impl Scene {
 
 /// Free Hardware that fits any machine.
 pub fn hardware(name: &str) -> Value {
+    let mac = format!("00:00:00:00:00:0{}", name.rsplit('-').next().unwrap());
     json!({"metadata": {"namespace": "metal", "name": name, "uid": format!("{name}-uid"), "resourceVersion": "3"},
         "spec": {"bmcRef": {"name": format!("bmc-{name}")}, "disks": [{"device": "/dev/sda"}],
-            "metadata": {"instance": {"id": "00:00:00:00:00:01"}},
-            "interfaces": [{"netboot": {"allowPXE": true}, "dhcp": {"mac": "00:00:00:00:00:01"}}]}})
+            "metadata": {"instance": {"id": mac}},
+            "interfaces": [{"netboot": {"allowPXE": true}, "dhcp": {"mac": mac}}]}})
 }
 
 fn merge(target: &mut Value, patch: &Value) {
@@ -281,14 +284,40 @@ impl Stores for Scene {
     fn visit_free_hardware(&self, selector: &Selector, visit: &mut dyn FnMut(&Arc<Hardware>) -> ControlFlow<()>) {
         for hardware in self.all::<Hardware>("Hardware") {
             let labels = hardware.metadata.labels.clone().unwrap_or_default();
-            if !hardware.is_reserved()
-                && !hardware.is_terminating()
-                && selector.matches(&labels)
-                && visit(&hardware).is_break()
-            {
+            if is_free(&hardware) && selector.matches(&labels) && visit(&hardware).is_break() {
                 return;
             }
         }
+    }
+    fn visit_parked_hardware(&self, selector: &Selector, visit: &mut dyn FnMut(&Arc<Hardware>) -> ControlFlow<()>) {
+        for hardware in self.all::<Hardware>("Hardware") {
+            let labels = hardware.metadata.labels.clone().unwrap_or_default();
+            let is_parked = match obstacle(&hardware) {
+                None | Some(Obstacle::Terminating) => false,
+                Some(Obstacle::Labelled(machine)) => self.tinkerbell_machine(&machine).is_none(),
+                Some(_) => true,
+            };
+            if is_parked && selector.matches(&labels) && visit(&hardware).is_break() {
+                return;
+            }
+        }
+    }
+    fn hardware_with_mac(&self, mac: &str) -> Vec<ObjectKey> {
+        let all = self.all::<Hardware>("Hardware");
+        all.iter().filter(|hardware| hardware.macs().any(|other| other == mac)).map(|hardware| hardware.key()).collect()
+    }
+    fn machines_on(&self, hardware: &ObjectKey) -> Vec<Arc<TinkerbellMachine>> {
+        let mut all = self.all::<TinkerbellMachine>("TinkerbellMachine");
+        all.retain(|machine| {
+            let namespace = machine.status.as_ref().map_or("", |status| status.target_namespace.as_str());
+            let named = ObjectKey::new(if namespace.is_empty() { machine.namespace() } else { namespace }, &machine.spec.hardware_name);
+            named == *hardware || machine.spec.provider_id == format!("tinkerbell://{hardware}")
+        });
+        all
+    }
+    fn machine_with_uid(&self, uid: &str) -> Option<ObjectKey> {
+        let all = self.all::<TinkerbellMachine>("TinkerbellMachine");
+        all.iter().find(|machine| machine.uid() == uid).map(|machine| machine.key())
     }
     fn template(&self, key: &ObjectKey) -> Option<Arc<Template>> {
         self.typed("Template", key)

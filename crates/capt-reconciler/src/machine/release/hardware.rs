@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use capt_api::conditions::reasons;
 use capt_api::contract::{
-    LEGACY_MACHINE_FINALIZER, MACHINE_FINALIZER, OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL, PROVISIONED_ANNOTATION,
+    LEGACY_MACHINE_FINALIZER, MACHINE_FINALIZER, MACHINE_UID_ANNOTATION, OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL,
+    PROVISIONED_ANNOTATION, REINSTALL_ANNOTATION, RELEASED_ANNOTATION,
 };
 use capt_api::meta::Meta;
 use capt_api::tinkerbell::Hardware;
@@ -32,8 +33,10 @@ fn release(world: &World, hardware: &Arc<Hardware>) -> Write {
             remove(format!("/metadata/labels/{}", patch::escape(label)));
         }
     }
-    if hardware.annotation(PROVISIONED_ANNOTATION).is_some() {
-        remove(format!("/metadata/annotations/{}", patch::escape(PROVISIONED_ANNOTATION)));
+    for annotation in [PROVISIONED_ANNOTATION, MACHINE_UID_ANNOTATION, REINSTALL_ANNOTATION] {
+        if hardware.annotation(annotation).is_some() {
+            remove(format!("/metadata/annotations/{}", patch::escape(annotation)));
+        }
     }
     if hardware.spec.user_data.is_some() {
         remove("/spec/userData".to_owned());
@@ -41,6 +44,7 @@ fn release(world: &World, hardware: &Arc<Hardware>) -> Write {
     if let Some(rest) = patch::finalizers(&**hardware, &[], &[MACHINE_FINALIZER, LEGACY_MACHINE_FINALIZER]) {
         operations.push(json!({"op": "replace", "path": "/metadata/finalizers", "value": rest}));
     }
+    operations.push(given_back(world, hardware));
     let leased = leased(world);
     operations.extend(address::clearing(hardware, &leased));
     let write =
@@ -56,6 +60,17 @@ fn release(world: &World, hardware: &Arc<Hardware>) -> Write {
         if addresses.is_empty() { "none".to_owned() } else { addresses.join(", ") }
     );
     write.telling(true, reasons::RELEASED_WITHOUT_POWER_OFF, message)
+}
+
+/// The note that the Hardware was given back: without it a Hardware that lost all marks of ours, because somebody
+/// replaced the object, could not be told from one that this machine released a moment ago.
+fn given_back(world: &World, hardware: &Hardware) -> Value {
+    let uid = world.machine.uid();
+    if hardware.metadata.annotations.is_some() {
+        json!({"op": "add", "path": format!("/metadata/annotations/{}", patch::escape(RELEASED_ANNOTATION)), "value": uid})
+    } else {
+        json!({"op": "add", "path": "/metadata/annotations", "value": {RELEASED_ANNOTATION: uid}})
+    }
 }
 
 /// Addresses that this machine's claims hold, as they would stand on Hardware.

@@ -4,6 +4,7 @@
 //! Nothing here needs an owner, a Cluster, bootstrap data or any field of the spec (defect D1).
 
 mod claims;
+mod failure;
 mod hardware;
 mod power_off;
 mod stop;
@@ -27,6 +28,7 @@ pub fn step(world: &World, now: Timestamp) -> Step {
     let finalizers = patch::finalizers(&*world.machine, &[], &[MACHINE_FINALIZER, LEGACY_MACHINE_FINALIZER]);
     let Some(rest) = finalizers else { return Step::Done };
     let step = watch::before_release(world)
+        .or_else(|| failure::step(world, now))
         .or_else(|| stop::step(world))
         // What only the labels of the Hardware tell is known to nobody once they are gone: where to find the Job.
         .or_else(|| record::step(world))

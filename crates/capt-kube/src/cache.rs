@@ -395,8 +395,12 @@ macro_rules! cached {
     };
 }
 
-cached!(TinkerbellMachine, (Grouped<TinkerbellMachine, ObjectKey>, MachineIndex), tinkerbell_machines,
-    wake::infra_machine_changed);
+cached!(
+    TinkerbellMachine,
+    (Grouped<TinkerbellMachine, ObjectKey>, MachineIndex),
+    tinkerbell_machines,
+    wake::infra_machine_changed
+);
 cached!(TinkerbellCluster, ClusterIndex, tinkerbell_clusters, wake::infra_cluster_changed);
 cached!(Machine, Grouped<Machine, ObjectKey>, machines, wake::machine_changed);
 cached!(Cluster, AddressesOf, clusters, wake::cluster_changed);

@@ -339,3 +339,18 @@ proptest! {
         prop_assert_eq!(&answered["apiVersion"], version);
     }
 }
+
+#[test]
+fn a_machine_whose_name_no_label_takes_is_refused_before_it_exists() {
+    let create = |name: &str| {
+        let mut machine = object("TinkerbellMachine", &json!({}));
+        machine["metadata"]["name"] = json!(name);
+        let request = json!({"uid": "u", "operation": "CREATE", "object": machine});
+        call(path(Webhook::Validating, "tinkerbellmachines"), request)
+    };
+    assert_eq!(create(&"n".repeat(63))["allowed"], true);
+    let refused = create(&"n".repeat(64));
+    assert_eq!((&refused["allowed"], &refused["status"]["code"]), (&json!(false), &json!(422)));
+    let message = refused["status"]["message"].as_str().unwrap();
+    assert!(message.contains("metadata.name") && message.contains("no more than 63 characters"), "{message}");
+}

@@ -47,7 +47,8 @@ impl MachineIndex {
 
 impl Index<TinkerbellMachine> for MachineIndex {
     fn update(&mut self, key: &Arc<ObjectKey>, old: Option<&TinkerbellMachine>, new: Option<&TinkerbellMachine>) {
-        let named = |machine: Option<&TinkerbellMachine>| machine.into_iter().flat_map(named_hardware).collect::<Vec<_>>();
+        let named =
+            |machine: Option<&TinkerbellMachine>| machine.into_iter().flat_map(named_hardware).collect::<Vec<_>>();
         let (before, after) = (named(old), named(new));
         if before != after {
             for hardware in &before {

@@ -196,7 +196,9 @@ pub fn hardware_changed(cache: &Cache, change: &Change<Hardware>) {
 
 /// Two Hardware with one MAC are in each other's way until one of them gives it up.
 fn given_up_macs(cache: &Cache, change: &Change<Hardware>) {
-    let macs = |side: &Option<Arc<Hardware>>| -> Vec<String> { side.as_deref().into_iter().flat_map(Hardware::macs).collect() };
+    let macs = |side: &Option<Arc<Hardware>>| -> Vec<String> {
+        side.as_deref().into_iter().flat_map(Hardware::macs).collect()
+    };
     let (old, new) = (macs(&change.old), macs(&change.new));
     if old == new {
         return;

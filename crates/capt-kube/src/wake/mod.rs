@@ -13,8 +13,9 @@ pub use filter::{Selected, WatchFilter};
 pub use interests::Fact;
 use interests::Interests;
 pub use mappers::{
-    claim_changed, cluster_changed, cluster_of, hardware_changed, infra_cluster_changed, infra_machine_changed, ip_address_changed,
-    job_changed, machine_changed, owning_machine, publish_if_available, template_changed, workflow_changed,
+    claim_changed, cluster_changed, cluster_of, hardware_changed, infra_cluster_changed, infra_machine_changed,
+    ip_address_changed, job_changed, machine_changed, owning_machine, publish_if_available, template_changed,
+    workflow_changed,
 };
 
 use crate::metrics::{self, Metrics};

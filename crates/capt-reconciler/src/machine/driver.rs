@@ -15,12 +15,12 @@ use tracing::{debug, info, warn};
 
 use super::decide::decide;
 use super::lease::{self, Lease};
-use super::{release, reserve};
 use super::report::{news, report};
 use super::select::Candidate;
 use super::step::{Concern, Step, Wait};
 use super::story::{Stories, Story};
 use super::world::{Pass, World, observe};
+use super::{release, reserve};
 use crate::conditions::say_the_same;
 use crate::effect::{Kind, Stage, Verb, Write};
 use crate::outcome::{Interest, Outcome, REFUSED_PAUSE, Waiting};

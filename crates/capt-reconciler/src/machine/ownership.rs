@@ -176,8 +176,7 @@ fn unlabelled(stores: &impl Stores, machine: &TinkerbellMachine, hardware: &Hard
         return Ownership::Others(named_by(&key, &other));
     }
     let was_ours = || {
-        has_held(stores, machine)
-            || hardware.reservations().iter().any(|record| record.machine_uid == machine.uid())
+        has_held(stores, machine) || hardware.reservations().iter().any(|record| record.machine_uid == machine.uid())
     };
     if marked && !was_ours() {
         return Ownership::Others(format!(

@@ -45,9 +45,10 @@ fn begin(world: &World, hardware: &Arc<Hardware>, request: &str) -> Step {
     if let Some(step) = world.look_for_own(Kind::Workflow) {
         return step;
     }
-    let under_way = world.workflow.as_ref().is_some_and(|workflow| {
-        matches!(workflow.progress(), WorkflowProgress::Pending | WorkflowProgress::Running)
-    });
+    let under_way = world
+        .workflow
+        .as_ref()
+        .is_some_and(|workflow| matches!(workflow.progress(), WorkflowProgress::Pending | WorkflowProgress::Running));
     if !under_way {
         let workflow = world.workflow.as_ref().and_then(|workflow| discard(world, &**workflow, Kind::Workflow));
         let template = || world.template.as_ref().and_then(|template| discard(world, &**template, Kind::Template));

@@ -73,12 +73,8 @@ fn hardware(world: &World, wait: Option<&Wait>, conditions: &mut Conditions) {
 
 /// Whether a wait before the boot is about something else than the Hardware, which is ours already.
 fn starts_later(world: &World, wait: &Wait) -> bool {
-    let about_hardware = [
-        reasons::HARDWARE_UNFIT,
-        reasons::HARDWARE_TERMINATING,
-        reasons::MAC_DUPLICATE,
-        reasons::ADDRESS_DUPLICATE,
-    ];
+    let about_hardware =
+        [reasons::HARDWARE_UNFIT, reasons::HARDWARE_TERMINATING, reasons::MAC_DUPLICATE, reasons::ADDRESS_DUPLICATE];
     world.reserved().is_some() && !about_hardware.contains(&wait.reason)
 }
 

@@ -53,9 +53,11 @@ fn without_hardware(world: &World) -> Step {
     let name = &world.machine.spec.hardware_name;
     let message = match (name.is_empty(), world.was_ready) {
         (true, false) => return take(world),
-        (true, true) => "the machine was ready before, and nothing tells on which Hardware: it is not installed anew, and \
+        (true, true) => {
+            "the machine was ready before, and nothing tells on which Hardware: it is not installed anew, and \
                          no other Hardware is taken"
-            .to_owned(),
+                .to_owned()
+        }
         (false, was_ready) => {
             let key = ObjectKey::new(world.target_namespace(), name.clone());
             let remedy = if was_ready {
@@ -165,8 +167,7 @@ fn put_back(world: &World, hardware: &Arc<Hardware>, lost: &Lost) -> Write {
         annotations.insert(PROVISIONED_ANNOTATION.to_owned(), json!("true"));
     }
     let body = patch::guarded_metadata(&**hardware, Value::Object(metadata));
-    let write =
-        Write::new(Stage::Reserve, Kind::Hardware, hardware.key(), Verb::Merge(body)).holding(Hold::Hardware);
+    let write = Write::new(Stage::Reserve, Kind::Hardware, hardware.key(), Verb::Merge(body)).holding(Hold::Hardware);
     let Some(words) = lost.words() else { return write };
     let message = format!(
         "put {words} back on Hardware {}: somebody had removed them or replaced the object; the server is not installed \

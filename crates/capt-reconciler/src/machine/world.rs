@@ -6,7 +6,8 @@ use std::sync::Arc;
 use capt_api::bmc::Job;
 use capt_api::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
 use capt_api::contract::{
-    CLUSTER_NAME_LABEL, INFRASTRUCTURE_GROUP, REINSTALL_ANNOTATION, claim_name, hardware_of_provider_id, power_off_job_name,
+    CLUSTER_NAME_LABEL, INFRASTRUCTURE_GROUP, REINSTALL_ANNOTATION, claim_name, hardware_of_provider_id,
+    power_off_job_name,
 };
 use capt_api::infra::{MachineAddress, TinkerbellCluster, TinkerbellMachine};
 use capt_api::meta::{Meta, ObjectKey};
@@ -246,8 +247,15 @@ pub fn observe(stores: &impl Stores, key: &ObjectKey, pass: &Pass, settings: &Ar
     if world.machine.is_terminating() {
         return Some(world);
     }
-    let boots = |hardware: &Hardware| !world.is_in_use() || world.machine.annotation(REINSTALL_ANNOTATION).is_some() && !hardware.is_being_reinstalled();
-    let twin = world.hardware.as_ref().filter(|hardware| boots(hardware)).and_then(|hardware| ownership::twin(stores, hardware));
+    let boots = |hardware: &Hardware| {
+        !world.is_in_use()
+            || world.machine.annotation(REINSTALL_ANNOTATION).is_some() && !hardware.is_being_reinstalled()
+    };
+    let twin = world
+        .hardware
+        .as_ref()
+        .filter(|hardware| boots(hardware))
+        .and_then(|hardware| ownership::twin(stores, hardware));
     world.twin = twin;
     if world.hardware.is_none() && world.machine.spec.hardware_name.is_empty() && !world.was_ready {
         world.candidate = select::candidate(stores, &world.machine, &pass.avoid);

@@ -281,8 +281,10 @@ fn after_a_move_a_provisioned_server_is_never_imaged_again() {
 }
 
 #[test]
-fn hardware_that_was_provisioned_before_is_used_as_it_is() {
+fn hardware_that_was_provisioned_before_is_used_as_it_is_by_a_machine_that_names_it() {
     let scene = Scene::new().adopted().without_pool().with(|s| {
+        let names = json!({"spec": {"hardwareName": "hw-1", "providerID": "tinkerbell://metal/hw-1"}});
+        s.change("TinkerbellMachine", "default/m", names);
         s.change(
             "Hardware",
             "metal/hw-1",

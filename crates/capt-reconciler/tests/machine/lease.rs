@@ -57,8 +57,7 @@ fn the_address_is_written_whole_with_its_record_and_only_to_the_interface_and_ve
         operations[2]["value"],
         json!({"address": "10.0.0.5", "netmask": "255.255.255.0", "gateway": "10.0.0.1", "family": 4})
     );
-    let record: Value =
-        serde_json::from_str(operations[3]["value"]["capt.tinkerbell.org/ipam-reservation"].as_str().unwrap()).unwrap();
+    let record: Value = serde_json::from_str(operations[3]["value"].as_str().unwrap()).unwrap();
     assert_eq!(record[0]["claimUID"], "claim-uid");
     assert_eq!(record[0]["machineUID"], "m-uid");
     assert_eq!(record[0]["address"], "10.0.0.5");
@@ -407,6 +406,11 @@ fn after_a_move_the_record_with_dead_uids_still_counts() {
         s.change("IPAddressClaim", "default/m-0", json!({"metadata": {"uid": "claim-new", "ownerReferences": [{"apiVersion": "infrastructure.cluster.x-k8s.io/v1beta1", "kind": "TinkerbellMachine", "name": "m", "uid": "m-new", "controller": true, "blockOwnerDeletion": true}]}}));
         s.change("IPAddress", "default/m-0", json!({"metadata": {"ownerReferences": [{"apiVersion": "ipam.cluster.x-k8s.io/v1beta2", "kind": "IPAddressClaim", "name": "m-0", "uid": "claim-new", "controller": true}]}}));
         s.remove("Workflow", "metal/m").remove("Template", "metal/m");
+    });
+    let uid = write(&scene);
+    assert_eq!(uid.stage, Stage::Reserve, "the Hardware gets the new UID");
+    let scene = scene.with(|s| {
+        s.change("Hardware", "metal/hw-1", body(&uid));
     });
     assert!(matches!(scene.step(), Step::Done), "{:?}", scene.step());
     assert!(scene.conditions().contains(&"IPAddressClaimsFulfilled: True Fulfilled".to_owned()));

@@ -9,5 +9,7 @@ mod life;
 mod odd;
 mod odd_objects;
 mod pausing;
+mod reinstall;
 mod release;
 mod scene;
+mod whose;

@@ -310,7 +310,10 @@ impl Stores for Scene {
         let mut all = self.all::<TinkerbellMachine>("TinkerbellMachine");
         all.retain(|machine| {
             let namespace = machine.status.as_ref().map_or("", |status| status.target_namespace.as_str());
-            let named = ObjectKey::new(if namespace.is_empty() { machine.namespace() } else { namespace }, &machine.spec.hardware_name);
+            let named = ObjectKey::new(
+                if namespace.is_empty() { machine.namespace() } else { namespace },
+                &machine.spec.hardware_name,
+            );
             named == *hardware || machine.spec.provider_id == format!("tinkerbell://{hardware}")
         });
         all

@@ -85,6 +85,13 @@ impl<F: Copy + PartialEq> Faults<F> {
         self.inner.wake.lock().push(Box::new(wake));
     }
 
+    /// Whether one of these names has the fault now; no strike.
+    pub(crate) fn has(&self, names: &[&str], fault: F) -> bool {
+        let state = self.inner.state.lock();
+        let hit = |rule: &Rule<F>| rule.fault == fault && names.iter().any(|name| matches(&rule.pattern, name));
+        state.rules.iter().any(hit)
+    }
+
     /// Whether one of these names has the fault; counts as one strike.
     pub(crate) fn strikes(&self, names: &[&str], fault: F) -> bool {
         let mut state = self.inner.state.lock();

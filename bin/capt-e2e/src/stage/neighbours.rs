@@ -31,7 +31,7 @@ impl Stage {
             .ipam([])
             .cluster_api(None)
             .tinkerbell(tinkerbell::Options { step, coarse: true, ..tinkerbell::Options::default() })
-            .bmc(bmc::Options { step, ..bmc::Options::default() })
+            .bmc(bmc::Options { latency: step, ..bmc::Options::default() })
             .power(self.power.clone())
             .token(token.clone())
             .start();

@@ -1,12 +1,12 @@
-//! A Job runs its actions on the server of one BMC Machine.
+//! A Job makes its Tasks one by one, and ends with them (`rufio/internal/controller/job.go`).
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::engine::{Error, Key, Next, Object, Reconcile, controller_reference};
+use crate::engine::{Error, Key, Next, Object, Reconcile};
 
-use super::{Bmc, JobFault, Power};
+use super::{Bmc, JobFault, task, with_condition};
 
 pub(super) struct Jobs(pub(super) Arc<Bmc>);
 
@@ -19,141 +19,128 @@ impl Reconcile for Jobs {
             return Ok(Next::Wait);
         };
         if job.is_terminating() || job.has_condition("Completed") || job.has_condition("Failed") {
-            bmc.timers.forget(job.uid());
             return Ok(Next::Wait);
         }
-        let machine_key = machine_of(&job);
-        let Some(machine) = bmc.machines.get(&machine_key) else {
+        let machine = Key::new(job.spec_text("/machineRef/namespace"), job.spec_text("/machineRef/name"));
+        if bmc.faults.strikes(&[job.name(), &machine.name], JobFault::NeverReports) {
             return Ok(Next::Wait);
+        }
+        // Before any write: a Job whose BMC Machine is missing has no status, however long it is tried.
+        let Some(machine) = bmc.machines.get(&machine) else {
+            return Err(Error::Other(format!("get Job {key} MachineRef: machine {machine} not found")));
         };
-        let names = [job.name(), machine.name()];
-        if bmc.faults.strikes(&names, JobFault::NeverReports) {
-            return Ok(Next::Wait);
-        }
-        if !bmc.options.coarse && !job.has_condition("Running") {
-            let status = json!({ "startTime": bmc.clock.timestamp(), "conditions": [condition("Running", "")] });
-            bmc.jobs.patch_status(key, &json!({ "status": status })).await?;
-        }
-        let left = bmc.timers.time_left(job.uid(), "run", bmc.options.step);
-        if !left.is_zero() {
-            return Ok(Next::After(left));
-        }
-        let outcome = bmc.run(&job, &machine).await?;
-        bmc.report(&job, outcome).await?;
+        bmc.advance(&job, &machine).await?;
         Ok(Next::Wait)
     }
 }
 
-/// The BMC Machine that a Job names.
-pub(super) fn machine_of(job: &Object) -> Key {
-    Key::new(job.spec_text("/machineRef/namespace"), job.spec_text("/machineRef/name"))
-}
-
 impl Bmc {
-    /// Runs every action; an error of the inner kind is the Job's failure.
-    async fn run(&self, job: &Object, machine: &Object) -> Result<Result<(), String>, Error> {
-        let names = [job.name(), machine.name()];
-        let failure = if self.faults.strikes(&names, JobFault::ConnectError) {
-            Some("Failed to connect to BMC: no answer")
-        } else if self.faults.strikes(&names, JobFault::Fails) {
-            Some("action failed")
-        } else {
-            None
-        };
-        let actions = job.spec.get("tasks").and_then(Value::as_array);
-        for (n, action) in actions.into_iter().flatten().enumerate() {
-            let result = match failure {
-                Some(failure) => Err(failure.to_owned()),
-                None => self.act(machine, action),
-            };
-            self.record_task(job, machine, n, action, &result).await?;
-            if result.is_err() {
-                return Ok(Err(format!("task {}/{} failed", job.namespace(), task_name(job, n))));
+    async fn advance(&self, job: &Object, machine: &Object) -> Result<(), Error> {
+        let mut completed = 0;
+        for task in self.tasks_of(job) {
+            if task.has_condition("Completed") {
+                completed += 1;
+            } else if task.has_condition("Failed") {
+                let message = format!("task {} failed", task.key());
+                return self.report(job, Some(("Failed", &message))).await;
+            } else {
+                // Nothing is written, not even that the Job runs: so it is with a Task that was there before it.
+                return Ok(());
             }
         }
-        Ok(Ok(()))
+        let actions = job.spec.get("tasks").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        if completed == actions.len() {
+            return self.report(job, Some(("Completed", ""))).await;
+        }
+        // More Tasks than actions can only be an earlier Job's. rufio then reads past the end of its list.
+        let Some(action) = actions.get(completed) else {
+            let (index, length) = (completed, actions.len());
+            return Err(Error::Other(format!("panic: index out of range [{index}] with length {length} [recovered]")));
+        };
+        match self.make_task(job, machine, completed, action).await {
+            Ok(()) if self.options.coarse => Ok(()),
+            Ok(()) => self.report(job, None).await,
+            Err(error @ Error::NotServed(_)) => Err(error),
+            // Whatever it was: rufio does not try again.
+            Err(error) => {
+                let key = task_key(job, completed);
+                let message = format!("failed to create Task {key}: {}", words(&error));
+                self.report(job, Some(("Failed", &message))).await
+            }
+        }
     }
 
-    fn act(&self, machine: &Object, action: &Value) -> Result<(), String> {
-        let set = |power| self.power.set(machine.namespace(), machine.name(), power);
-        let Some(action) = action.as_object() else {
-            return Err("no action specified".to_owned());
-        };
-        match action.get("powerAction").and_then(Value::as_str) {
-            Some("on") => set(Power::On),
-            Some("off" | "soft") => set(Power::Off),
-            Some("cycle" | "reset") => {
-                set(Power::Off);
-                set(Power::On);
-            }
-            Some("status") => {}
-            Some(other) => return Err(format!("unknown power action {other}")),
-            None if action.is_empty() => return Err("no action specified".to_owned()),
-            // Boot devices and virtual media leave no trace on these servers.
-            None => {}
-        }
+    /// The Tasks whose controller is a Job of this *name*: rufio compares no UIDs.
+    fn tasks_of(&self, job: &Object) -> Vec<Arc<Object>> {
+        let mut tasks =
+            self.tasks.select(|task| task.namespace() == job.namespace() && task::owner_name(task) == Some(job.name()));
+        tasks.sort_by_key(|task| task.key());
+        tasks
+    }
+
+    async fn make_task(&self, job: &Object, machine: &Object, n: usize, action: &Value) -> Result<(), Error> {
+        let key = task_key(job, n);
+        let resource = self.jobs.resource()?;
+        let created = self
+            .tasks
+            .create(json!({
+                "metadata": {
+                    "name": key.name, "namespace": key.namespace,
+                    "labels": { "owner-name": job.name() },
+                    "ownerReferences": [{
+                        "apiVersion": resource.api_version, "kind": resource.kind,
+                        "name": job.name(), "uid": job.uid(), "controller": true,
+                    }],
+                },
+                "spec": { "task": action, "connection": machine.spec.get("connection") },
+            }))
+            .await?;
+        self.connections.learn_task(&created, machine.key());
         Ok(())
     }
 
-    async fn report(&self, job: &Object, outcome: Result<(), String>) -> Result<(), Error> {
+    /// One write that says that the Job runs, and maybe how it ended.
+    async fn report(&self, job: &Object, end: Option<(&str, &str)>) -> Result<(), Error> {
         let now = self.clock.timestamp();
-        let start = match job.status_text("/startTime") {
-            "" => &now,
-            start => start,
-        };
-        let status = match outcome {
-            Ok(()) => json!({
-                "startTime": start, "completionTime": now,
-                "conditions": [condition("Running", ""), condition("Completed", "")],
-            }),
-            Err(message) => json!({
-                "startTime": start,
-                "conditions": [condition("Running", ""), condition("Failed", &message)],
-            }),
-        };
+        let mut status = Map::new();
+        let mut told = job.clone();
+        if !job.has_condition("Running") {
+            status.insert("startTime".to_owned(), now.clone().into());
+            set_conditions(&mut told.status, with_condition(job, "Running", ""));
+        }
+        if let Some((condition, message)) = end {
+            let conditions = with_condition(&told, condition, message);
+            set_conditions(&mut told.status, conditions);
+            if condition == "Completed" {
+                status.insert("completionTime".to_owned(), now.into());
+            }
+        }
+        if told.status == job.status {
+            return Ok(());
+        }
+        status.insert("conditions".to_owned(), told.status.get("conditions").cloned().unwrap_or_default());
         self.jobs.patch_status(&job.key(), &json!({ "status": status })).await?;
         Ok(())
     }
+}
 
-    /// Leaves a Task object behind, where that is wanted.
-    async fn record_task(
-        &self,
-        job: &Object,
-        machine: &Object,
-        n: usize,
-        action: &Value,
-        result: &Result<(), String>,
-    ) -> Result<(), Error> {
-        let Some(tasks) = &self.tasks else {
-            return Ok(());
-        };
-        let key = Key::new(job.namespace(), task_name(job, n));
-        let body = json!({
-            "metadata": {
-                "name": key.name, "namespace": key.namespace,
-                "labels": { "owner-name": job.name() },
-                "ownerReferences": [controller_reference(job, self.jobs.resource()?)],
-            },
-            "spec": { "task": action, "connection": machine.spec.get("connection") },
-        });
-        match tasks.create(body).await {
-            Err(error) if !error.is_conflict() => return Err(error),
-            _ => {}
+fn set_conditions(status: &mut Value, conditions: Vec<Value>) {
+    match status.as_object_mut() {
+        Some(status) => {
+            status.insert("conditions".to_owned(), conditions.into());
         }
-        let now = self.clock.timestamp();
-        let status = match result {
-            Ok(()) => json!({ "startTime": now, "completionTime": now, "conditions": [condition("Completed", "")] }),
-            Err(message) => json!({ "startTime": now, "conditions": [condition("Failed", message)] }),
-        };
-        tasks.patch_status(&key, &json!({ "status": status })).await?;
-        Ok(())
+        None => *status = json!({ "conditions": conditions }),
     }
 }
 
-fn task_name(job: &Object, n: usize) -> String {
-    format!("{}-task-{n}", job.name())
+fn task_key(job: &Object, n: usize) -> Key {
+    Key::new(job.namespace(), format!("{}-task-{n}", job.name()))
 }
 
-fn condition(condition: &str, message: &str) -> Value {
-    json!({ "type": condition, "status": "True", "message": message })
+/// The server's own words, as Go prints them.
+fn words(error: &Error) -> String {
+    match error {
+        Error::Kube(kube::Error::Api(status)) => status.message.clone(),
+        other => other.to_string(),
+    }
 }

@@ -1,49 +1,31 @@
 //! A stand-in for rufio, and the BMCs it talks to.
+//!
+//! It does what rufio's own controllers do (`rufio/internal/controller` of Tinkerbell), also where that is unkind: the
+//! Tasks of a Job are those whose controller has its *name*, so a Task that an earlier Job left behind decides about a
+//! later one.
 
+mod connections;
+mod faults;
 mod job;
 mod machine;
+mod options;
 mod power;
+mod task;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use kube::Client;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{Change, Clock, Key, Queue, Store, Tasks, Timers, kinds, work};
+use crate::engine::{Clock, Key, Object, Queue, Store, Tasks, kinds, work};
 use crate::faults::Faults;
 
+use connections::Connections;
+
+pub use faults::JobFault;
+pub use options::Options;
 pub use power::{Power, PowerChange, PowerStates};
-
-/// What can go wrong with a Job; the pattern of [`Faults`] is matched with the Job's and the BMC Machine's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JobFault {
-    /// The first action fails: the Job ends as Failed and the power stays as it was.
-    Fails,
-    /// The BMC does not answer: as [`Self::Fails`], with rufio's message for it.
-    ConnectError,
-    /// The Job never gets a condition. A strike a look, so it is not to be counted.
-    NeverReports,
-}
-
-/// How rufio behaves.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Time that a Job takes.
-    pub step: Duration,
-    /// Leaves out the status write that says Running.
-    pub coarse: bool,
-    /// Also makes a Task object for each action, as rufio does.
-    pub task_objects: bool,
-    /// How many Jobs are worked on at once.
-    pub workers: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { step: Duration::from_millis(5), coarse: false, task_objects: false, workers: 16 }
-    }
-}
 
 /// What the workers share.
 struct Bmc {
@@ -51,10 +33,10 @@ struct Bmc {
     faults: Faults<JobFault>,
     power: PowerStates,
     clock: Clock,
-    timers: Timers,
+    connections: Arc<Connections>,
     machines: Arc<Store>,
     jobs: Arc<Store>,
-    tasks: Option<Arc<Store>>,
+    tasks: Arc<Store>,
 }
 
 /// A running rufio.
@@ -69,41 +51,67 @@ impl Rufio {
     pub fn start(client: &Client, options: Options, power: PowerStates, token: &CancellationToken) -> Self {
         let tasks = Tasks::under(token);
         let faults = Faults::default();
+        let connections: Arc<Connections> = Arc::default();
         let jobs_queue: Queue<Key> = Queue::new(&tasks);
+        let tasks_queue: Queue<Key> = Queue::new(&tasks);
         let machines_queue: Queue<Key> = Queue::new(&tasks);
 
         let queue = jobs_queue.clone();
-        let jobs = Store::start(&tasks, client, &kinds::BMC_JOB, move |c| queue.add(c.key.clone()));
-        let (queue, seen, states) = (machines_queue.clone(), Arc::clone(&jobs), power.clone());
-        let wake_jobs = jobs_queue.clone();
+        let job_store = Store::start(&tasks, client, &kinds::BMC_JOB, move |c| queue.add(c.key.clone()));
+        let (queue, owners, known) = (tasks_queue.clone(), jobs_queue.clone(), Arc::clone(&connections));
+        let task_store = Store::start(&tasks, client, &kinds::BMC_TASK, move |change| {
+            // Also a Task that went: its Job makes it again, if that is still there.
+            for task in [change.before, change.after].into_iter().flatten() {
+                if let Some(job) = task::owner_name(task) {
+                    owners.add(Key::new(task.namespace(), job));
+                }
+            }
+            match (change.before, change.after) {
+                (Some(gone), None) => known.forget_task(gone.uid()),
+                _ => queue.add(change.key.clone()),
+            }
+        });
+        let (queue, states, known) = (machines_queue.clone(), power.clone(), Arc::clone(&connections));
         let machines = Store::start(&tasks, client, &kinds::BMC_MACHINE, move |change| {
+            if let Some(machine) = change.after {
+                known.learn(machine);
+            }
             if change.before.is_none() {
                 machine::learn_power(&states, change);
-                wake_jobs_of(&seen, &wake_jobs, change);
             }
             queue.add(change.key.clone());
         });
-        let queue = machines_queue.clone();
-        power.on_change(move |change| queue.add(Key::new(change.namespace, change.name)));
-        let (queue, seen) = (jobs_queue.clone(), Arc::clone(&jobs));
-        faults.on_heal(move || seen.select(|_| true).iter().for_each(|job| queue.add(job.key())));
+        let healed = [
+            (jobs_queue.clone(), Arc::clone(&job_store)),
+            (tasks_queue.clone(), Arc::clone(&task_store)),
+            (machines_queue.clone(), Arc::clone(&machines)),
+        ];
+        faults.on_heal(move || {
+            for (queue, seen) in &healed {
+                seen.select(|_| true).iter().for_each(|object| queue.add(object.key()));
+            }
+        });
 
         let bmc = Arc::new(Bmc {
             faults: faults.clone(),
             power: power.clone(),
             clock: Clock::start(),
-            timers: Timers::default(),
-            tasks: options.task_objects.then(|| Store::start(&tasks, client, &kinds::BMC_TASK, |_| {})),
+            connections,
             options,
             machines,
-            jobs,
+            jobs: job_store,
+            tasks: task_store,
         });
         let workers = tasks.clone();
         tasks.spawn(async move {
-            bmc.machines.wait_synced().await;
-            bmc.jobs.wait_synced().await;
-            work(&workers, &jobs_queue, &Arc::new(job::Jobs(Arc::clone(&bmc))), bmc.options.workers);
-            work(&workers, &machines_queue, &Arc::new(machine::Machines(Arc::clone(&bmc))), 4);
+            for store in [&bmc.machines, &bmc.jobs, &bmc.tasks] {
+                store.wait_synced().await;
+            }
+            let count = bmc.options.workers;
+            work(&workers, &jobs_queue, &Arc::new(job::Jobs(Arc::clone(&bmc))), count);
+            work(&workers, &tasks_queue, &Arc::new(task::TaskRuns(Arc::clone(&bmc))), count);
+            let machines = machine::Machines { bmc: Arc::clone(&bmc), queue: machines_queue.clone() };
+            work(&workers, &machines_queue, &Arc::new(machines), count);
         });
         Self { tasks, power, faults }
     }
@@ -113,7 +121,7 @@ impl Rufio {
         &self.power
     }
 
-    /// Faults of Jobs.
+    /// Faults of Jobs and of the BMCs they speak to.
     pub fn faults(&self) -> &Faults<JobFault> {
         &self.faults
     }
@@ -124,8 +132,29 @@ impl Rufio {
     }
 }
 
-/// Jobs may have waited for the BMC Machine they name.
-fn wake_jobs_of(jobs: &Store, queue: &Queue<Key>, machine: &Change<'_>) {
-    let waits = |job: &crate::engine::Object| job::machine_of(job) == *machine.key;
-    jobs.select(waits).iter().for_each(|job| queue.add(job.key()));
+impl Bmc {
+    /// A question to a BMC, or its answer, is under way. The worker waits for it, as rufio's does.
+    async fn call(&self) {
+        if !self.options.latency.is_zero() {
+            tokio::time::sleep(self.options.latency).await;
+        }
+    }
+}
+
+/// `status.conditions` of an object with one condition set to True; without a message it has none.
+fn with_condition(object: &Object, condition: &str, message: &str) -> Vec<Value> {
+    let mut conditions = conditions_of(object);
+    let mut entry = json!({ "type": condition, "status": "True" });
+    if let Some(entry) = entry.as_object_mut().filter(|_| !message.is_empty()) {
+        entry.insert("message".to_owned(), message.into());
+    }
+    match conditions.iter_mut().find(|known| known.get("type").and_then(Value::as_str) == Some(condition)) {
+        Some(known) => *known = entry,
+        None => conditions.push(entry),
+    }
+    conditions
+}
+
+fn conditions_of(object: &Object) -> Vec<Value> {
+    object.status.get("conditions").and_then(Value::as_array).cloned().unwrap_or_default()
 }

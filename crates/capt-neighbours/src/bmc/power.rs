@@ -45,6 +45,7 @@ pub struct PowerStates {
 #[derive(Default)]
 struct Inner {
     states: Mutex<BTreeMap<(String, String), Power>>,
+    calls: Mutex<BTreeMap<(String, String), u64>>,
     listeners: Mutex<Vec<Listener>>,
 }
 
@@ -72,6 +73,19 @@ impl PowerStates {
                 listener(PowerChange { namespace, name, power });
             }
         }
+    }
+
+    /// How many commands have reached the BMC behind a BMC Machine, refused ones included. Questions do not count.
+    pub fn calls(&self, namespace: &str, name: &str) -> u64 {
+        let key = (namespace.to_owned(), name.to_owned());
+        self.inner.calls.lock().get(&key).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn count_call(&self, namespace: &str, name: &str) {
+        let key = (namespace.to_owned(), name.to_owned());
+        let mut calls = self.inner.calls.lock();
+        let count = calls.entry(key).or_default();
+        *count = count.saturating_add(1);
     }
 
     /// Calls `listener` at every change from now on. It must be quick, and must not set a state.

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod bmc;
+mod bmc_power;
+mod bmc_tasks;
 mod cluster_api;
 mod ipam;
 mod scale;

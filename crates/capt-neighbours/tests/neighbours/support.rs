@@ -61,9 +61,17 @@ impl World {
         Self::with_contract(groups, "v1beta2").await
     }
 
+    /// As [`Self::new`], but what has lost its owner stays.
+    pub async fn without_collector(groups: &[Group]) -> Self {
+        Self::on(MemoryApiServer::builder().garbage_collection(false).build(), groups, "v1beta2")
+    }
+
     /// A server whose Cluster API kinds have no version newer than `contract`.
     pub async fn with_contract(groups: &[Group], contract: &'static str) -> Self {
-        let server = MemoryApiServer::new();
+        Self::on(MemoryApiServer::new(), groups, contract)
+    }
+
+    fn on(server: MemoryApiServer, groups: &[Group], contract: &'static str) -> Self {
         server.apply_manifest(include_str!("infrastructure.yaml")).unwrap();
         for text in groups.iter().flat_map(|group| group.crds()) {
             server.apply_manifest(&up_to(contract, text)).unwrap();

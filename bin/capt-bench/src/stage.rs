@@ -25,7 +25,7 @@ pub const BENCH: &str = "capt-bench";
 /// When it does not start, or refuses a kind.
 pub async fn start(programs: &Programs, folder: &Path) -> anyhow::Result<ControlPlane> {
     let names = [Program::CaptManager.name(), Program::GoCapt.name(), TINKERBELL, RUFIO, IPAM_PROVIDER];
-    let plane = ControlPlane::start(programs, folder, &names.map(User::master)).await?;
+    let plane = ControlPlane::start(programs, folder, &names.map(User::master), &[]).await?;
     let fleet = Fleet::new(plane.client(ADMIN, BENCH).await?);
     for definition in definitions()? {
         fleet.create_at("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &definition).await?;

@@ -5,6 +5,9 @@ use serde_json::{Map, Value, json};
 /// What a server says it reads and writes. Protobuf it does not, in truth.
 pub(crate) const MEDIA_TYPES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
+/// What a request may carry, in bytes.
+pub(crate) const MAX_BODY: usize = 3 * 1024 * 1024;
+
 /// A request the server refuses.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ApiError {
@@ -115,6 +118,32 @@ impl ApiError {
         let mut error = Self::new(500, "InternalError", format!("Internal error occurred: {message}"));
         error.details.causes.push(Cause { reason: "", message: message.to_string(), field: String::new() });
         error
+    }
+
+    /// A webhook with `failurePolicy: Fail` that could not be asked.
+    pub(crate) fn webhook_unreachable(webhook: &str, why: &str) -> Self {
+        Self::internal(format!("failed calling webhook \"{webhook}\": {why}"))
+    }
+
+    /// What a webhook answers that refuses with 403, as controller-runtime's do.
+    pub(crate) fn webhook_denied(webhook: &str, message: &str) -> Self {
+        Self::new(403, "Forbidden", format!("admission webhook \"{webhook}\" denied the request: {message}"))
+    }
+
+    pub(crate) fn body_too_large() -> Self {
+        let message = format!("Request entity too large: limit is {MAX_BODY}");
+        Self::new(413, "RequestEntityTooLarge", message)
+    }
+
+    /// An object of so many bytes, which etcd does not take. The server passes on what it is told: by etcd, or by its own
+    /// client for etcd, which sends no message beyond a limit of its own.
+    pub(crate) fn object_too_large(bytes: usize) -> Self {
+        const MAX_MESSAGE: usize = 2 * 1024 * 1024;
+        if bytes < MAX_MESSAGE {
+            return Self::new(500, "", "etcdserver: request is too large");
+        }
+        let sent = format!("trying to send message larger than max ({bytes} vs. {MAX_MESSAGE})");
+        Self::new(500, "", format!("rpc error: code = ResourceExhausted desc = {sent}"))
     }
 
     pub(crate) fn method_not_allowed() -> Self {

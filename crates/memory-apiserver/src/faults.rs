@@ -60,6 +60,17 @@ impl Fault {
         Self::of(Action::Refuse(Box::new(ApiError::new(code, reason, message))))
     }
 
+    /// 500, as when no webhook server can be asked and its `failurePolicy` is `Fail`: `why` is what came of the call, such
+    /// as `failed to call webhook: Post "https://…": service "x" not found`. The write has no effect.
+    pub fn webhook_unreachable(webhook: &str, why: &str) -> Self {
+        Self::of(Action::Refuse(Box::new(ApiError::webhook_unreachable(webhook, why))))
+    }
+
+    /// 403, as when a webhook of somebody else says no, in its `message`. The write has no effect.
+    pub fn webhook_denied(webhook: &str, message: &str) -> Self {
+        Self::of(Action::Refuse(Box::new(ApiError::webhook_denied(webhook, message))))
+    }
+
     /// 429 with a `Retry-After` of that many seconds.
     pub fn too_many_requests(retry_after: u32) -> Self {
         let message = "too many requests, please try again later";
@@ -281,8 +292,21 @@ impl Faults {
         table.count.store(armed.len() as u64, Ordering::Relaxed);
     }
 
-    /// Removes all faults and lets stopped users go on.
+    /// From now on the garbage collector takes up each change only after this time. What it already waits for stays due
+    /// when it was. See [`Builder::garbage_collector_delay`](crate::Builder::garbage_collector_delay).
+    pub fn delay_garbage_collector(&self, delay: Duration) {
+        self.inner.pace.set_garbage_collector(delay);
+    }
+
+    /// From now on the controllers that empty Namespaces and CRDs take up each change only after this time. See
+    /// [`Builder::namespace_controller_delay`](crate::Builder::namespace_controller_delay).
+    pub fn delay_namespace_controller(&self, delay: Duration) {
+        self.inner.pace.set_namespace_controller(delay);
+    }
+
+    /// Removes all faults, lets stopped users go on, and gives the controllers the delays they were built with.
     pub fn clear(&self) {
+        self.inner.keep_pace();
         let table = &self.inner.faults;
         table.armed.lock().clear();
         table.count.store(0, Ordering::Relaxed);

@@ -60,6 +60,12 @@ pub(crate) fn finalizers(object: &Value) -> impl Iterator<Item = &str> {
     list.into_iter().flatten().filter_map(Value::as_str)
 }
 
+/// What holds a Namespace besides its own finalizers: `spec.finalizers`.
+pub(crate) fn finalizers_of_spec(object: &Value) -> impl Iterator<Item = &str> {
+    let list = object.pointer("/spec/finalizers").and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_str)
+}
+
 pub(crate) fn has_finalizer(object: &Value, finalizer: &str) -> bool {
     finalizers(object).any(|f| f == finalizer)
 }

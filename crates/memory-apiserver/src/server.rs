@@ -2,7 +2,7 @@
 
 use crate::builtin;
 use crate::clock::Clock;
-use crate::control::{self, Work};
+use crate::control::{self, Pace, Work};
 use crate::faults::{FaultTable, Faults};
 use crate::http::Serving;
 use crate::journal::{Journal, Log, RequestLog};
@@ -23,6 +23,8 @@ pub(crate) struct Config {
     pub(crate) garbage_collection: bool,
     pub(crate) managed_fields: bool,
     pub(crate) crd_delay: Duration,
+    pub(crate) collector_delay: Duration,
+    pub(crate) namespaces_delay: Duration,
 }
 
 /// All of a server.
@@ -31,6 +33,7 @@ pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) state: Mutex<State>,
     pub(crate) faults: FaultTable,
+    pub(crate) pace: Pace,
     pub(crate) requests: RequestLog,
     registry: RwLock<Arc<Registry>>,
     work: Mutex<Option<UnboundedReceiver<Work>>>,
@@ -40,6 +43,12 @@ pub(crate) struct Inner {
 impl Inner {
     pub(crate) fn registry(&self) -> Arc<Registry> {
         self.registry.read().clone()
+    }
+
+    /// Lets the controllers be as late as the server was built with.
+    pub(crate) fn keep_pace(&self) {
+        self.pace.set_garbage_collector(self.config.collector_delay);
+        self.pace.set_namespace_controller(self.config.namespaces_delay);
     }
 
     /// Must follow every change of the kinds, under the same lock.
@@ -108,6 +117,20 @@ impl Builder {
         self
     }
 
+    /// How long after a change the garbage collector takes it up; zero by default. A real one needs from less than a second
+    /// to minutes, and until then owners are gone and what they owned is still there.
+    pub fn garbage_collector_delay(mut self, delay: Duration) -> Self {
+        self.config.collector_delay = delay;
+        self
+    }
+
+    /// How long after a change the controllers that empty Namespaces and CRDs take it up; zero by default. The real one for
+    /// Namespaces looks again only after seconds while something is left.
+    pub fn namespace_controller_delay(mut self, delay: Duration) -> Self {
+        self.config.namespaces_delay = delay;
+        self
+    }
+
     /// Builds the server.
     pub fn build(self) -> MemoryApiServer {
         let (sender, receiver) = unbounded_channel();
@@ -118,10 +141,12 @@ impl Builder {
             registry: RwLock::new(Arc::new(Registry::of(&state))),
             state: Mutex::new(state),
             faults: FaultTable::default(),
+            pace: Pace::default(),
             requests: RequestLog::default(),
             work: Mutex::new(Some(receiver)),
             started: AtomicBool::new(false),
         });
+        inner.keep_pace();
         inner.start_controllers();
         for name in builtin::NAMESPACES {
             let yaml = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n");
@@ -149,7 +174,13 @@ impl MemoryApiServer {
     /// A server to be configured.
     pub fn builder() -> Builder {
         Builder {
-            config: Config { garbage_collection: true, managed_fields: true, crd_delay: Duration::ZERO },
+            config: Config {
+                garbage_collection: true,
+                managed_fields: true,
+                crd_delay: Duration::ZERO,
+                collector_delay: Duration::ZERO,
+                namespaces_delay: Duration::ZERO,
+            },
             history: 10_000,
             journal: 50_000,
             start_time: None,

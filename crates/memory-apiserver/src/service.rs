@@ -4,7 +4,7 @@ use crate::Inner;
 use crate::api::delete::DeleteOptions;
 use crate::api::watch::Watch;
 use crate::api::{Call, Failure, Outcome, Written};
-use crate::error::{ApiError, MEDIA_TYPES};
+use crate::error::{ApiError, MAX_BODY, MEDIA_TYPES};
 use crate::faults::{Action, Stopped, Target};
 use crate::golang;
 use crate::json;
@@ -154,6 +154,9 @@ impl Inner {
             Ok(parsed) => parsed,
             Err(error) => return Ok(refused(&error)),
         };
+        if body.len() > MAX_BODY {
+            return Ok(refused(&ApiError::body_too_large()));
+        }
         self.requests.count(user, verb, &path.group, &path.resource, &path.subresource);
         let target = Target {
             user,

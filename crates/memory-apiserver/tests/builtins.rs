@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{Event, Secret};
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use memory_apiserver::MemoryApiServer;
 use serde_json::json;
+use std::time::Duration;
 
 const CORE: &str = "/api/v1/namespaces/default";
 
@@ -165,4 +166,28 @@ async fn a_body_in_protobuf_is_an_unsupported_media_type() {
     let server = MemoryApiServer::new();
     let kind = "application/vnd.kubernetes.protobuf";
     assert_eq!(raw(&server, "POST", "/api/v1/namespaces", kind, "", "k8s").await.0, 415);
+}
+
+/// As the namespace controller of kube-controller-manager does it (`pkg/controller/namespace/deletion`): Pods first, then
+/// each kind as a collection; the real one looks again after seconds, so a terminating namespace is seen by all.
+#[tokio::test(start_paused = true)]
+async fn a_late_namespace_controller_leaves_a_terminating_namespace_full_and_closed() {
+    let server = MemoryApiServer::builder().namespace_controller_delay(Duration::from_secs(8)).build();
+    post(&server, "/api/v1/namespaces", json!({"metadata": {"name": "n"}})).await;
+    let maps = "/api/v1/namespaces/n/configmaps";
+    post(&server, maps, json!({"metadata": {"name": "m"}})).await;
+    delete(&server, "/api/v1/namespaces/n", json!({})).await;
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    let (_, namespace) = get(&server, "/api/v1/namespaces/n").await;
+    assert_eq!(namespace["status"], json!({"phase": "Terminating"}), "nobody has looked at it");
+    assert_eq!(get(&server, &format!("{maps}/m")).await.0, 200);
+    let (code, status) = post(&server, maps, json!({"metadata": {"name": "new"}})).await;
+    assert_eq!((code, &status["details"]["causes"][0]["reason"]), (403, &json!("NamespaceTerminating")));
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(get(&server, "/api/v1/namespaces/n").await.0, 404);
+    let emptied: Vec<_> = server.journal().records();
+    let emptied: Vec<_> =
+        emptied.iter().filter(|r| &*r.user == "namespace-controller").map(|r| (r.verb, &*r.resource)).collect();
+    let expected = [("deletecollection", "configmaps"), ("update", "namespaces"), ("update", "namespaces")];
+    assert_eq!(emptied, expected);
 }

@@ -44,6 +44,33 @@ async fn a_fault_strikes_whom_it_is_meant_for_as_often_as_it_is_meant_to() {
     assert_eq!(server.faults().hits(fault), 2);
 }
 
+/// In the words of kube-apiserver 1.35.4, asked with a webhook whose Service does not exist (apiserver,
+/// `admission/plugin/webhook/validating/dispatcher.go`) and one that refuses (`admission/plugin/webhook/errors/statuserror.go`).
+#[tokio::test]
+async fn a_webhook_of_somebody_else_fails_or_refuses_in_the_servers_words_and_nothing_is_written() {
+    let server = start().await;
+    let why = "failed to call webhook: Post \"https://nobody.default.svc:443/validate?timeout=10s\": service \"nobody\" not found";
+    server.faults().inject(Fault::webhook_unreachable("hooks.example.com", why).verb("patch").resource("things"));
+    let patch = json!({"spec": {"size": 2}});
+    let (code, status) = merge(&server, &format!("{THINGS_PATH}/a"), patch.clone()).await;
+    let cause = format!("failed calling webhook \"hooks.example.com\": {why}");
+    let expected = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "InternalError", "code": 500,
+        "message": format!("Internal error occurred: {cause}"), "details": {"causes": [{"message": cause}]},
+    });
+    assert_eq!((code, status), (500, expected));
+
+    server
+        .faults()
+        .inject(Fault::webhook_denied("hooks.example.com", "not on a Friday").verb("patch").resource("things"));
+    let (code, status) = merge(&server, &format!("{THINGS_PATH}/a"), patch.clone()).await;
+    let expected = "admission webhook \"hooks.example.com\" denied the request: not on a Friday";
+    assert_eq!((code, message(&status), &status["reason"]), (403, expected, &json!("Forbidden")));
+
+    assert_eq!(get(&server, &format!("{THINGS_PATH}/a")).await.1["spec"]["size"], 1);
+    assert_eq!(merge(&server, &format!("{THINGS_PATH}/a"), patch).await.0, 200);
+}
+
 #[tokio::test]
 async fn any_status_can_be_answered() {
     let server = start().await;

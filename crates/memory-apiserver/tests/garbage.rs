@@ -6,6 +6,7 @@ mod common;
 use common::*;
 use memory_apiserver::MemoryApiServer;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
@@ -136,4 +137,46 @@ async fn without_a_collector_dependents_stay_and_deletion_still_works() {
     delete(&server, &format!("{MAPS}/top"), json!({"propagationPolicy": "Foreground"})).await;
     settle().await;
     assert!(!exists(&server, "top").await && exists(&server, "child").await);
+}
+
+/// `attemptToDeleteItem` of kube-controller-manager works on a queue that its watches fill: what is owned outlives its
+/// owner for as long as both take.
+#[tokio::test(start_paused = true)]
+async fn a_late_collector_leaves_dependents_without_their_owner_for_a_while() {
+    let server = MemoryApiServer::builder().garbage_collector_delay(Duration::from_secs(20)).build();
+    let top = map(&server, "top", json!([]), json!([])).await;
+    map(&server, "child", json!([owner("top", &top, false)]), json!([])).await;
+    delete(&server, &format!("{MAPS}/top"), json!({})).await;
+    tokio::time::sleep(Duration::from_secs(19)).await;
+    assert!(exists(&server, "child").await, "the collector is not there yet");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!exists(&server, "child").await, "it never came");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_collector_becomes_late_while_the_server_runs_and_catches_up() {
+    let server = MemoryApiServer::new();
+    server.faults().delay_garbage_collector(Duration::from_secs(3600));
+    map(&server, "nobodys", json!([owner("never-was", "no-uid", false)]), json!([])).await;
+    settle().await;
+    assert!(exists(&server, "nobodys").await);
+    server.faults().clear();
+    map(&server, "next", json!([owner("never-was", "no-uid", false)]), json!([])).await;
+    settle().await;
+    assert!(exists(&server, "next").await, "it works on one thing after the other, and the first is not due");
+    tokio::time::sleep(Duration::from_secs(3601)).await;
+    assert!(!exists(&server, "nobodys").await && !exists(&server, "next").await);
+}
+
+/// The collector asks again for a kind that it does not find, and decides once it is served.
+#[tokio::test]
+async fn an_owner_is_missed_as_soon_as_its_kind_is_served() {
+    let server = MemoryApiServer::new();
+    let missing = json!([{"apiVersion": "test.example.io/v1", "kind": "Thing", "name": "x", "uid": "x"}]);
+    map(&server, "child", missing, json!([])).await;
+    settle().await;
+    assert!(exists(&server, "child").await);
+    server.apply_manifest(THINGS).unwrap();
+    settle().await;
+    assert!(!exists(&server, "child").await);
 }

@@ -26,6 +26,10 @@ const LOOK: Duration = Duration::from_millis(200);
 /// The user who may do everything; every server has it.
 pub const ADMIN: &str = "admin";
 
+/// The admission plugin that lets nobody block the deletion of an owner who may not set its finalizers, nor change the
+/// owners of what he may not delete. Not on by default; on at OpenShift, for one.
+pub const OWNER_REFERENCES: &str = "OwnerReferencesPermissionEnforcement";
+
 /// A user, known by a token.
 #[derive(Clone, Debug)]
 pub struct User {
@@ -72,6 +76,8 @@ pub struct Options {
     pub prefix: String,
     /// Who may use it, besides [`ADMIN`].
     pub users: Vec<User>,
+    /// Admission plugins that are on besides those that are on by default.
+    pub admission_plugins: Vec<String>,
     /// A further authority whose client certificates it accepts, as PEM.
     pub client_authority: Option<String>,
 }
@@ -131,6 +137,9 @@ impl ApiServer {
             // In one file, whatever its size.
             "--audit-log-maxsize=1000000".to_owned(),
         ];
+        if !options.admission_plugins.is_empty() {
+            arguments.push(format!("--enable-admission-plugins={}", options.admission_plugins.join(",")));
+        }
         if let Some(authority) = &options.client_authority {
             std::fs::write(file("client-ca.crt"), authority)?;
             arguments.push(flag("--client-ca-file", &file("client-ca.crt")));

@@ -31,11 +31,17 @@ pub struct ControlPlane {
 impl ControlPlane {
     /// Starts one below `folder`, which is made; returns when it is ready.
     ///
-    /// Of kube-controller-manager run the garbage collector and the controllers of namespaces and ServiceAccounts.
+    /// `admission_plugins` are on besides those that are on by default, such as [`api_server::OWNER_REFERENCES`]. Of
+    /// kube-controller-manager run the garbage collector and the controllers of namespaces and ServiceAccounts.
     ///
     /// # Errors
     /// When one of the programs does not start.
-    pub async fn start(programs: &Programs, folder: &Path, users: &[User]) -> anyhow::Result<Self> {
+    pub async fn start(
+        programs: &Programs,
+        folder: &Path,
+        users: &[User],
+        admission_plugins: &[&str],
+    ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         let authority = Authority::new("real-control-plane")?;
         let (etcd, etcd_url) = start_etcd(programs, folder)?;
@@ -45,6 +51,7 @@ impl ControlPlane {
             etcd: etcd_url.clone(),
             prefix: "/registry".to_owned(),
             users,
+            admission_plugins: admission_plugins.iter().map(|plugin| (*plugin).to_owned()).collect(),
             client_authority: None,
         };
         let server = ApiServer::start(programs, folder, &authority, &options).await?;
@@ -75,6 +82,7 @@ impl ControlPlane {
             etcd: self.etcd_url.clone(),
             prefix: format!("/{name}"),
             users: Vec::new(),
+            admission_plugins: Vec::new(),
             client_authority: Some(authority.certificate()),
         };
         ApiServer::start(programs, &self.folder, authority, &options).await

@@ -1,7 +1,8 @@
 //! A control plane with everything CAPT lives among, each part started on its own.
 //!
 //! ```text
-//! Stage::open      etcd, kube-apiserver, kube-controller-manager; all definitions; CAPT's RBAC
+//! Stage::open      etcd, kube-apiserver with OwnerReferencesPermissionEnforcement, kube-controller-manager;
+//!                  all definitions; CAPT's RBAC
 //!   .cluster_api   Cluster API core, kubeadm bootstrap and control plane, with their webhooks
 //!   .ipam_provider the in-cluster IPAM provider
 //!   .neighbours    stand-ins for Tinkerbell and the BMCs
@@ -29,7 +30,7 @@ use anyhow::Context;
 use capt_neighbours::bmc::PowerStates;
 use capt_neighbours::crds::Group;
 use parking_lot::Mutex;
-use real_control_plane::api_server::{ADMIN, User};
+use real_control_plane::api_server::{ADMIN, OWNER_REFERENCES, User};
 use real_control_plane::audit::AuditLog;
 use real_control_plane::build::Programs;
 use real_control_plane::control_plane::ControlPlane;
@@ -95,7 +96,7 @@ impl Stage {
             User::master(CLUSTER_API),
             User::master(IPAM_PROVIDER),
         ];
-        let plane = ControlPlane::start(programs, &folder, &users).await?;
+        let plane = ControlPlane::start(programs, &folder, &users, &[OWNER_REFERENCES]).await?;
         let client = plane.client(ADMIN, "capt-e2e").await?;
         let audits = Arc::new(Mutex::new(vec![plane.audit()]));
         let stage = Self {

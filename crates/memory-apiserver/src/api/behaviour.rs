@@ -1,7 +1,7 @@
 //! What particular kinds fill in, keep, and refuse.
 
 use crate::crd;
-use crate::error::FieldError;
+use crate::error::{FieldError, FieldErrorKind};
 use crate::kind::Behaviour;
 use crate::meta;
 use serde_json::{Map, Value, json};
@@ -83,10 +83,12 @@ pub(super) fn check(new: &Value, old: Option<&Value>, behaviour: Behaviour, erro
                 errors.push(FieldError::invalid("type", &json!(meta::text(new, "type")), "field is immutable"));
             }
             check_keys(new, &["data"], errors);
+            check_size(new, &["data"], "data", errors);
             check_immutable(new, old, &["data"], errors);
         }
         Behaviour::ConfigMap => {
             check_keys(new, &["data", "binaryData"], errors);
+            check_size(new, &["data", "binaryData"], "[]", errors);
             check_immutable(new, old, &["data", "binaryData"], errors);
         }
         Behaviour::Lease => {
@@ -120,6 +122,26 @@ fn check_keys(object: &Value, members: &[&str], errors: &mut Vec<FieldError>) {
                 errors.push(FieldError::invalid(format!("{member}[{key}]"), &json!(key), CONFIG_KEY));
             }
         }
+    }
+}
+
+/// All values together may be no longer than this; the keys do not count.
+const MAX_DATA: usize = 1024 * 1024;
+
+/// Refuses data that is too long. Only a ConfigMap's `data` is kept as it is, all else in base64.
+fn check_size(object: &Value, members: &[&str], field: &str, errors: &mut Vec<FieldError>) {
+    let plain = meta::text(object, "kind") == "ConfigMap";
+    let length = |member: &str, text: &str| {
+        if plain && member == "data" { text.len() } else { text.trim_end_matches('=').len() * 3 / 4 }
+    };
+    let values = members.iter().flat_map(|member| {
+        let map = object.get(*member).and_then(Value::as_object);
+        map.into_iter().flatten().filter_map(|(_, v)| v.as_str()).map(move |text| length(member, text))
+    });
+    if values.sum::<usize>() > MAX_DATA {
+        let mut error = FieldError::forbidden(field, format!("may not be more than {MAX_DATA} bytes"));
+        error.kind = FieldErrorKind::TooLong;
+        errors.push(error);
     }
 }
 

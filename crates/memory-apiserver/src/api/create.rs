@@ -15,7 +15,8 @@ use std::sync::Arc;
 impl Call<'_> {
     /// Creates an object from the body of a request.
     pub(crate) fn create(&self, body: Value, duplicates: Vec<String>) -> Result<Written, Failure> {
-        self.check_namespace()?;
+        let given = [meta::name(&body), meta::meta_text(&body, "generateName")];
+        self.check_namespace(given.into_iter().find(|name| !name.is_empty()).unwrap_or("Unknown"))?;
         if !meta::meta_text(&body, "resourceVersion").is_empty() && meta::meta_text(&body, "resourceVersion") != "0" {
             return Err(ApiError::new(500, "", "resourceVersion should not be set on objects to be created").into());
         }
@@ -95,12 +96,13 @@ impl Call<'_> {
         });
         let committed = committed.map_err(|refused| match refused {
             Refused::Raced => exists().into(),
-            other => self.refusal(&other),
+            other => Call { name: &name, ..*self }.refusal(&other),
         })?;
         if let Some(definition) = definition {
             let mut state = self.inner.state.lock();
             state.add_resource(definition);
             self.inner.rebuild_registry(&state);
+            state.kind_served();
         }
         Ok(Written { code: 201, object: Outcome::Object(committed.object), answer_lost: committed.answer_lost })
     }
@@ -119,8 +121,8 @@ impl Call<'_> {
         }
     }
 
-    /// A real server looks for the namespace before it looks at the object.
-    pub(super) fn check_namespace(&self) -> Result<(), Failure> {
+    /// A real server looks at the namespace before it looks at the object; `name` is what it calls the object.
+    pub(super) fn check_namespace(&self, name: &str) -> Result<(), Failure> {
         let Some(namespace) = self.namespace else {
             if self.kind().namespaced {
                 return Err(ApiError::bad_request("an empty namespace may not be set during creation").into());
@@ -130,6 +132,9 @@ impl Call<'_> {
         let state = self.inner.state.lock();
         match state.namespace(namespace) {
             None => Err(self.refusal(&Refused::NamespaceMissing)),
+            Some(object) if meta::is_terminating(&object.value) => {
+                Err(Call { name, ..*self }.refusal(&Refused::NamespaceTerminating))
+            }
             Some(_) => Ok(()),
         }
     }

@@ -115,6 +115,7 @@ impl<'a> Call<'a> {
         match refused {
             Refused::Stopped(stopped) => Failure::Stopped(*stopped),
             Refused::Raced => ApiError::stale(self.kind().group_resource(), self.name).into(),
+            Refused::TooLarge(bytes) => ApiError::object_too_large(*bytes).into(),
             Refused::ResourceGone => ApiError::no_such_path().into(),
             Refused::NamespaceMissing => {
                 let namespaces = crate::error::GroupResource { group: "", resource: "namespaces" };

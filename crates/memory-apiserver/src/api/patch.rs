@@ -68,7 +68,7 @@ impl Call<'_> {
                 if !self.subresource.is_empty() {
                     return Err(self.not_found().into());
                 }
-                self.check_namespace()?;
+                self.check_namespace(self.name)?;
                 let asked_uid = meta::uid(&config);
                 if !asked_uid.is_empty() {
                     let why = format!(

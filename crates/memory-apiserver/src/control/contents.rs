@@ -1,15 +1,14 @@
-//! Namespaces and CRDs go when what is in them has gone.
+//! CRDs go when their objects have gone; the last step of both, a CRD's and a Namespace's.
 
 use super::exactly;
+use super::namespace::USER;
 use crate::Inner;
 use crate::crd;
 use crate::kind::Behaviour;
 use crate::meta;
-use crate::store::{Object, ObjectKey, Refused, ResourceId, Route, Write};
+use crate::store::{ObjectKey, Refused, ResourceId, Route, Write};
 use serde_json::{Value, json};
 use std::sync::Arc;
-
-const USER: &str = "namespace-controller";
 
 impl Inner {
     /// A namespace or CRD is being deleted: its contents go first.
@@ -18,52 +17,49 @@ impl Inner {
         if !meta::is_terminating(&object.value) {
             return;
         }
-        let contents: Vec<ObjectKey> = match route.kind.behaviour {
-            Behaviour::Namespace => self.contents_of_namespace(object.name()),
-            Behaviour::Definition => self.defined(&object.value).map(|id| self.contents_of(id, "")).unwrap_or_default(),
-            _ => return,
-        };
-        for content in &contents {
-            if let Some((route, object)) = self.stored(content)
-                && !meta::is_terminating(&object.value)
-            {
-                self.delete_as(USER, &route, &object, &exactly(&object));
+        match route.kind.behaviour {
+            Behaviour::Namespace => self.empty_namespace(&route, &object),
+            Behaviour::Definition => {
+                let defined = self.defined(&object.value);
+                let contents = defined.map(|id| self.contents_of(id, "")).unwrap_or_default();
+                for content in &contents {
+                    if let Some((route, object)) = self.stored(content)
+                        && !meta::is_terminating(&object.value)
+                    {
+                        self.delete_as(USER, "delete", &route, &object, &exactly(&object));
+                    }
+                }
+                self.finish_container(&route, object.name());
             }
+            _ => {}
         }
-        self.finish_container(&route, &object);
     }
 
     /// An object is gone: perhaps it was the last of a namespace or CRD that waits for that.
     pub(super) fn content_gone(&self, namespace: Option<&str>, key: &ObjectKey) {
         if let Some(name) = namespace {
-            let id = self.state.lock().namespaces();
-            self.finish_if_waiting(&ObjectKey { resource: id, key: name.into() });
+            self.namespace_content_gone(name, key);
         }
         let registry = self.registry();
         let definitions = registry.find_any(crate::builtin::EXTENSIONS, crate::builtin::DEFINITIONS);
         let defined = registry.routes.iter().find(|route| route.id == key.resource).filter(|r| r.kind.is_custom());
         if let (Some(definitions), Some(defined)) = (definitions, defined) {
             let name: Arc<str> = format!("{}.{}", defined.kind.plural, defined.kind.group).into();
-            self.finish_if_waiting(&ObjectKey { resource: definitions.id, key: name });
-        }
-    }
-
-    fn finish_if_waiting(&self, key: &ObjectKey) {
-        if let Some((route, object)) = self.stored(key)
-            && meta::is_terminating(&object.value)
-        {
-            self.finish_container(&route, &object);
+            let definition = self.stored(&ObjectKey { resource: definitions.id, key: name });
+            if let Some((route, object)) = definition.filter(|(_, object)| meta::is_terminating(&object.value)) {
+                self.finish_container(&route, object.name());
+            }
         }
     }
 
     /// Lets an empty namespace or CRD go.
-    fn finish_container(&self, route: &Route, object: &Arc<Object>) {
+    pub(super) fn finish_container(&self, route: &Route, name: &str) {
         let mut state = self.state.lock();
-        let Some(current) = state.get(route.id, &crate::store::key_of(None, object.name())).cloned() else { return };
+        let Some(current) = state.get(route.id, name).cloned() else { return };
         let mut new = current.value.as_ref().clone();
         let defined = match route.kind.behaviour {
             Behaviour::Namespace => {
-                let prefix = format!("{}/", object.name());
+                let prefix = format!("{name}/");
                 let occupied =
                     |r: &crate::store::Resource| r.kind.namespaced && r.objects_under(&prefix).next().is_some();
                 if state.resources.values().any(occupied) {
@@ -94,14 +90,14 @@ impl Inner {
             resource: route.id,
             version: route.version,
             subresource: "finalize",
-            key: object.name(),
+            key: name,
             expected: Some(&current),
             new: held.then(|| (new, current.managers.clone())),
             code: 200,
             now: self.clock.now(),
         });
         if let Err(Refused::Raced) = committed {
-            tracing::debug!(name = object.name(), "changed while it was finished");
+            tracing::debug!(name, "changed while it was finished");
         }
         if let (false, Some(id)) = (held, defined) {
             state.remove_resource(id);
@@ -116,16 +112,7 @@ impl Inner {
         route.kind.is_custom().then_some(route.id)
     }
 
-    fn contents_of_namespace(&self, name: &str) -> Vec<ObjectKey> {
-        let prefix = format!("{name}/");
-        let ids: Vec<ResourceId> = {
-            let state = self.state.lock();
-            state.resources.iter().filter(|(_, r)| r.kind.namespaced).map(|(id, _)| *id).collect()
-        };
-        ids.into_iter().flat_map(|id| self.contents_of(id, &prefix)).collect()
-    }
-
-    fn contents_of(&self, id: ResourceId, prefix: &str) -> Vec<ObjectKey> {
+    pub(super) fn contents_of(&self, id: ResourceId, prefix: &str) -> Vec<ObjectKey> {
         let state = self.state.lock();
         let Some(resource) = state.resources.get(&id) else { return Vec::new() };
         resource.objects_under(prefix).map(|(key, _)| ObjectKey { resource: id, key: key.clone() }).collect()

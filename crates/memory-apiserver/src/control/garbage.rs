@@ -53,7 +53,7 @@ impl Inner {
         } else {
             Propagation::Background
         });
-        self.delete_as(USER, &route, &object, &options);
+        self.delete_as(USER, "delete", &route, &object, &options);
     }
 
     fn owner(&self, reference: &Value, route: &Route, object: &Object) -> Owner {
@@ -80,6 +80,14 @@ impl Inner {
     /// An owner is gone: its dependents are judged anew.
     pub(super) fn owner_gone(&self, uid: &str) {
         for key in self.dependents_of(uid) {
+            self.collect(&key);
+        }
+    }
+
+    /// Owners that could not be looked for may be found, or found missing, now.
+    pub(super) fn judge_all(&self) {
+        let dependents = self.state.lock().all_dependents();
+        for key in dependents {
             self.collect(&key);
         }
     }

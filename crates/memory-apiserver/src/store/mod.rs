@@ -20,6 +20,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
+/// What etcd takes in one request unless it is told otherwise (`--max-request-bytes`).
+const MAX_STORED: usize = 1536 * 1024;
+
 /// Names a resource's storage; never used again after the resource is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ResourceId(u32);
@@ -110,6 +113,8 @@ pub(crate) enum Refused {
     ResourceGone,
     NamespaceMissing,
     NamespaceTerminating,
+    /// More than etcd takes, in bytes.
+    TooLarge(usize),
     /// The user may write no more (a fault).
     Stopped(Stopped),
 }
@@ -188,6 +193,16 @@ impl State {
         self.dependents.get(uid).map(|keys| keys.iter().cloned().collect()).unwrap_or_default()
     }
 
+    /// Every object that names an owner.
+    pub(crate) fn all_dependents(&self) -> BTreeSet<ObjectKey> {
+        self.dependents.values().flatten().cloned().collect()
+    }
+
+    /// Tells the controllers that a kind is served that was not.
+    pub(crate) fn kind_served(&self) {
+        let _ = self.work.send(Work::KindServed);
+    }
+
     /// The one place where anything changes.
     pub(crate) fn commit(&mut self, write: Write<'_>) -> Result<Committed, Refused> {
         if let Some(stopped) = self.stops.of(write.user) {
@@ -206,6 +221,12 @@ impl State {
             let object = self.namespace(namespace).ok_or(Refused::NamespaceMissing)?;
             if meta::is_terminating(&object.value) {
                 return Err(Refused::NamespaceTerminating);
+            }
+        }
+        if let Some((value, _)) = &write.new {
+            let bytes = weight(value);
+            if bytes > MAX_STORED {
+                return Err(Refused::TooLarge(bytes));
             }
         }
         let key: Arc<str> = current.map_or_else(|| write.key.into(), |(key, _)| key.clone());
@@ -351,6 +372,17 @@ impl State {
                 let _ = self.work.send(Work::Terminating(key.clone()));
             }
         }
+    }
+}
+
+/// About how many bytes of JSON a value is. Escapes are not counted: this is asked at every write.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 4,
+        Value::Number(_) => 8,
+        Value::String(text) => text.len() + 2,
+        Value::Array(list) => list.iter().map(|item| weight(item) + 1).sum::<usize>() + 2,
+        Value::Object(map) => map.iter().map(|(key, item)| key.len() + 4 + weight(item)).sum::<usize>() + 2,
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Step {
     pub content_type: Option<String>,
     /// Repeat until this status is answered; only the last answer counts.
     pub until: Option<u64>,
+    /// Repeat until the answer has something at this JSON pointer; only the last answer counts.
+    pub until_there: Option<String>,
     /// Sends apiVersion and kind only if the case writes them.
     pub bare: bool,
     /// Asked for its effect or for later variables; its answer is not compared.
@@ -66,12 +68,12 @@ impl Step {
         let request = options.keys().find(|key| key.contains(' ')).expect("VERB path").clone();
         let body = options.shift_remove(&request).unwrap();
         let mut text = |key: &str| options.shift_remove(key).map(|value| value.as_str().unwrap().to_owned());
-        let (accept, content_type) = (text("accept"), text("type"));
+        let (accept, content_type, until_there) = (text("accept"), text("type"), text("until-there"));
         let until = options.shift_remove("until").map(|value| value.as_u64().unwrap());
         let only = options.shift_remove("only").map(|value| serde_json::from_value(value).unwrap());
         let mut flag = |key: &str| options.shift_remove(key).is_some_and(|value| value.as_bool().unwrap());
         let (bare, silent) = (flag("bare"), flag("silent"));
         assert!(options.is_empty(), "unknown options at {request}: {options:?}");
-        Self { request, body, accept, content_type, until, bare, silent, only }
+        Self { request, body, accept, content_type, until, until_there, bare, silent, only }
     }
 }

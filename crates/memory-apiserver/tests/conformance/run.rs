@@ -45,7 +45,8 @@ struct Variables<'a> {
 }
 
 impl Variables<'_> {
-    /// Replaces `{ns}`, `{u}`, the collections' paths, and `{N/pointer}`: a value of the answer to step N.
+    /// Replaces `{ns}`, `{u}`, the collections' paths, `{N bytes}`: that many letters, and `{N/pointer}`: a value of the
+    /// answer to step N.
     fn fill(&self, text: &str) -> String {
         let group = "/apis/conformance.example.com/v1";
         let ns = self.namespace;
@@ -57,6 +58,9 @@ impl Variables<'_> {
             .replace("{crd}", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
             .replace("{ns}", ns)
             .replace("{u}", self.unique);
+        if let Some(bytes) = text.strip_prefix('{').and_then(|text| text.strip_suffix(" bytes}")) {
+            text = "x".repeat(bytes.parse().unwrap());
+        }
         for (index, answer) in self.answers.iter().enumerate() {
             let start = format!("{{{}/", index + 1);
             while let Some(at) = text.find(&start) {
@@ -84,12 +88,14 @@ async fn ask(target: &Target, step: &Step, variables: &Variables<'_>) -> Value {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
         let answer = ask_once(target, step, variables).await;
-        if step.until.is_none_or(|code| answer["code"] == code) {
+        let there = |pointer: &String| answer["body"].pointer(pointer).is_some();
+        if step.until.is_none_or(|code| answer["code"] == code) && step.until_there.as_ref().is_none_or(there) {
             return answer;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    json!({"code": 0, "body": format!("never answered by {:?}", step.until)})
+    let (code, pointer) = (step.until, &step.until_there);
+    json!({"code": 0, "body": format!("never answered by {code:?} with {pointer:?}")})
 }
 
 async fn ask_once(target: &Target, step: &Step, variables: &Variables<'_>) -> Value {

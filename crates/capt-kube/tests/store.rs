@@ -124,6 +124,55 @@ async fn a_relist_does_not_bring_back_what_we_deleted_meanwhile() {
 }
 
 #[tokio::test]
+async fn a_kind_that_was_not_served_for_a_while_gets_its_very_objects_back() {
+    let store = Templates::new(());
+    store.observed(object("a", 10));
+    assert_eq!(store.clear().len(), 1);
+    store.relist_begins();
+    assert!(store.relisted(object("a", 10)).is_some(), "the same object, by UID and version");
+    store.relist_ends();
+    assert_eq!(version(&store).as_deref(), Some("10"));
+    assert!(store.observed(object("a", 9)).is_none(), "and it is as well known as before");
+}
+
+#[tokio::test]
+async fn a_list_of_what_is_there_now_heals_whatever_was_believed_before() {
+    let store = Templates::new(());
+    store.observed(object("a", 10));
+    store.relist_begins();
+    assert_eq!(store.relist_ends().0.len(), 1, "a list without it");
+    store.relist_begins();
+    assert!(store.relisted(object("a", 10)).is_some(), "a later list with it");
+    store.relist_ends();
+    assert_eq!(version(&store).as_deref(), Some("10"));
+}
+
+#[tokio::test]
+async fn a_server_that_was_restored_from_a_snapshot_takes_the_store_back_with_it() {
+    let store = Templates::new(());
+    store.observed(object("a", 10));
+    store.observed(named("u", "u", 12));
+    store.gone(&ObjectKey::new("ns", "u"), "u");
+    store.relist_begins();
+    assert!(store.relisted(object("a", 7)).is_some(), "else we decide on what never was, until a restart");
+    assert!(store.relisted(named("u", "u", 5)).is_some(), "its deletion never was, either");
+    store.relist_ends();
+    assert_eq!(version(&store).as_deref(), Some("7"));
+    assert!(store.observed(object("a", 8)).is_some(), "the new history goes on from there");
+}
+
+#[tokio::test]
+async fn an_answer_during_a_relist_is_newer_than_its_list() {
+    let store = Templates::new(());
+    store.observed(object("a", 10));
+    store.relist_begins();
+    store.answered(object("a", 11));
+    assert!(store.relisted(object("a", 10)).is_none());
+    store.relist_ends();
+    assert_eq!(version(&store).as_deref(), Some("11"));
+}
+
+#[tokio::test]
 async fn an_aborted_relist_drops_nothing() {
     let store = Templates::new(());
     store.observed(object("a", 10));

@@ -150,6 +150,26 @@ async fn a_kind_that_vanishes_takes_its_objects_along_and_may_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_kind_that_is_denied_for_long_and_served_again_brings_its_objects_back() {
+    let server = MemoryApiServer::new();
+    apply(&server, &core_kinds());
+    server.apply_manifest(&hardware("h")).unwrap();
+    let denies = Arc::new(AtomicBool::new(false));
+    let client = denying(&server, {
+        let denies = denies.clone();
+        move |path| denies.load(SeqCst) && path.starts_with("/apis/tinkerbell.org")
+    });
+    let running = start_with(client, Settings::default());
+    let ports = running.manager.ports();
+    until("Hardware", SOON, || ports.hardware(&key("h")).is_some()).await;
+    denies.store(true, SeqCst);
+    server.faults().drop_watches(None);
+    until("believed to be gone", Duration::from_secs(180), || ports.hardware(&key("h")).is_none()).await;
+    denies.store(false, SeqCst);
+    until("back", Duration::from_secs(60), || ports.hardware(&key("h")).is_some()).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn kinds_are_found_even_where_definitions_may_not_be_read() {
     let server = MemoryApiServer::new();
     let forbidden = Fault::status(403, "Forbidden", "no");

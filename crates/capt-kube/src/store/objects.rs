@@ -70,6 +70,15 @@ impl<K: Resource> Entry<K> {
     }
 }
 
+/// Where an object comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// From an answer or an event, which may be late.
+    Told,
+    /// From a list that began after all that is known of the object.
+    Listed,
+}
+
 struct Tombstone {
     uid: Box<str>,
     version: u64,
@@ -153,7 +162,7 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
 
     /// Takes in an object from the watch.
     pub fn observed(&self, object: Guarded<K>) -> Option<Change<K>> {
-        self.inner.write().put(object)
+        self.inner.write().put(object, Source::Told)
     }
 
     /// Takes in an object that the server returned to a request of ours.
@@ -163,18 +172,18 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
         for relist in inner.relists_of(&key) {
             relist.answered(key.clone());
         }
-        inner.put(object)
+        inner.put(object, Source::Told)
     }
 
     /// Takes in that an object was deleted, from the watch: `last` is its last state.
     pub fn deleted(&self, last: &Guarded<K>) -> Option<Change<K>> {
         let key = Arc::new(ObjectKey::of(last.meta()));
-        self.inner.write().bury(&key, last.uid(), version(last.resource_version()))
+        self.inner.write().learn_burial(&key, last.uid(), version(last.resource_version()))
     }
 
     /// Takes in that the object with this UID is gone, from an answer.
     pub fn gone(&self, key: &ObjectKey, uid: &str) -> Option<Change<K>> {
-        self.inner.write().bury(&Arc::new(key.clone()), uid, 0)
+        self.inner.write().learn_burial(&Arc::new(key.clone()), uid, 0)
     }
 
     /// A relist begins.
@@ -191,10 +200,14 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
     pub fn relisted(&self, object: Guarded<K>) -> Option<Change<K>> {
         let mut inner = self.inner.write();
         let key = ObjectKey::of(object.meta());
+        let mut source = Source::Listed;
         for relist in inner.relists_of(&key) {
             relist.listed(key.clone());
+            if !relist.knows_better(&key) {
+                source = Source::Told;
+            }
         }
-        inner.put(object)
+        inner.put(object, source)
     }
 
     /// A relist is complete: what it did not hold has vanished. Objects that an answer brought during the relist may
@@ -209,6 +222,10 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
         let Some(relist) = inner.relists.remove(&namespace.map(Into::into)) else {
             return (Vec::new(), Vec::new());
         };
+        if relist.count_returned() > 0 {
+            tracing::warn!(kind = std::any::type_name::<K>(), objects = relist.count_returned(),
+                "the server has objects that were gone or newer before, as after its database was restored");
+        }
         let concerned = |key: &ObjectKey| namespace.is_none_or(|namespace| namespace == key.namespace);
         let missing = inner.objects.keys().filter(|key| concerned(key) && !relist.lists(key));
         let missing: Vec<_> = missing.cloned().collect();
@@ -217,12 +234,15 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
         (changes, doubtful.iter().map(|key| (**key).clone()).collect())
     }
 
-    /// Forgets everything: the server serves the kind no longer.
+    /// Forgets everything: the server serves the kind no longer. If it does so again, the objects may be the same ones:
+    /// a definition that is not served for a while keeps what is stored under it.
     pub fn clear(&self) -> Vec<Change<K>> {
         let mut inner = self.inner.write();
         inner.relists.clear();
-        let keys: Vec<_> = inner.objects.keys().cloned().collect();
-        keys.iter().filter_map(|key| inner.vanish(key)).collect()
+        inner.tombstones.clear();
+        inner.buried.clear();
+        let objects: Vec<_> = inner.objects.drain().collect();
+        objects.into_iter().filter_map(|(key, entry)| inner.changed(key, entry.object.ok(), None)).collect()
     }
 }
 
@@ -233,17 +253,26 @@ impl<K: Resource, I: Index<K>> Inner<K, I> {
         self.relists.iter_mut().filter(move |(namespace, _)| concerned(namespace.as_deref())).map(|(_, relist)| relist)
     }
 
-    /// The one rule: nothing older replaces anything newer, and nothing deleted comes back.
-    fn put(&mut self, object: Guarded<K>) -> Option<Change<K>> {
+    /// The one rule: nothing older replaces anything newer, and nothing deleted comes back; but a list of what is there
+    /// now knows better than everything that was known when it began.
+    fn put(&mut self, object: Guarded<K>, source: Source) -> Option<Change<K>> {
         let key = ObjectKey::of(object.meta());
         let new_version = version(object.resource_version());
-        if self.objects.get(&key).is_some_and(|entry| entry.version >= new_version) {
+        let known = self.objects.get(&key).map(|entry| entry.version);
+        if known == Some(new_version) {
             return None;
         }
-        if let Some(tombstone) = self.tombstones.get(&key)
-            && (tombstone.version >= new_version || *tombstone.uid == *object.uid())
-        {
-            return None;
+        let is_newer = known.is_some_and(|known| known > new_version);
+        let is_buried = self
+            .tombstones
+            .get(&key)
+            .is_some_and(|tombstone| tombstone.version >= new_version || *tombstone.uid == *object.uid());
+        if is_newer || is_buried {
+            if source == Source::Told {
+                return None;
+            }
+            self.tombstones.remove(&key);
+            self.relists_of(&key).for_each(Relist::returned);
         }
         let entry = match object {
             Guarded::Valid(object) => Entry { version: new_version, object: Ok(Arc::new(object)) },
@@ -258,6 +287,14 @@ impl<K: Resource, I: Index<K>> Inner<K, I> {
         let new = entry.object();
         let old = self.objects.insert(key.clone(), entry).and_then(|entry| entry.object.ok());
         self.changed(key, old, new)
+    }
+
+    /// Somebody told that the object is gone; a list under way may not know it yet.
+    fn learn_burial(&mut self, key: &Arc<ObjectKey>, uid: &str, deleted_at: u64) -> Option<Change<K>> {
+        for relist in self.relists_of(key) {
+            relist.buried((**key).clone());
+        }
+        self.bury(key, uid, deleted_at)
     }
 
     fn bury(&mut self, key: &Arc<ObjectKey>, uid: &str, deleted_at: u64) -> Option<Change<K>> {

@@ -57,7 +57,7 @@ impl<K: Ord + Clone> Users<K> {
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = &(K, Role)> {
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &(K, Role)> {
         let (one, many) = match self {
             Self::One(only) => (Some(only), None),
             Self::Many(all) => (None, Some(all.iter())),
@@ -114,7 +114,7 @@ impl<K: Ord + Clone> AddressIndex<K> {
 
     /// Who stands in the way of giving `addr` to an interface of `except`: every other owner that uses it, in any role,
     /// ordered by owner.
-    pub fn conflicts(&self, addr: IpAddr, except: &K) -> impl Iterator<Item = (&K, Role)> {
+    pub fn conflicts(&self, addr: IpAddr, except: &K) -> impl DoubleEndedIterator<Item = (&K, Role)> {
         self.users
             .get(&addr)
             .into_iter()

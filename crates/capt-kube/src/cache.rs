@@ -69,6 +69,8 @@ pub struct Trouble {
 pub struct ShelfState<D> {
     /// Whether the kind is served and all objects are known.
     pub presence: Presence,
+    /// Whether the server once said that it does not serve the kind.
+    pub was_absent: bool,
     /// The version in use.
     pub version: D,
     /// When the watch last began with a list of all objects.
@@ -77,10 +79,17 @@ pub struct ShelfState<D> {
     pub last_event: Option<Instant>,
 }
 
+impl<D> ShelfState<D> {
+    fn is_read_again(&self) -> bool {
+        self.was_absent && self.presence == Presence::Syncing
+    }
+}
+
 impl<K: Cached> Shelf<K> {
     fn new(index: K::Index) -> Self {
         let state = ShelfState {
             presence: Presence::Syncing,
+            was_absent: false,
             version: K::DynamicType::default(),
             listed: None,
             last_event: None,
@@ -258,6 +267,21 @@ impl Cache {
         }
     }
 
+    /// Whether kinds that we cannot do without came back after they were gone, and are being read. At the start nobody works
+    /// before they are in memory.
+    pub fn is_reading(&self) -> bool {
+        [
+            self.hardware.state.borrow().is_read_again(),
+            self.workflows.state.borrow().is_read_again(),
+            self.templates.state.borrow().is_read_again(),
+            self.machines.state.borrow().is_read_again(),
+            self.clusters.state.borrow().is_read_again(),
+            self.tinkerbell_clusters.state.borrow().is_read_again(),
+            self.tinkerbell_machines.state.borrow().is_read_again(),
+        ]
+        .contains(&true)
+    }
+
     /// Takes Hardware out of the free ones while it is written. Nothing if another writer has it.
     pub fn hold_hardware(self: &Arc<Self>, key: &ObjectKey) -> Option<Held> {
         let got = self.hardware.store.index_mut(|(index, _)| index.hold(key));
@@ -366,7 +390,10 @@ impl<K: Cached> Sink<K> for Cache {
             return;
         }
         self.tell(shelf.store.clear());
-        shelf.state.send_modify(|state| state.presence = Presence::Absent);
+        shelf.state.send_modify(|state| {
+            state.presence = Presence::Absent;
+            state.was_absent = true;
+        });
         K::presence_changed(self);
     }
 

@@ -175,6 +175,19 @@ impl Stores for Ports {
     fn address_users(&self, address: IpAddr, except: &ObjectKey) -> Vec<AddressUse> {
         self.cache.addresses.lock().users(address, except)
     }
+
+    fn is_in_earnest(&self, user: &AddressUse) -> bool {
+        let cluster = match user.kind {
+            "Cluster" => Some(user.key.clone()),
+            "TinkerbellCluster" => {
+                self.tinkerbell_cluster(&user.key).and_then(|cluster| crate::wake::cluster_of(&*cluster))
+            }
+            _ => return true,
+        };
+        let Some(cluster) = cluster else { return false };
+        let machines = self.cache.tinkerbell_machines.store.lookup(|(by_cluster, _)| by_cluster.members(&cluster));
+        machines.iter().any(|machine| !machine.spec.hardware_name.is_empty())
+    }
 }
 
 impl Api for Ports {

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use capt_api::contract::{OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL};
+use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
 use capt_api::kube_core::{Expression, Selector, SelectorExt};
 use capt_api::meta::{Meta, ObjectKey};
 use capt_api::tinkerbell::Hardware;
@@ -156,5 +157,57 @@ fn check(cache: &Cache, ports: &impl Stores, held: Vec<ObjectKey>) {
             all.iter().filter(|hardware| hardware.addresses().any(|a| a == text)).map(|h| h.key()).collect();
         let users = ports.address_users(text.parse().unwrap(), &ObjectKey::new("", ""));
         assert_eq!(users.into_iter().map(|user| user.key).collect::<Vec<_>>(), expected);
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_all_servers_have_as_gateway_is_looked_up_without_a_list_of_them() {
+    let cache = Arc::new(Cache::new());
+    let ports = offline_ports(&cache);
+    for n in 0..5_000 {
+        let text = format!(
+            r#"{{"metadata": {{"namespace": "ns", "name": "h{n}", "uid": "u{n}", "resourceVersion": "1"}},
+                "spec": {{"interfaces": [{{"dhcp": {{"mac": "02:00:00:00:00:01", "ip": {{"address": "10.1.{}.{}",
+                    "netmask": "255.255.0.0", "gateway": "10.0.0.1"}}}}}}]}}}}"#,
+            n / 250,
+            n % 250
+        );
+        cache.answered::<Hardware>(serde_json::from_str(&text).unwrap());
+    }
+    let users = ports.address_users("10.0.0.1".parse().unwrap(), &ObjectKey::new("ns", "h0"));
+    assert!(
+        !users.is_empty() && users.len() <= 16,
+        "{} users are told, and each look holds up every other",
+        users.len()
+    );
+    assert!(users.iter().all(|user| user.role == "gateway" && user.key.name != "h0"));
+}
+
+/// A TinkerbellCluster of another namespace that names `10.0.0.7` as its endpoint.
+fn strange_cluster() -> Guarded<TinkerbellCluster> {
+    let cluster = json!({
+        "metadata": {"namespace": "tenant", "name": "c", "uid": "c", "resourceVersion": "1",
+            "labels": {"cluster.x-k8s.io/cluster-name": "c"}},
+        "spec": {"controlPlaneEndpoint": {"host": "10.0.0.7", "port": 6443}}
+    });
+    serde_json::from_str(&cluster.to_string()).unwrap()
+}
+
+#[tokio::test]
+async fn a_cluster_is_in_earnest_about_its_endpoint_once_a_machine_of_it_holds_a_server() {
+    let cache = Arc::new(Cache::new());
+    let ports = offline_ports(&cache);
+    cache.answered::<TinkerbellCluster>(strange_cluster());
+    let users = ports.address_users("10.0.0.7".parse().unwrap(), &ObjectKey::new("ns", "h"));
+    let [user] = users.as_slice() else { panic!("one user: {users:?}") };
+    assert!(!ports.is_in_earnest(user), "whoever may make TinkerbellClusters would block any address");
+    for (version, hardware, earnest) in [(2, "", false), (3, "h", true)] {
+        let machine = json!({
+            "metadata": {"namespace": "tenant", "name": "m", "uid": "m", "resourceVersion": version.to_string(),
+                "labels": {"cluster.x-k8s.io/cluster-name": "c"}},
+            "spec": {"hardwareName": hardware}
+        });
+        cache.answered::<TinkerbellMachine>(serde_json::from_str(&machine.to_string()).unwrap());
+        assert_eq!(ports.is_in_earnest(user), earnest, "a machine with Hardware {hardware:?}");
     }
 }

@@ -111,6 +111,12 @@ pub trait Stores: Send + Sync {
     /// Who uses this address, as an address of Hardware (also one being written right now), as a gateway or as a
     /// control-plane endpoint; `except` is the Hardware it is meant for.
     fn address_users(&self, address: IpAddr, except: &ObjectKey) -> Vec<AddressUse>;
+    /// Whether there is more to this use than a name that somebody wrote down: an endpoint counts once a machine of its
+    /// cluster holds a server.
+    fn is_in_earnest(&self, user: &AddressUse) -> bool {
+        let _ = user;
+        true
+    }
 }
 
 /// How a write, or the one read we make, went wrong. The text is the server's and holds no secret.

@@ -14,7 +14,10 @@ use parking_lot::Mutex;
 
 use super::Index;
 
-/// An object that uses addresses.
+/// Of so many Hardware with one address it is told who they are.
+const FEW: usize = 8;
+
+/// An object that uses addresses. Hardware is the least of them, so that it stands first where they are ordered.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Owner {
     /// A server, by its interfaces.
@@ -33,12 +36,19 @@ pub struct Addresses {
 }
 
 impl Addresses {
-    /// Who uses the address, but for the Hardware it is meant for.
+    /// Who uses the address, but for the Hardware it is meant for: first who is about to get it, then up to [`FEW`] Hardware,
+    /// then all endpoints. A gateway may have tens of thousands of users, and nobody needs to know them all.
     pub fn users(&self, address: IpAddr, except: &ObjectKey) -> Vec<AddressUse> {
         let except = Arc::new(except.clone());
         let held = self.held.get(&address).filter(|holder| **holder != *except);
         let mut users: Vec<_> = held.map(|holder| in_use("Hardware", holder, "address")).into_iter().collect();
-        for (owner, role) in self.index.conflicts(address, &Owner::Hardware(except)) {
+        let except = Owner::Hardware(except);
+        let is_hardware = |(owner, _): &(&Owner, Role)| matches!(owner, Owner::Hardware(_));
+        let conflicts = || self.index.conflicts(address, &except);
+        let hardware = conflicts().take_while(is_hardware).take(FEW);
+        // Ordered by owner: Hardware comes before clusters, and so last when read from the end.
+        let endpoints = conflicts().rev().take_while(|user| !is_hardware(user));
+        for (owner, role) in hardware.chain(endpoints) {
             let (kind, key) = match owner {
                 Owner::Hardware(key) => ("Hardware", key),
                 Owner::TinkerbellCluster(key) => ("TinkerbellCluster", key),
@@ -50,7 +60,8 @@ impl Addresses {
                 Role::Endpoint => "control-plane endpoint",
             };
             let user = in_use(kind, key, role);
-            if !users.contains(&user) {
+            // Whoever is about to get it may have it by now.
+            if users.first() != Some(&user) {
                 users.push(user);
             }
         }

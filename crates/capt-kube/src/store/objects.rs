@@ -223,8 +223,11 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
             return (Vec::new(), Vec::new());
         };
         if relist.count_returned() > 0 {
-            tracing::warn!(kind = std::any::type_name::<K>(), objects = relist.count_returned(),
-                "the server has objects that were gone or newer before, as after its database was restored");
+            tracing::warn!(
+                kind = std::any::type_name::<K>(),
+                objects = relist.count_returned(),
+                "the server has objects that were gone or newer before, as after its database was restored"
+            );
         }
         let concerned = |key: &ObjectKey| namespace.is_none_or(|namespace| namespace == key.namespace);
         let missing = inner.objects.keys().filter(|key| concerned(key) && !relist.lists(key));

@@ -59,7 +59,9 @@ pub fn why(world: &World, claim: &IPAddressClaim, now: Timestamp) -> Finding {
         PoolView::Unknown => {}
     }
     let taken_up = claim.metadata.finalizers.iter().flatten().any(|finalizer| finalizer != CLAIM_FINALIZER);
-    let age = claim.metadata.creation_timestamp.as_ref().map(|created| now.duration_since(created.0).unsigned_abs());
+    // The server's clock and ours may disagree: what was made in our future is new.
+    let age = |created: Timestamp| Duration::try_from(now.duration_since(created)).unwrap_or_default();
+    let age = claim.metadata.creation_timestamp.as_ref().map(|created| age(created.0));
     let silence = world.settings.provider_silence;
     if !taken_up && said.is_none() && age.is_some_and(|age| age >= silence) {
         let message = format!("no IPAM provider has taken up IPAddressClaim {key} for {pool}: is it running?");

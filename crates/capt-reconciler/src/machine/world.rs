@@ -242,7 +242,8 @@ pub fn observe(stores: &impl Stores, key: &ObjectKey, pass: &Pass, settings: &Ar
     if let (Some(hardware), Some(address)) = (&world.hardware, &world.address)
         && let Some(address) = capt_ipam_core::canonical(&address.spec.address)
     {
-        world.address_users = stores.address_users(address, &hardware.key());
+        let users = stores.address_users(address, &hardware.key()).into_iter();
+        world.address_users = users.filter(|user| is_in_the_way(stores, &world.machine, user)).collect();
     }
     if world.machine.is_terminating() {
         return Some(world);
@@ -261,6 +262,11 @@ pub fn observe(stores: &impl Stores, key: &ObjectKey, pass: &Pass, settings: &Ar
         world.candidate = select::candidate(stores, &world.machine, &pass.avoid);
     }
     Some(world)
+}
+
+/// Anybody may write an endpoint into a cluster of his own. In another namespace than ours that alone takes no address away.
+fn is_in_the_way(stores: &impl Stores, machine: &TinkerbellMachine, user: &AddressUse) -> bool {
+    user.key.namespace == machine.namespace() || stores.is_in_earnest(user)
 }
 
 /// Name of the machine's Cluster, as far as anything tells.

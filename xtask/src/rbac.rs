@@ -102,8 +102,14 @@ pub const EVERYWHERE: &[Rule] = &[
     Rule {
         group: "bmc.tinkerbell.org",
         resources: &["machines"],
-        verbs: &[&["get", "patch"]],
-        reason: "what a BMC says of its server's power, one at a time; an annotation asks for a fresh look",
+        verbs: &[&["get"]],
+        reason: "what a BMC says of its server's power, one at a time, when a power-off fails or does not end",
+    },
+    Rule {
+        group: "bmc.tinkerbell.org",
+        resources: &["machines/status"],
+        verbs: &[&["patch"]],
+        reason: "powerState is set to unknown after a failed power-off, so that rufio reads it anew",
     },
     Rule {
         group: "ipam.cluster.x-k8s.io",

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::BMC_GROUP;
 
+/// The only version of rufio's kinds that is served.
+pub const API_VERSION: &str = "v1alpha1";
+
 crate::meta::kind! {
     /// A list of actions for one BMC.
     Job, "jobs", BMC_GROUP, (), |_dt| "v1alpha1", scope NamespaceResourceScope,
@@ -82,6 +85,31 @@ impl Job {
         } else {
             JobOutcome::Pending
         }
+    }
+}
+
+impl Job {
+    /// Whether rufio has said anything about it yet. It says nothing of a Job whose BMC Machine does not exist.
+    pub fn has_begun(&self) -> bool {
+        self.status.as_ref().is_some_and(|status| !status.conditions.is_empty())
+    }
+
+    /// Whether it is over: nothing of it will be done any more.
+    pub fn is_over(&self) -> bool {
+        self.outcome() != JobOutcome::Pending
+    }
+
+    /// Whether one of its actions may leave the server switched on. An action that we do not know may.
+    pub fn may_switch_on(&self) -> bool {
+        self.spec.tasks.iter().any(|action| match action.power_action.as_deref() {
+            Some("off" | "soft" | "status") => false,
+            Some(_) => true,
+            None => {
+                action.boot_device.is_none()
+                    && action.one_time_boot_device_action.is_none()
+                    && action.virtual_media_action.is_none()
+            }
+        })
     }
 }
 

@@ -126,6 +126,14 @@ pub mod reasons {
     pub const WAITING_FOR_POWER_OFF: &str = "WaitingForPowerOff";
     /// Deletion: switching the server off failed; it is tried again.
     pub const POWER_OFF_FAILED: &str = "PowerOffFailed";
+    /// Deletion: a Job that may switch the server on does not end.
+    pub const POWER_OFF_BLOCKED: &str = "PowerOffBlocked";
+    /// Deletion: the Job that switches the server off does not end.
+    pub const POWER_OFF_OVERDUE: &str = "PowerOffOverdue";
+    /// Deletion: the BMC Machine that the Hardware names does not exist.
+    pub const BMC_NOT_FOUND: &str = "BMCNotFound";
+    /// Deletion: rufio cannot reach the BMC.
+    pub const BMC_NOT_CONTACTABLE: &str = "BMCNotContactable";
     /// Deletion: a claim is not gone yet.
     pub const WAITING_FOR_ADDRESS_RELEASE: &str = "WaitingForAddressRelease";
 
@@ -137,7 +145,7 @@ pub mod reasons {
     pub const PROVISIONED: &str = "Provisioned";
     /// Event: Hardware whose server is off was released.
     pub const RELEASED: &str = "Released";
-    /// Event: Hardware without a BMC is released without a look at its power.
+    /// Event: Hardware is released although nothing proves that its server is off.
     pub const RELEASED_WITHOUT_POWER_OFF: &str = "ReleasedWithoutPowerOff";
     /// Event: an address was written to Hardware.
     pub const ADDRESS_WRITTEN: &str = "AddressWritten";

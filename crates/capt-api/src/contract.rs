@@ -57,6 +57,13 @@ pub const RELEASED_ANNOTATION: &str = "capt.tinkerbell.org/released-by";
 /// Longest name of a machine: it is the value of labels, which take no more.
 pub const LONGEST_MACHINE_NAME: usize = 63;
 
+/// Annotation on a power-off Job: the newest `resourceVersion` among the other Jobs of its BMC when it was made. What a
+/// Job that switches a server on did later than that, it did after our look.
+pub const OTHER_JOBS_SEEN_ANNOTATION: &str = "capt.tinkerbell.org/other-jobs-seen";
+/// TinkerbellMachine annotation, any value but `false`: a person lets the machine go although nothing proves that its
+/// server is off.
+pub const RELEASE_WITHOUT_POWER_OFF_ANNOTATION: &str = "capt.tinkerbell.org/release-without-power-off";
+
 /// Claim annotation: name of the Hardware the address is for.
 pub const HARDWARE_NAME_ANNOTATION: &str = "capt.tinkerbell.org/hardware-name";
 /// Claim annotation: namespace of the Hardware the address is for.
@@ -108,7 +115,50 @@ pub fn claim_name(machine: &str) -> String {
     format!("{machine}-0")
 }
 
-/// Name of the Job that switches a machine's server off.
-pub fn power_off_job_name(machine: &str) -> String {
+/// Longest value of a label. rufio puts a Job's name into a label of its Tasks, and tink-controller's boot Jobs carry
+/// the Workflow's name, so that names we make up have to leave room for what is put before them.
+pub const MAX_LABEL_VALUE: usize = 63;
+
+/// Name of the Job that switched a machine's server off in Go CAPT and in our first releases. Nothing is made under it
+/// any more: rufio finds a Job's Tasks by the Job's name, so that a leftover of an earlier Job may have ended it.
+pub fn legacy_power_off_job_name(machine: &str) -> String {
     format!("{machine}-poweroff")
+}
+
+/// Name of a Job that switches a machine's server off: the machine's name, as far as it fits, and a token that no
+/// earlier Job had.
+pub fn power_off_job_name(machine: &str, token: u64) -> String {
+    named_after(machine, &format!("-poweroff-{token:016x}"), MAX_LABEL_VALUE)
+}
+
+/// The name of the machine's Template and Workflow where the machine's own does not fit or is taken by a namesake: cut to
+/// `longest` characters, with a part of the machine's UID.
+pub fn short_name(machine: &str, uid: &str, longest: usize) -> String {
+    let letters: Vec<char> = uid.chars().filter(char::is_ascii_alphanumeric).collect();
+    let part: String = letters.iter().skip(letters.len().saturating_sub(10)).map(char::to_ascii_lowercase).collect();
+    named_after(machine, &format!("-{part}"), longest)
+}
+
+/// A name with this ending, cut so that it has no more than `longest` characters.
+fn named_after(name: &str, ending: &str, longest: usize) -> String {
+    let room = longest.saturating_sub(ending.len());
+    let cut: String = name.chars().take(room).collect();
+    format!("{}{ending}", cut.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_we_make_up_fit_into_a_label_whatever_the_machine_is_called() {
+        for machine in ["m", "fabrik-nord-01-control-plane-template-1690000000000-abcde-xyz", &"a.-".repeat(80)] {
+            let job = power_off_job_name(machine, u64::MAX);
+            assert!(job.len() <= MAX_LABEL_VALUE && !job.contains("--poweroff"), "{job}");
+            let workflow = short_name(machine, "0f8fad5b-d9cb-469f-a165-70867728950e", 42);
+            assert!(workflow.len() <= 42 && workflow.ends_with("-867728950e"), "{workflow}");
+        }
+        assert_eq!(power_off_job_name("m", 1), "m-poweroff-0000000000000001");
+        assert_ne!(power_off_job_name("m", 1), power_off_job_name("m", 2));
+    }
 }

@@ -10,7 +10,7 @@ use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
 use capt_api::meta::ObjectKey;
 use capt_api::tinkerbell::{Hardware, Template, Workflow};
 use capt_reconciler::effect::{Hold, Kind, Verb, Write};
-use capt_reconciler::ports::{BootstrapData, BootstrapSecret, WriteError};
+use capt_reconciler::ports::{BmcQuestion, BmcView, BootstrapData, BootstrapSecret, WriteError};
 use k8s_openapi::ByteString;
 use kube::api::{
     DeleteParams, GetParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy, ValidationDirective,
@@ -27,7 +27,7 @@ use crate::decode::Guarded;
 use crate::errors::{self, Class};
 
 /// Under this name the server files what we write.
-const FIELD_MANAGER: &str = "capt-manager";
+pub(crate) const FIELD_MANAGER: &str = "capt-manager";
 
 /// Performs writes.
 #[derive(Clone)]
@@ -76,6 +76,11 @@ impl Writer {
             Class::Refused => WriteError::Rejected(errors::describe(&error)),
             _ => WriteError::Transient(errors::describe(&error)),
         })
+    }
+
+    /// Looks at a BMC's Machine.
+    pub async fn ask_bmc(&self, question: &BmcQuestion) -> BmcView {
+        crate::bmc::ask(&self.tinkerbell, question).await
     }
 
     /// Performs one write; see [`Api::write`](capt_reconciler::ports::Api::write).
@@ -147,6 +152,7 @@ impl Writer {
         };
         let message = if carries_bootstrap_data(write) { discreet(&error) } else { errors::describe(&error) };
         match errors::classify(&error, &write.key.name) {
+            Class::Refused if errors::is_namespace_ending(&error) => Err(WriteError::NamespaceEnds(message)),
             Class::Refused => {
                 if write.kind == Kind::Job && matches!(write.verb, Verb::Delete { .. }) && errors::is_forbidden(&error)
                 {
@@ -250,7 +256,7 @@ async fn read(client: &Client, path: &str, name: &str) -> Result<Read, Error> {
 
 /// One request, headers and body within the time limit. The text is decoded by us: the client's own decoding logs what
 /// it cannot read, and that may be a secret.
-async fn send(client: &Client, request: http::Request<Vec<u8>>) -> Result<String, Error> {
+pub(crate) async fn send(client: &Client, request: http::Request<Vec<u8>>) -> Result<String, Error> {
     match timeout(RESPONSE_TIMEOUT, client.request_text(request)).await {
         Ok(answer) => answer,
         Err(_) => Err(Error::Service("the server did not answer in time".into())),
@@ -345,7 +351,7 @@ fn discreet(error: &Error) -> String {
 }
 
 /// Whether a text can be an object's name, and cannot lead a URL elsewhere.
-fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
     !text.is_empty() && text.len() <= 253 && text.bytes().all(allowed) && !text.starts_with('.')
 }

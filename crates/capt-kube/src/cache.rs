@@ -122,6 +122,15 @@ impl<K: Cached> Shelf<K> {
 /// The index over TinkerbellClusters.
 pub type ClusterIndex = (Grouped<TinkerbellCluster, ObjectKey>, AddressesOf);
 
+/// The index over Jobs: by machine and by BMC.
+pub type JobIndex = (Grouped<Job, ObjectKey>, Grouped<Job, ObjectKey>);
+
+/// The BMC Machine that a Job is for.
+fn bmc_of(job: &Job) -> Option<ObjectKey> {
+    let reference = &job.spec.machine_ref;
+    Some(ObjectKey::new(&reference.namespace, &reference.name))
+}
+
 /// Everything we know.
 pub struct Cache {
     /// TinkerbellMachines, by cluster, by the Hardware they name and by UID.
@@ -134,11 +143,11 @@ pub struct Cache {
     pub clusters: Shelf<Cluster>,
     /// Hardware, by owner, and free by label.
     pub hardware: Shelf<Hardware>,
-    /// Templates.
+    /// Templates, by the machine they are for.
     pub templates: Shelf<Template>,
-    /// Workflows.
+    /// Workflows, by the machine they are for.
     pub workflows: Shelf<Workflow>,
-    /// BMC Jobs.
+    /// BMC Jobs, by the machine they are for and by BMC.
     pub jobs: Shelf<Job>,
     /// IPAddressClaims, by UID of their controller.
     pub claims: Shelf<IPAddressClaim>,
@@ -183,9 +192,9 @@ impl Cache {
             })),
             clusters: Shelf::new(AddressesOf(addresses.clone())),
             hardware: Shelf::new(by_owner),
-            templates: Shelf::new(()),
-            workflows: Shelf::new(()),
-            jobs: Shelf::new(()),
+            templates: Shelf::new(Grouped::by(wake::owning_machine)),
+            workflows: Shelf::new(Grouped::by(wake::owning_machine)),
+            jobs: Shelf::new((Grouped::by(wake::owning_machine), Grouped::by(bmc_of))),
             claims: Shelf::new(Grouped::by(|claim: &IPAddressClaim| Some(claim.controller()?.uid.clone()))),
             ip_addresses: Shelf::new(()),
             pools: Pools::new(wake.clone()),
@@ -432,12 +441,12 @@ cached!(TinkerbellCluster, ClusterIndex, tinkerbell_clusters, wake::infra_cluste
 cached!(Machine, Grouped<Machine, ObjectKey>, machines, wake::machine_changed);
 cached!(Cluster, AddressesOf, clusters, wake::cluster_changed);
 cached!(Hardware, (HardwareIndex, AddressesOf), hardware, wake::hardware_changed);
-cached!(Template, (), templates, wake::template_changed);
-cached!(Workflow, (), workflows, |cache: &Cache, change: &Change<Workflow>| {
+cached!(Template, Grouped<Template, ObjectKey>, templates, wake::template_changed);
+cached!(Workflow, Grouped<Workflow, ObjectKey>, workflows, |cache: &Cache, change: &Change<Workflow>| {
     cache.metrics.workflow_changed(change);
     wake::workflow_changed(cache, change);
 });
-cached!(Job, (), jobs, wake::job_changed, Fact::BmcKinds);
+cached!(Job, JobIndex, jobs, wake::job_changed, Fact::BmcKinds);
 cached!(IPAddressClaim, Grouped<IPAddressClaim, String>, claims,
     |cache: &Cache, change: &Change<IPAddressClaim>| {
         cache.metrics.claim_changed(change);

@@ -27,6 +27,7 @@
 //! | [`snapshot`] | what goes on, in numbers |
 
 pub mod api;
+mod bmc;
 pub mod cache;
 pub mod client;
 pub mod clock;

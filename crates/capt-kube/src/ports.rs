@@ -11,7 +11,9 @@ use capt_api::kube_core::{Selector, SelectorExt};
 use capt_api::meta::{Meta, ObjectKey};
 use capt_api::tinkerbell::{Hardware, Template, Workflow};
 use capt_reconciler::effect::{Kind, Write};
-use capt_reconciler::ports::{AddressUse, Api, BootstrapSecret, Clock, Event, PoolView, Presence, Stores, WriteError};
+use capt_reconciler::ports::{
+    AddressUse, Api, BmcQuestion, BmcView, BootstrapSecret, Clock, Event, PoolView, Presence, Stores, WriteError,
+};
 use jiff::Timestamp;
 
 use crate::api::Writer;
@@ -131,6 +133,22 @@ impl Stores for Ports {
         self.cache.jobs.store.get(key)
     }
 
+    fn templates_of(&self, machine: &ObjectKey) -> Vec<Arc<Template>> {
+        self.cache.templates.store.lookup(|by_machine| by_machine.members(machine))
+    }
+
+    fn workflows_of(&self, machine: &ObjectKey) -> Vec<Arc<Workflow>> {
+        self.cache.workflows.store.lookup(|by_machine| by_machine.members(machine))
+    }
+
+    fn jobs_of(&self, machine: &ObjectKey) -> Vec<Arc<Job>> {
+        self.cache.jobs.store.lookup(|(by_machine, _)| by_machine.members(machine))
+    }
+
+    fn jobs_of_bmc(&self, bmc: &ObjectKey) -> Vec<Arc<Job>> {
+        self.cache.jobs.store.lookup(|(_, by_bmc)| by_bmc.members(bmc))
+    }
+
     fn covers(&self, kind: Kind, namespace: &str) -> bool {
         let Some(namespaces) = &self.external else { return true };
         match kind {
@@ -210,6 +228,10 @@ impl Api for Ports {
 
     async fn look(&self, kind: Kind, key: &ObjectKey) -> Result<(), WriteError> {
         self.writer.look(kind, key).await
+    }
+
+    async fn ask_bmc(&self, question: &BmcQuestion) -> BmcView {
+        self.writer.ask_bmc(question).await
     }
 
     fn event(&self, event: Event) {

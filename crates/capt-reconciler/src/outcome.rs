@@ -51,7 +51,7 @@ impl Outcome {
     pub(crate) fn untold(error: WriteError, key: &ObjectKey, interest: Interest) -> Self {
         match error {
             WriteError::Conflict(_) => Self::settled(Some(OVERTAKEN_PAUSE), interest),
-            WriteError::Rejected(message) => {
+            WriteError::Rejected(message) | WriteError::NamespaceEnds(message) => {
                 warn!(object = %key, %message, "the server refused the status");
                 Self::settled(Some(REFUSED_PAUSE), interest)
             }
@@ -80,6 +80,8 @@ pub struct Interest {
     pub ipam_kinds: bool,
     /// The BMC kinds becoming ready or absent.
     pub bmc_kinds: bool,
+    /// Any change of a Job for this BMC Machine, whoever made the Job.
+    pub bmc: Option<ObjectKey>,
     /// This Template.
     pub template: Option<ObjectKey>,
     /// Somebody giving this address up.

@@ -85,6 +85,14 @@ pub trait Stores: Send + Sync {
     fn workflow(&self, key: &ObjectKey) -> Option<Arc<Workflow>>;
     /// A BMC Job.
     fn job(&self, key: &ObjectKey) -> Option<Arc<Job>>;
+    /// Every Template that was made for a machine of this name, in whatever namespace.
+    fn templates_of(&self, machine: &ObjectKey) -> Vec<Arc<Template>>;
+    /// Every Workflow that was made for a machine of this name, in whatever namespace.
+    fn workflows_of(&self, machine: &ObjectKey) -> Vec<Arc<Workflow>>;
+    /// Every BMC Job that was made for a machine of this name, in whatever namespace.
+    fn jobs_of(&self, machine: &ObjectKey) -> Vec<Arc<Job>>;
+    /// Every Job, whoever made it, for this BMC Machine.
+    fn jobs_of_bmc(&self, bmc: &ObjectKey) -> Vec<Arc<Job>>;
     /// Whether the stores hold every object of this kind in this namespace. Where they do not, the absence of an
     /// object means nothing until it was [looked at](Api::look).
     fn covers(&self, kind: Kind, namespace: &str) -> bool {
@@ -126,12 +134,50 @@ pub enum WriteError {
     /// the object as it is now: decide again.
     #[error("conflict: {0}")]
     Conflict(String),
+    /// The namespace is being deleted: nothing can be made in it any more.
+    #[error("the namespace is being deleted: {0}")]
+    NamespaceEnds(String),
     /// The server refuses this write as it is (invalid, forbidden, refused by a webhook).
     #[error("refused by the server: {0}")]
     Rejected(String),
     /// The server did not answer, or not properly: try again later. The write may have taken effect.
     #[error("{0}")]
     Transient(String),
+}
+
+/// A question about a BMC's Machine, which is neither listed nor watched: rufio changes it all the time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BmcQuestion {
+    /// The BMC Machine.
+    pub key: ObjectKey,
+    /// Whether rufio is to read the power state anew.
+    pub anew: bool,
+}
+
+/// What we know of a BMC's Machine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum BmcView {
+    /// There is no such object.
+    Missing,
+    /// We may not read it, or the server would not say; in words.
+    Unreadable(String),
+    /// It is there.
+    Found(BmcState),
+}
+
+/// The state of a BMC's Machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct BmcState {
+    /// `on`, `off` or `unknown`; empty before rufio's first look.
+    pub power_state: String,
+    /// Whether rufio could reach the BMC at its last look.
+    pub contactable: Option<bool>,
+    /// When it last changed whether rufio could reach the BMC, by rufio's clock; the power state is not older than that.
+    pub contactable_since: Option<Timestamp>,
+    /// The BMC's words, where it could not be reached.
+    pub message: String,
+    /// Whether this answer is to a question that made rufio read the power state anew.
+    pub anew: bool,
 }
 
 /// Bootstrap data of a machine. It never shows itself.
@@ -192,6 +238,11 @@ pub trait Api: Send + Sync {
         let _ = (kind, key);
         std::future::ready(Ok(()))
     }
+
+    /// Reads a BMC's Machine. To have the power state read anew it is set to `unknown`: rufio reads it at any change of
+    /// the object, and writes it only if it is not what stands there, so that nothing else tells an old reading
+    /// from a new one.
+    fn ask_bmc(&self, question: &BmcQuestion) -> impl Future<Output = BmcView> + Send;
 
     /// Hands an event over. Never waits and never fails the caller.
     fn event(&self, event: Event);

@@ -225,6 +225,11 @@ impl Hardware {
         self.annotation(PROVISIONED_ANNOTATION) == Some("true")
     }
 
+    /// The BMC Machine of this server.
+    pub fn bmc(&self) -> Option<ObjectKey> {
+        self.spec.bmc_ref.as_ref().map(|bmc| ObjectKey::new(self.namespace(), &bmc.name))
+    }
+
     /// The name of the Template to use in place of the generated one; an empty annotation counts as none.
     pub fn template_override(&self) -> Option<&str> {
         self.annotation(TEMPLATE_OVERRIDE_ANNOTATION).filter(|name| !name.is_empty())

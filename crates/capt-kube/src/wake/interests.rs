@@ -35,6 +35,8 @@ pub enum Fact {
     IpamKinds,
     /// The BMC kinds became ready or absent.
     BmcKinds,
+    /// A Job for this BMC Machine changed.
+    JobOfBmc(Arc<ObjectKey>),
 }
 
 impl Fact {
@@ -52,6 +54,7 @@ impl Fact {
             }),
             Self::IpamKinds => interest.ipam_kinds,
             Self::BmcKinds => interest.bmc_kinds,
+            Self::JobOfBmc(bmc) => interest.bmc.as_ref() == Some(&**bmc),
         }
     }
 }
@@ -110,8 +113,9 @@ impl Interests {
 }
 
 fn is_empty(interest: &Interest) -> bool {
-    let Interest { hardware, pool, ipam_kinds, bmc_kinds, template, address } = interest;
-    hardware.is_empty() && pool.is_none() && !ipam_kinds && !bmc_kinds && template.is_none() && address.is_none()
+    let Interest { hardware, pool, ipam_kinds, bmc_kinds, bmc, template, address } = interest;
+    let nothing_named = hardware.is_empty() && pool.is_none() && template.is_none() && address.is_none();
+    nothing_named && bmc.is_none() && !ipam_kinds && !bmc_kinds
 }
 
 #[cfg(test)]

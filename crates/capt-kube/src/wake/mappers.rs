@@ -270,8 +270,12 @@ pub fn workflow_changed(cache: &Cache, change: &Change<Workflow>) {
     owned_changed(cache, change, has_ended);
 }
 
-/// A Job concerns the machine it is for, which waits for its end.
+/// A Job concerns the machine it is for, which waits for its end, and who waits for all Jobs of that BMC to end.
 pub fn job_changed(cache: &Cache, change: &Change<Job>) {
+    if let Some(job) = sides(change).next() {
+        let reference = &job.spec.machine_ref;
+        cache.wake.publish(Fact::JobOfBmc(Arc::new(ObjectKey::new(&reference.namespace, &reference.name))));
+    }
     owned_changed(cache, change, |job| job.outcome() != JobOutcome::Pending);
 }
 

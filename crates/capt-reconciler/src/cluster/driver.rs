@@ -42,7 +42,7 @@ impl<P: Stores + Api + Clock> ClusterReconciler<P> {
             };
             match self.ports.write(write).await {
                 Ok(()) | Err(WriteError::Conflict(_)) => {}
-                Err(WriteError::Rejected(message)) => {
+                Err(WriteError::Rejected(message) | WriteError::NamespaceEnds(message)) => {
                     warn!(cluster = %key, ?write, %message, "the server refused a write");
                     self.tell(&world, true, reasons::WRITE_REJECTED.to_owned(), message);
                     let releases = world.infra.is_terminating();

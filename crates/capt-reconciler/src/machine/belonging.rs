@@ -1,4 +1,7 @@
-//! Whether a Template, Workflow or Job of the machine's name was made for this very machine.
+//! Whether a Template, Workflow or Job was made for this very machine. Names prove nothing: machines of one name live in
+//! several namespaces, and in several clusters that share one Tinkerbell.
+
+use std::sync::Arc;
 
 use capt_api::contract::{MACHINE_NAME_LABEL, MACHINE_NAMESPACE_LABEL, MACHINE_UID_ANNOTATION};
 use capt_api::infra::TinkerbellMachine;
@@ -15,8 +18,10 @@ pub enum Belonging {
     Ours,
     /// For a machine of this name; whether this one, nothing tells. Go CAPT leaves such objects in other namespaces.
     OfThisName,
-    /// For an earlier machine of this name.
+    /// For an earlier machine of this name in this cluster: the owner reference says so, and only one can live.
     Stale,
+    /// For another machine of this name, an earlier one or one of another cluster.
+    Namesake,
     /// Not for a machine of this name.
     Foreign,
 }
@@ -26,12 +31,45 @@ pub fn belonging(object: &impl Meta, machine: &TinkerbellMachine) -> Belonging {
     let named = object.label(MACHINE_NAME_LABEL) == Some(machine.name())
         && object.label(MACHINE_NAMESPACE_LABEL) == Some(machine.namespace());
     let owner = object.controller().filter(|owner| owner.kind == "TinkerbellMachine").map(|owner| owner.uid.as_str());
-    match owner.or_else(|| object.annotation(MACHINE_UID_ANNOTATION)) {
-        Some(uid) if uid == machine.uid() => Belonging::Ours,
-        Some(_) if named => Belonging::Stale,
-        None if named => Belonging::OfThisName,
+    match (owner, object.annotation(MACHINE_UID_ANNOTATION)) {
+        (Some(uid), _) | (None, Some(uid)) if uid == machine.uid() => Belonging::Ours,
+        (Some(_), _) if named => Belonging::Stale,
+        (None, Some(_)) if named => Belonging::Namesake,
+        (None, None) if named => Belonging::OfThisName,
         _ => Belonging::Foreign,
     }
+}
+
+/// What was made in one namespace for the machine, and what is in its way there.
+#[derive(Clone, Debug)]
+pub struct Made<K> {
+    /// What was made for this machine, whatever it is called.
+    pub own: Option<Arc<K>>,
+    /// What stands under the machine's own name and was made for somebody else.
+    pub in_the_way: Option<(Belonging, Arc<K>)>,
+}
+
+impl<K> Default for Made<K> {
+    fn default() -> Self {
+        Self { own: None, in_the_way: None }
+    }
+}
+
+/// Sorts what there is in a namespace: `all` that was made for machines of this name, and what stands under that name.
+pub fn made<K: Meta>(
+    machine: &TinkerbellMachine,
+    namespace: &str,
+    all: &[Arc<K>],
+    of_the_name: Option<Arc<K>>,
+) -> Made<K> {
+    let here = || all.iter().filter(|object| object.namespace() == namespace);
+    let first = |wanted| here().find(|object| belonging(&***object, machine) == wanted).cloned();
+    let own = first(Belonging::Ours).or_else(|| first(Belonging::OfThisName));
+    let in_the_way = of_the_name.and_then(|object| {
+        let whose = belonging(&*object, machine);
+        (!matches!(whose, Belonging::Ours | Belonging::OfThisName)).then_some((whose, object))
+    });
+    Made { own, in_the_way }
 }
 
 /// Metadata of an object made for the machine: labels always; an owner only within one namespace of one cluster, where

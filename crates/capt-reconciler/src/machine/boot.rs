@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use capt_api::conditions::reasons;
 use capt_api::contract::{TEMPLATE_OVERRIDE_ANNOTATION, WORKFLOW_DEVICE};
@@ -10,13 +11,17 @@ use capt_api::meta::{Meta, ObjectKey};
 use capt_api::tinkerbell::{Hardware, Workflow, WorkflowBootOptions, WorkflowProgress, WorkflowSpec};
 use serde_json::{Value, json};
 
-use super::belonging::{self, Belonging, belonging};
+use super::belonging::{self, Belonging};
+use super::names;
 use super::reserve;
 use super::step::{Concern, Step, Wait};
 use super::world::World;
 use crate::effect::{Kind, Stage, Verb, Write};
 use crate::outcome::Interest;
 use crate::template::{DefaultTemplate, ImageLookup, TemplateError, default_template, image_url, iso_url};
+
+/// No watch leads from an object of a name to the machine that wants the name.
+const RETRY: Duration = Duration::from_secs(30);
 
 /// The next step of this stage, or nothing when it is done.
 pub fn step(world: &World) -> Option<Step> {
@@ -25,7 +30,7 @@ pub fn step(world: &World) -> Option<Step> {
         return None;
     }
     if let Some(workflow) = &world.workflow {
-        return leftover(world, &**workflow, Kind::Workflow).or_else(|| keep_user_data(world, hardware, workflow));
+        return keep_user_data(world, hardware, workflow);
     }
     if world.was_ready && !hardware.is_being_reinstalled() {
         // Its mark comes back before this stage; whatever happens, its server is not installed again.
@@ -34,9 +39,7 @@ pub fn step(world: &World) -> Option<Step> {
     if let Some(look) = unseen_template(world) {
         return Some(look);
     }
-    if let Some(template) = &world.template
-        && let Some(step) = leftover(world, &**template, Kind::Template)
-    {
+    if let Some(step) = leftovers(world, hardware) {
         return Some(step);
     }
     if let Some(step) = reserve::bootstrap_step(world, hardware) {
@@ -46,9 +49,15 @@ pub fn step(world: &World) -> Option<Step> {
         Ok(spec) => spec,
         Err(wait) => return Some((*wait).into()),
     };
-    let key = ObjectKey::new(hardware.namespace(), world.machine.name());
+    let key = ObjectKey::new(hardware.namespace(), names::boot_name(world));
+    if world.short_name_taken && key.name == names::short(&world.machine) {
+        let message = format!(
+            "the Template or Workflow {key} was not made for this machine, which has no other name for its own; delete it"
+        );
+        return Some(Wait::problem(Concern::Workflow, reasons::WORKFLOW_CONFLICT, message).again_after(RETRY).into());
+    }
     let metadata = belonging::metadata(world, &key);
-    if world.template.is_none() {
+    if world.template.own.is_none() {
         let text = match template_text(world, hardware) {
             Ok(text) => text,
             // In another cluster no watch tells of a Template.
@@ -92,22 +101,29 @@ fn keep_user_data(world: &World, hardware: &Arc<Hardware>, workflow: &Workflow) 
 /// The look at a Template that no watch tells of: the machine's own, or the one to be used in its place.
 fn unseen_template(world: &World) -> Option<Step> {
     let own = world.look_first(Kind::Template, world.machine.name());
-    own.or_else(|| world.look_first(Kind::Template, &world.named_template.as_ref()?.0.name))
+    let short = || {
+        let name = names::boot_name(world);
+        (name != world.machine.name()).then(|| world.look_first(Kind::Template, &name)).flatten()
+    };
+    let named = || world.look_first(Kind::Template, &world.named_template.as_ref()?.0.name);
+    own.or_else(short).or_else(named)
 }
 
-/// An object of the machine's name that was not made for this machine: one of an earlier machine of the same name goes,
-/// anybody else's stays and stops us.
-fn leftover<K: Meta>(world: &World, object: &K, kind: Kind) -> Option<Step> {
-    match belonging(object, &world.machine) {
-        Belonging::Ours | Belonging::OfThisName => None,
-        Belonging::Stale => {
-            let verb = Verb::Delete { uid: object.uid().to_owned() };
-            Some(Write::new(Stage::Boot, kind, object.key(), verb).into())
+/// Objects of an earlier machine of this name go: Tinkerbell may serve the old Workflow of a server in place of the new one.
+/// Those of a namesake stay, unless its Workflow is for this very Hardware, which is ours by now.
+fn leftovers(world: &World, hardware: &Hardware) -> Option<Step> {
+    let delete = |kind, key: ObjectKey, uid: &str| {
+        Some(Write::new(Stage::Boot, kind, key, Verb::Delete { uid: uid.to_owned() }).into())
+    };
+    if let Some((whose, workflow)) = &world.workflow_in_the_way {
+        let is_on_ours = *whose == Belonging::Namesake && workflow.spec.hardware_ref == hardware.name();
+        if *whose == Belonging::Stale || is_on_ours {
+            return delete(Kind::Workflow, workflow.key(), workflow.uid());
         }
-        Belonging::Foreign => {
-            let message = format!("{kind:?} {} was not made for this machine and is in its way", object.key());
-            Some(Wait::problem(Concern::Workflow, reasons::WORKFLOW_CONFLICT, message).into())
-        }
+    }
+    match &world.template.in_the_way {
+        Some((Belonging::Stale, template)) => delete(Kind::Template, template.key(), template.uid()),
+        _ => None,
     }
 }
 
@@ -189,7 +205,7 @@ fn workflow_spec(world: &World, hardware: &Hardware) -> Result<Value, Box<Wait>>
         }
     }
     Ok(json!(WorkflowSpec {
-        template_ref: world.machine.name().to_owned(),
+        template_ref: names::template(world),
         hardware_ref: hardware.name().to_owned(),
         hardware_map: BTreeMap::from([(WORKFLOW_DEVICE.to_owned(), id.to_owned())]),
         boot_options: Some(boot),

@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use capt_api::bmc::JobOutcome;
 use capt_api::conditions::reasons;
 use capt_api::infra::TinkerbellMachineStatus;
 use capt_api::meta::{Meta, ObjectKey};
@@ -15,12 +14,13 @@ use tracing::{debug, info, warn};
 
 use super::decide::decide;
 use super::lease::{self, Lease};
+use super::memory::Memory;
 use super::report::{news, report};
+use super::reserve;
 use super::select::Candidate;
 use super::step::{Concern, Step, Wait};
 use super::story::{Stories, Story};
 use super::world::{Pass, World, observe};
-use super::{release, reserve};
 use crate::conditions::say_the_same;
 use crate::effect::{Kind, Stage, Verb, Write};
 use crate::outcome::{Interest, Outcome, REFUSED_PAUSE, Waiting};
@@ -42,6 +42,7 @@ pub struct MachineReconciler<P> {
     ports: P,
     settings: Arc<Settings>,
     waits: Mutex<HashMap<ObjectKey, Since>>,
+    memories: Mutex<HashMap<ObjectKey, Memory>>,
     spoken_for: Mutex<HashSet<ObjectKey>>,
     stories: Stories,
     /// The bootstrap data, as a fingerprint, that is known to stand rightly on the Hardware of a machine (by UID).
@@ -70,8 +71,15 @@ struct Since {
 impl<P: Stores + Api + Clock> MachineReconciler<P> {
     /// A reconciler that works through these ports.
     pub fn new(ports: P, settings: Settings) -> Self {
-        let (waits, spoken_for, stories) = (Mutex::default(), Mutex::default(), Stories::default());
-        Self { ports, settings: Arc::new(settings), waits, spoken_for, stories, user_data: Mutex::default() }
+        Self {
+            ports,
+            settings: Arc::new(settings),
+            waits: Mutex::default(),
+            memories: Mutex::default(),
+            spoken_for: Mutex::default(),
+            stories: Stories::default(),
+            user_data: Mutex::default(),
+        }
     }
 
     /// Forgets what it remembers of a machine that is gone.
@@ -79,6 +87,7 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
         self.tell_story(key);
         self.waits.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.user_data.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
     /// Remembers what is known to be right on the machine's Hardware, until its server is provisioned.
@@ -96,9 +105,23 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
         all.get(&world.key()).filter(|(uid, _)| uid == world.machine.uid()).map(|(_, known)| *known)
     }
 
+    fn remembered(&self, key: &ObjectKey) -> Memory {
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned().unwrap_or_default()
+    }
+
+    /// Keeps what is worth it: a machine of which nothing is known needs no place.
+    fn remember(&self, key: &ObjectKey, memory: &Memory) {
+        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        if memory.is_empty() {
+            memories.remove(key);
+        } else {
+            memories.insert(key.clone(), memory.clone());
+        }
+    }
+
     /// Takes one machine as far as it gets.
     pub async fn reconcile(&self, key: &ObjectKey) -> Outcome {
-        let mut pass = Pass::default();
+        let mut pass = Pass { memory: self.remembered(key), ..Pass::default() };
         let mut headings = Vec::new();
         let mut conflicts = 0;
         for _ in 0..MAX_STEPS {
@@ -108,6 +131,9 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
                 return settled(None, Interest::default());
             };
             world.pass.known_user_data = self.known_user_data(&world);
+            pass.memory.observe(&world, now);
+            self.remember(key, &pass.memory);
+            world.pass.memory = pass.memory.clone();
             let step = decide(&world, now);
             if let (Step::ReadBootstrapData(_), Candidate::Found(hardware)) = (&step, &world.candidate) {
                 match self.head_for(hardware.key()) {
@@ -139,6 +165,13 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
                     }
                     looked
                 }
+                Step::AskBmc(question) => {
+                    let view = self.ports.ask_bmc(question).await;
+                    pass.memory.learn(&world, &view);
+                    self.remember(key, &pass.memory);
+                    pass.bmc = Some(view);
+                    Ok(())
+                }
                 Step::Wait(_) | Step::Paused | Step::Done => return self.settle(&world, &step, now).await,
             };
             match result {
@@ -148,6 +181,13 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
                     conflicts += 1;
                     if conflicts > MAX_CONFLICTS {
                         return settled(Some(CONTENTION_PAUSE), Interest::default());
+                    }
+                }
+                Err(WriteError::NamespaceEnds(message)) => {
+                    let Step::Do(write) = &step else { return settled(Some(REFUSED_PAUSE), Interest::default()) };
+                    if !world.machine.is_terminating() || !pass.ending_namespaces.insert(write.key.namespace.clone()) {
+                        let step = refused(&world, &step, &message).into();
+                        return self.settle(&world, &step, now).await;
                     }
                 }
                 Err(WriteError::Rejected(_)) if world.may_delete_jobs && !self.ports.may_delete_jobs() => {
@@ -175,14 +215,15 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
     }
 
     async fn apply(&self, world: &World, write: &Write, pass: &mut Pass) -> Result<(), WriteError> {
+        if write.kind == Kind::Job && matches!(write.verb, Verb::Create(_)) {
+            // Before it is sent: if the answer is lost, this very Job is asked for again.
+            if let Some(hardware) = world.to_release.first() {
+                pass.memory.unconfirmed_jobs.insert(hardware.key(), write.key.name.clone());
+                self.remember(&world.key(), &pass.memory);
+            }
+        }
         self.ports.write(write).await?;
         info!(machine = %world.key(), stage = write.stage.as_str(), kind = ?write.kind, object = %write.key, "wrote");
-        if write.kind == Kind::Job
-            && let (Verb::Delete { .. }, Some(job)) = (&write.verb, &world.job)
-            && matches!(job.outcome(), JobOutcome::Failed(_))
-        {
-            pass.failed_power_offs = Some(release::failures(job));
-        }
         if let Some(notice) = &write.notice {
             self.tell(world, notice.warning, notice.reason, &notice.message);
         }

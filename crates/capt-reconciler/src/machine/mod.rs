@@ -9,6 +9,8 @@ pub mod decide;
 mod driver;
 pub mod fitness;
 pub mod lease;
+pub mod memory;
+pub mod names;
 pub mod ownership;
 pub mod pause;
 pub mod pending;

@@ -51,7 +51,7 @@ fn begin(world: &World, hardware: &Arc<Hardware>, request: &str) -> Step {
         .is_some_and(|workflow| matches!(workflow.progress(), WorkflowProgress::Pending | WorkflowProgress::Running));
     if !under_way {
         let workflow = world.workflow.as_ref().and_then(|workflow| discard(world, &**workflow, Kind::Workflow));
-        let template = || world.template.as_ref().and_then(|template| discard(world, &**template, Kind::Template));
+        let template = || world.template.own.as_ref().and_then(|template| discard(world, &**template, Kind::Template));
         if let Some(step) = workflow.or_else(|| world.look_for_own(Kind::Template)).or_else(template) {
             return step;
         }

@@ -6,6 +6,7 @@ use capt_api::meta::ObjectKey;
 
 use crate::effect::{Kind, Write};
 use crate::outcome::Interest;
+use crate::ports::BmcQuestion;
 
 /// One step of a machine's life: one effect, a wait with its reason, or the end.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub enum Step {
     Watch(String),
     /// Look at this object, which no watch tells of, then decide again.
     Look(Kind, ObjectKey),
+    /// Look at the BMC's Machine, then decide again.
+    AskBmc(BmcQuestion),
     /// Nothing can be done until something else changes.
     Wait(Box<Wait>),
     /// The machine is paused: touch nothing.

@@ -7,18 +7,20 @@ use capt_api::bmc::Job;
 use capt_api::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
 use capt_api::contract::{
     CLUSTER_NAME_LABEL, INFRASTRUCTURE_GROUP, REINSTALL_ANNOTATION, claim_name, hardware_of_provider_id,
-    power_off_job_name,
+    legacy_power_off_job_name,
 };
 use capt_api::infra::{MachineAddress, TinkerbellCluster, TinkerbellMachine};
 use capt_api::meta::{Meta, ObjectKey};
 use capt_api::tinkerbell::{Hardware, Template, UserData, Workflow, WorkflowProgress};
 
-use super::belonging::{Belonging, belonging};
+use super::belonging::{Belonging, Made, belonging, made};
+use super::memory::Memory;
+use super::names;
 use super::ownership::{self, Ownership, Twin};
 use super::select::{self, Candidate};
 use super::step::Step;
 use crate::effect::Kind;
-use crate::ports::{AddressUse, BootstrapSecret, PoolView, Presence, Stores};
+use crate::ports::{AddressUse, BmcView, BootstrapSecret, PoolView, Presence, Stores};
 use crate::settings::Settings;
 
 /// What one pass over a machine has learnt that no store holds.
@@ -34,8 +36,12 @@ pub struct Pass {
     pub unwatchable: Option<String>,
     /// Objects that no watch tells of and that were looked at.
     pub looked_at: Vec<(Kind, ObjectKey)>,
-    /// How many power-off Jobs of this machine failed, once one was removed to be made again.
-    pub failed_power_offs: Option<u32>,
+    /// What the BMC's Machine says, once it was asked.
+    pub bmc: Option<BmcView>,
+    /// Namespaces in which nothing can be made, for they are being deleted.
+    pub ending_namespaces: BTreeSet<String>,
+    /// What was remembered of this machine from earlier passes.
+    pub memory: Memory,
 }
 
 /// Everything one machine's decision needs.
@@ -61,14 +67,24 @@ pub struct World {
     pub to_release: Vec<Arc<Hardware>>,
     /// The Hardware to reserve, where the machine has none yet.
     pub candidate: Candidate,
-    /// The Template made for the machine.
-    pub template: Option<Arc<Template>>,
+    /// The Template made for the machine where its Hardware is, and what stands under the machine's name there.
+    pub template: Made<Template>,
+    /// Every Template made for a machine of this name.
+    pub templates: Vec<Arc<Template>>,
     /// The Template that the Hardware or the cluster names in place of the generated one.
     pub named_template: Option<(ObjectKey, Option<Arc<Template>>)>,
     /// The Workflow made for the machine.
     pub workflow: Option<Arc<Workflow>>,
-    /// The power-off Job of the machine's name.
-    pub job: Option<Arc<Job>>,
+    /// What stands under the machine's name there and was made for somebody else.
+    pub workflow_in_the_way: Option<(Belonging, Arc<Workflow>)>,
+    /// Whether even the name with a part of the UID stands on what was made for somebody else.
+    pub short_name_taken: bool,
+    /// Every Workflow made for a machine of this name.
+    pub workflows: Vec<Arc<Workflow>>,
+    /// Every Job made for a machine of this name.
+    pub jobs: Vec<Arc<Job>>,
+    /// Every Job for a BMC of Hardware that must be released.
+    pub bmc_jobs: Vec<Arc<Job>>,
     /// Whether the stores tell of the Workflow and the Job. Always so unless Tinkerbell is in another cluster.
     pub is_watched: bool,
     /// Objects of this machine that no watch tells of and that were not looked at.
@@ -155,6 +171,10 @@ impl World {
     }
 }
 
+fn is_anothers(machine: &TinkerbellMachine, object: &impl Meta) -> bool {
+    !matches!(belonging(object, machine), Belonging::Ours | Belonging::OfThisName)
+}
+
 /// The namespace that the machine itself remembers.
 fn recorded_namespace(machine: &TinkerbellMachine) -> Option<String> {
     let status = machine.status.as_ref().map(|status| status.target_namespace.clone()).filter(|ns| !ns.is_empty());
@@ -199,10 +219,15 @@ pub fn observe(stores: &impl Stores, key: &ObjectKey, pass: &Pass, settings: &Ar
         was_ready,
         to_release,
         candidate: Candidate::NotLooked,
-        template: None,
+        template: Made::default(),
+        templates: stores.templates_of(key),
         named_template: None,
         workflow: None,
-        job: None,
+        workflow_in_the_way: None,
+        short_name_taken: false,
+        workflows: stores.workflows_of(key),
+        jobs: stores.jobs_of(key),
+        bmc_jobs: Vec::new(),
         is_watched: true,
         unseen: Vec::new(),
         may_delete_jobs: stores.may_delete_jobs(),
@@ -219,20 +244,33 @@ pub fn observe(stores: &impl Stores, key: &ObjectKey, pass: &Pass, settings: &Ar
     };
 
     let target = world.target_namespace();
-    let made = ObjectKey::new(target.clone(), key.name.clone());
-    let job = ObjectKey::new(target.clone(), power_off_job_name(&key.name));
-    world.template = stores.template(&made);
-    world.workflow = stores.workflow(&made);
-    world.job = stores.job(&job);
+    let of_the_name = ObjectKey::new(target.clone(), key.name.clone());
+    let short = ObjectKey::new(target.clone(), names::short(&world.machine));
+    let job = ObjectKey::new(target.clone(), legacy_power_off_job_name(&key.name));
+    world.template = made(&world.machine, &target, &world.templates, stores.template(&of_the_name));
+    let workflow = made(&world.machine, &target, &world.workflows, stores.workflow(&of_the_name));
+    (world.workflow, world.workflow_in_the_way) = (workflow.own, workflow.in_the_way);
+    world.short_name_taken = stores.workflow(&short).is_some_and(|found| is_anothers(&world.machine, &*found))
+        || stores.template(&short).is_some_and(|found| is_anothers(&world.machine, &*found));
+    let bmcs: BTreeSet<ObjectKey> = world.to_release.iter().filter_map(|hardware| hardware.bmc()).collect();
+    world.bmc_jobs = bmcs.iter().flat_map(|bmc| stores.jobs_of_bmc(bmc)).collect();
     world.named_template = named_template(&world, &target).map(|key| {
         let found = stores.template(&key);
         (key, found)
     });
-    world.is_watched = stores.covers(Kind::Workflow, &target);
+    // What is released next may be elsewhere.
+    let releasing = world.to_release.first().filter(|_| world.machine.is_terminating());
+    world.is_watched = stores.covers(Kind::Workflow, releasing.map_or(&target, |hardware| hardware.namespace()));
     // A machine that never had Hardware has nothing anywhere.
     if world.hardware.is_some() || recorded_namespace(&world.machine).is_some() {
         let named = world.named_template.as_ref().map(|(key, _)| (Kind::Template, key.clone()));
-        let own = [(Kind::Workflow, made.clone()), (Kind::Template, made), (Kind::Job, job)];
+        let own = [
+            (Kind::Workflow, of_the_name.clone()),
+            (Kind::Workflow, short.clone()),
+            (Kind::Template, of_the_name),
+            (Kind::Template, short),
+            (Kind::Job, job),
+        ];
         let unseen = |(kind, key): &(Kind, ObjectKey)| {
             !stores.covers(*kind, &key.namespace)
                 && !pass.looked_at.iter().any(|seen| seen.0 == *kind && seen.1 == *key)

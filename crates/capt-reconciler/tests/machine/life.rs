@@ -1,6 +1,6 @@
 //! The stages of a machine, their order, and the waits of all that is not an address.
 
-use capt_reconciler::effect::{Hold, Stage, Verb};
+use capt_reconciler::effect::{Hold, Kind, Stage, Verb};
 use capt_reconciler::machine::step::Step;
 use capt_reconciler::ports::BootstrapSecret;
 use serde_json::{Value, json};
@@ -285,12 +285,26 @@ fn a_workflow_of_somebody_else_is_left_alone_and_one_of_an_earlier_machine_goes(
     let foreign = Scene::new().booted("SUCCESS").with(|s| {
         s.change("Workflow", "metal/m", json!({"metadata": {"labels": null, "annotations": null}}));
     });
-    assert_eq!(wait(&foreign).0, "WorkflowConflict");
+    let made = write(&foreign);
+    assert_eq!((made.kind, made.key.to_string().as_str()), (Kind::Workflow, "metal/m-muid"), "a name of its own");
+    assert_eq!(body(&made)["spec"]["templateRef"], "m", "the Template is this machine's");
+    let both = foreign.with(|s| {
+        s.put("Workflow", json!({"metadata": {"namespace": "metal", "name": "m-muid", "uid": "x"}, "spec": {}}));
+    });
+    assert_eq!(wait(&both).0, "WorkflowConflict");
+    let namesake = Scene::new().booted("SUCCESS").with(|s| {
+        s.change(
+            "Workflow",
+            "metal/m",
+            json!({"metadata": {"annotations": {"capt.tinkerbell.org/machine-uid": "other"}}}),
+        );
+    });
+    assert_eq!(write(&namesake).key.to_string(), "metal/m-muid", "a machine of this name in another cluster may live");
     let stale = Scene::new().booted("SUCCESS").with(|s| {
         s.change(
             "Workflow",
             "metal/m",
-            json!({"metadata": {"annotations": {"capt.tinkerbell.org/machine-uid": "dead"}}}),
+            json!({"metadata": {"annotations": {"capt.tinkerbell.org/machine-uid": "dead"}}, "spec": {"hardwareRef": "hw-1"}}),
         );
     });
     let delete = write(&stale);

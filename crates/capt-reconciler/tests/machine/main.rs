@@ -9,6 +9,7 @@ mod life;
 mod odd;
 mod odd_objects;
 mod pausing;
+mod proof;
 mod reinstall;
 mod release;
 mod scene;

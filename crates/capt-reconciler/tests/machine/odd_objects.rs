@@ -163,8 +163,8 @@ fn is_ours(write: &Write, world: &World, scene: &Scene) -> bool {
     match write.kind {
         Kind::TinkerbellMachine => key == "default/m",
         Kind::IPAddressClaim => world.claims.iter().any(|claim| claim.key() == write.key) || key == "default/m-0",
-        Kind::Template | Kind::Workflow => write.key.name == "m",
-        Kind::Job => write.key.name == "m-poweroff",
+        Kind::Template | Kind::Workflow => write.key.name == "m" || write.key.name == "m-muid",
+        Kind::Job => write.key.name.starts_with("m-poweroff"),
         Kind::Hardware => {
             let object = &scene.objects[&("Hardware", key)];
             let hardware: Hardware = serde_json::from_value(object.clone()).unwrap();

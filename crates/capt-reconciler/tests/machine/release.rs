@@ -7,7 +7,7 @@ use capt_reconciler::effect::{Kind, Stage, Verb, Write};
 use capt_reconciler::machine::release::retry_after;
 use capt_reconciler::machine::report::{news, report};
 use capt_reconciler::machine::step::Step;
-use capt_reconciler::ports::Presence;
+use capt_reconciler::ports::{BmcState, BmcView, Presence};
 use serde_json::{Value, json};
 
 use crate::scene::{self, Scene, wait, write};
@@ -19,8 +19,10 @@ fn operations(write: &Write) -> String {
     }
 }
 
+const JOB: &str = "m-poweroff-1";
+
 fn job(status: Value) -> Value {
-    json!({"metadata": {"namespace": "metal", "name": "m-poweroff", "uid": "job-uid", "creationTimestamp": "2026-01-01T11:59:58Z",
+    json!({"metadata": {"namespace": "metal", "name": JOB, "uid": "job-uid", "resourceVersion": "50", "creationTimestamp": "2026-01-01T11:59:58Z",
             "annotations": {"capt.tinkerbell.org/machine-uid": "m-uid"},
             "labels": {"capt.tinkerbell.org/machine-name": "m", "capt.tinkerbell.org/machine-namespace": "default"}},
         "spec": {"machineRef": {"name": "bmc-hw-1", "namespace": "metal"}}, "status": status})
@@ -45,7 +47,7 @@ fn off() -> Scene {
 fn released() -> Scene {
     off().with(|s| {
         s.put("Hardware", scene::hardware("hw-1"));
-        s.remove("Job", "metal/m-poweroff");
+        s.remove("Job", "metal/m-poweroff-1");
     })
 }
 
@@ -122,7 +124,7 @@ fn a_lease_without_its_record_is_still_cleared_at_release() {
 }
 
 #[test]
-fn only_a_job_made_for_this_very_machine_proves_that_its_server_is_off() {
+fn only_a_job_made_for_this_very_machine_and_bmc_under_a_new_name_proves_that_its_server_is_off() {
     for stranger in [
         json!({"metadata": {"annotations": {"capt.tinkerbell.org/machine-uid": "dead"}}}),
         json!({"metadata": {"annotations": null}}),
@@ -130,28 +132,47 @@ fn only_a_job_made_for_this_very_machine_proves_that_its_server_is_off() {
         json!({"spec": {"machineRef": {"name": "another-bmc"}}}),
     ] {
         let scene = off().with(|s| {
-            s.change("Job", "metal/m-poweroff", stranger);
+            s.change("Job", "metal/m-poweroff-1", stranger);
         });
-        assert_eq!(write(&scene).verb, Verb::Delete { uid: "job-uid".to_owned() });
+        let made = write(&scene);
+        assert!(matches!(made.verb, Verb::Create(_)), "a Job of our own, and the stranger's stays: {made:?}");
+        assert_ne!(made.key.name, JOB);
     }
+    let of_the_old_name = stopped().with(|s| {
+        let mut old = job(conditions("Completed"));
+        old["metadata"]["name"] = json!("m-poweroff");
+        s.put("Job", old);
+    });
+    let made = write(&of_the_old_name);
+    assert!(matches!(made.verb, Verb::Create(_)), "an old Task may have ended it: {made:?}");
 }
 
 #[test]
 fn a_failed_power_off_is_told_and_tried_again_with_growing_pauses() {
-    let fresh = stopped().with(|s| s.put("Job", job(conditions("Failed"))));
+    let fresh = stopped().with(|s| {
+        s.put("Job", job(conditions("Failed")));
+        s.pass.bmc = Some(BmcView::Found(BmcState::default()));
+    });
     let (reason, message) = wait(&fresh);
     assert_eq!(reason, "PowerOffFailed");
-    assert!(message.contains("bmc job metal/m-poweroff failed") && message.contains("their words"), "{message}");
+    assert!(message.contains("bmc job metal/m-poweroff-1 failed") && message.contains("their words"), "{message}");
     let old = fresh.with(|s| {
-        s.change("Job", "metal/m-poweroff", json!({"metadata": {"creationTimestamp": "2026-01-01T11:00:00Z"}}));
+        s.change("Job", "metal/m-poweroff-1", json!({"metadata": {"creationTimestamp": "2026-01-01T11:00:00Z"}}));
     });
-    assert!(matches!(write(&old).verb, Verb::Delete { .. }));
-    let again = stopped().with(|s| s.pass.failed_power_offs = Some(3));
-    let Verb::Create(body) = write(&again).verb else { panic!("expected a new Job") };
+    let again = write(&old.clone());
+    let Verb::Create(body) = &again.verb else { panic!("expected a new Job, got {again:?}") };
+    assert_ne!(again.key.name, JOB, "rufio would take the old Task for the new Job's");
     assert_eq!(
-        body["metadata"]["annotations"]["capt.tinkerbell.org/failed-attempts"], "3",
-        "the count survives a restart"
+        body["metadata"]["annotations"]["capt.tinkerbell.org/failed-attempts"], "1",
+        "the count survives a restart: it stands on the new Job before the old one goes"
     );
+    let both = old.with(|s| {
+        let mut second = job(conditions("Running"));
+        second["metadata"]["name"] = json!("m-poweroff-2");
+        second["metadata"]["annotations"]["capt.tinkerbell.org/failed-attempts"] = json!("1");
+        s.put("Job", second);
+    });
+    assert_eq!(wait(&both).0, "WaitingForPowerOff", "the failure of the first says nothing of the second");
     let pauses: Vec<u64> = [1, 2, 3, 7, 40].into_iter().map(|n| retry_after(n).as_secs()).collect();
     assert_eq!(pauses, [5, 10, 20, 300, 300]);
     assert_eq!(retry_after(0), Duration::from_secs(5));
@@ -225,7 +246,7 @@ fn after_a_move_the_provider_id_tells_the_namespace_although_the_status_is_lost(
         let moved = stopped().with(|s| {
             s.change("TinkerbellMachine", "default/m", json!({ "status": status }));
         });
-        assert_eq!(write(&moved).key.to_string(), "metal/m-poweroff");
+        assert_eq!((write(&moved).kind, write(&moved).key.namespace.as_str()), (Kind::Job, "metal"));
     }
     let gone = Scene::new().provisioned().deleting().with(|s| {
         s.remove("Hardware", "metal/hw-1");
@@ -255,7 +276,8 @@ fn a_workflow_and_a_template_of_somebody_else_survive_the_deletion_of_a_machine(
 #[test]
 fn the_job_that_switches_off_says_whose_it_is_and_what_it_does() {
     let Verb::Create(job) = write(&stopped()).verb else { panic!("expected a Job") };
-    assert_eq!(job["metadata"]["name"], "m-poweroff");
+    let name = job["metadata"]["name"].as_str().unwrap();
+    assert!(name.starts_with("m-poweroff-") && name.len() <= 63, "{name}");
     assert_eq!(job["metadata"]["namespace"], "metal");
     assert_eq!(job["metadata"]["annotations"]["capt.tinkerbell.org/machine-uid"], "m-uid");
     assert_eq!(
@@ -270,7 +292,8 @@ fn waiting_for_a_job_is_no_error_and_no_timer_but_a_wait_that_the_job_ends() {
     let Step::Wait(wait) = stopped().with(|s| s.put("Job", job(conditions("Running")))).step() else {
         panic!("expected a wait")
     };
-    assert_eq!((wait.reason, wait.expected, wait.requeue), ("WaitingForPowerOff", true, None));
+    let look = Some(Duration::from_secs(13));
+    assert_eq!((wait.reason, wait.expected, wait.requeue), ("WaitingForPowerOff", true, look), "then we look why");
 }
 
 #[test]
@@ -278,9 +301,10 @@ fn every_failed_attempt_to_switch_off_is_an_event_of_its_own() {
     let failed = |attempts: &str| {
         stopped().with(|s| {
             s.put("Job", job(conditions("Failed")));
+            s.pass.bmc = Some(BmcView::Found(BmcState::default()));
             s.change(
                 "Job",
-                "metal/m-poweroff",
+                "metal/m-poweroff-1",
                 json!({"metadata": {"annotations": {"capt.tinkerbell.org/failed-attempts": attempts}}}),
             );
         })

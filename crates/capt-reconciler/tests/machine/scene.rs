@@ -206,7 +206,12 @@ impl Scene {
     }
 
     pub fn world(&self) -> World {
-        observe(self, &ObjectKey::new("default", "m"), &self.pass, &Arc::new(Settings::default())).unwrap()
+        let key = ObjectKey::new("default", "m");
+        let mut world = observe(self, &key, &self.pass, &Arc::new(Settings::default())).unwrap();
+        let mut memory = self.pass.memory.clone();
+        memory.observe(&world, now());
+        world.pass.memory = memory;
+        world
     }
 
     pub fn step(&self) -> Step {
@@ -222,6 +227,22 @@ impl Scene {
     fn typed<K: serde::de::DeserializeOwned>(&self, kind: &'static str, key: &ObjectKey) -> Option<Arc<K>> {
         let object = self.objects.get(&(kind, key.to_string()))?;
         Some(Arc::new(serde_json::from_value(object.clone()).unwrap()))
+    }
+
+    /// As the index of the real stores does: by controller, else by labels.
+    fn made_for<K: Meta + serde::de::DeserializeOwned>(&self, kind: &str, machine: &ObjectKey) -> Vec<Arc<K>> {
+        let mut all = self.all::<K>(kind);
+        all.retain(|object| {
+            let owner = object.controller().filter(|owner| owner.kind == "TinkerbellMachine");
+            match owner {
+                Some(owner) => ObjectKey::new(object.namespace(), &owner.name) == *machine,
+                None => {
+                    object.label("capt.tinkerbell.org/machine-name") == Some(&machine.name)
+                        && object.label("capt.tinkerbell.org/machine-namespace") == Some(&machine.namespace)
+                }
+            }
+        });
+        all
     }
 
     fn all<K: serde::de::DeserializeOwned>(&self, kind: &str) -> Vec<Arc<K>> {
@@ -330,6 +351,20 @@ impl Stores for Scene {
     }
     fn job(&self, key: &ObjectKey) -> Option<Arc<Job>> {
         self.typed("Job", key)
+    }
+    fn templates_of(&self, machine: &ObjectKey) -> Vec<Arc<Template>> {
+        self.made_for("Template", machine)
+    }
+    fn workflows_of(&self, machine: &ObjectKey) -> Vec<Arc<Workflow>> {
+        self.made_for("Workflow", machine)
+    }
+    fn jobs_of(&self, machine: &ObjectKey) -> Vec<Arc<Job>> {
+        self.made_for("Job", machine)
+    }
+    fn jobs_of_bmc(&self, bmc: &ObjectKey) -> Vec<Arc<Job>> {
+        let mut all = self.all::<Job>("Job");
+        all.retain(|job| job.spec.machine_ref.name == bmc.name && job.spec.machine_ref.namespace == bmc.namespace);
+        all
     }
     fn bmc(&self) -> Presence {
         self.bmc

@@ -3,22 +3,21 @@
 
 use std::sync::Arc;
 
-use capt_api::conditions::reasons;
 use capt_api::contract::{
     LEGACY_MACHINE_FINALIZER, MACHINE_FINALIZER, MACHINE_UID_ANNOTATION, OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL,
     PROVISIONED_ANNOTATION, REINSTALL_ANNOTATION, RELEASED_ANNOTATION,
 };
 use capt_api::meta::Meta;
-use capt_api::tinkerbell::Hardware;
+use capt_api::tinkerbell::{Hardware, Interface};
 use serde_json::{Value, json};
 
+use super::let_go;
 use crate::effect::{Kind, Stage, Verb, Write};
 use crate::machine::address;
 use crate::machine::lease::{Claimant, claimant};
 use crate::machine::step::Step;
 use crate::machine::world::World;
 use crate::patch;
-use crate::ports::Presence;
 
 /// The next step of this stage, or nothing when no Hardware is left to release.
 pub(super) fn step(world: &World) -> Option<Step> {
@@ -45,21 +44,28 @@ fn release(world: &World, hardware: &Arc<Hardware>) -> Write {
         operations.push(json!({"op": "replace", "path": "/metadata/finalizers", "value": rest}));
     }
     operations.push(given_back(world, hardware));
+    operations.extend(forbidding_netboot(world, hardware));
     let leased = leased(world);
     operations.extend(address::clearing(hardware, &leased));
     let write =
         Write::new(Stage::ReleaseHardware, Kind::Hardware, hardware.key(), Verb::Json(Value::Array(operations)));
-    if hardware.spec.bmc_ref.is_some() && world.bmc != Presence::Absent {
-        return write.telling(false, reasons::RELEASED, format!("released Hardware {}, switched off", hardware.key()));
+    let (warning, reason, message) = let_go::notice(world, hardware);
+    write.telling(warning, reason, message)
+}
+
+/// Operations that take back the leave to boot from the network. Our Workflow asked for it (`toggleAllowNetboot`), and
+/// tink-controller takes it back only when the Workflow ends well: otherwise the next power-on would land in the
+/// installer.
+fn forbidding_netboot(world: &World, hardware: &Hardware) -> Vec<Value> {
+    let booted = world.machine.status.as_ref().is_some_and(|status| status.instance_status.is_some());
+    if !booted || hardware.is_provisioned() {
+        return Vec::new();
     }
-    let addresses: Vec<&str> = hardware.addresses().collect();
-    let why = if hardware.spec.bmc_ref.is_some() { "no BMC kinds are served" } else { "it has no bmcRef" };
-    let message = format!(
-        "released Hardware {} without switching it off ({why}); its address was {}",
-        hardware.key(),
-        if addresses.is_empty() { "none".to_owned() } else { addresses.join(", ") }
-    );
-    write.telling(true, reasons::RELEASED_WITHOUT_POWER_OFF, message)
+    let allows = |interface: &Interface| interface.netboot.as_ref().and_then(|netboot| netboot.allow_pxe) == Some(true);
+    let interfaces = hardware.spec.interfaces.iter().enumerate().filter(|(_, interface)| allows(interface));
+    let forbid =
+        |index| json!({"op": "replace", "path": format!("/spec/interfaces/{index}/netboot/allowPXE"), "value": false});
+    interfaces.map(|(index, _)| forbid(index)).collect()
 }
 
 /// The note that the Hardware was given back: without it a Hardware that lost all marks of ours, because somebody

@@ -1,12 +1,15 @@
-//! Deletion, in the one order that is safe on every provider: stop the Workflow, switch the server off, release the
-//! Hardware together with its address, release the claims, let the machine go.
+//! Deletion, in the one order that is safe on every provider: stop the Workflow, wait until nothing may switch the server
+//! on any more, switch it off, release the Hardware together with its address, release the claims, let the machine go.
 //!
 //! Nothing here needs an owner, a Cluster, bootstrap data or any field of the spec (defect D1).
 
+mod bmc;
+pub(crate) mod boot_jobs;
 mod claims;
 mod failure;
 mod hardware;
-mod power_off;
+mod let_go;
+pub(crate) mod power_off;
 mod stop;
 
 use capt_api::contract::{LEGACY_MACHINE_FINALIZER, MACHINE_FINALIZER};
@@ -20,7 +23,6 @@ use super::world::World;
 use crate::effect::{Kind, Stage, Verb, Write};
 use crate::patch;
 
-pub(crate) use power_off::failures;
 pub use power_off::retry_after;
 
 /// The next step of a machine that is being deleted.
@@ -29,7 +31,7 @@ pub fn step(world: &World, now: Timestamp) -> Step {
     let Some(rest) = finalizers else { return Step::Done };
     let step = watch::before_release(world)
         .or_else(|| failure::step(world, now))
-        .or_else(|| stop::step(world))
+        .or_else(|| stop::step(world, now))
         // What only the labels of the Hardware tell is known to nobody once they are gone: where to find the Job.
         .or_else(|| record::step(world))
         .or_else(|| power_off::step(world, now))

@@ -1,15 +1,21 @@
-//! Power off: a Job made for this very machine switches the server off and says so. Until then its address stays its.
+//! Power off: a Job made for this very server and deletion switches it off and says so. Until then its address stays its.
+//!
+//! Each Job has a name of its own: rufio finds the Tasks of a Job by the Job's name, so that under a name used before a
+//! Task that an earlier Job left behind may end the new Job without any call to the BMC (finding 1 of the review).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use capt_api::bmc::{Job, JobOutcome};
 use capt_api::conditions::reasons;
-use capt_api::contract::{FAILED_ATTEMPTS_ANNOTATION, power_off_job_name};
+use capt_api::contract::{FAILED_ATTEMPTS_ANNOTATION, OTHER_JOBS_SEEN_ANNOTATION, legacy_power_off_job_name};
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::{BmcReference, Hardware};
+use capt_api::tinkerbell::Hardware;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::{bmc, boot_jobs, let_go};
+use crate::clock;
 use crate::effect::{Kind, Stage, Verb, Write};
 use crate::machine::belonging::{self, Belonging, belonging};
 use crate::machine::step::{Concern, Step, Wait};
@@ -22,139 +28,162 @@ const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// Longest pause between two Jobs.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// How long after it was made a Job that failed is replaced, by the number of failures so far (1 or more).
+/// How long after it was made a Job that failed is followed by the next, by the number of failures so far (1 or more).
 pub fn retry_after(failures: u32) -> Duration {
     let factor = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
     FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE)
 }
 
-/// The next step of this stage, or nothing when the server is off (or nobody can tell).
+/// The next step of this stage, or nothing when the server is off, or is let go without proof.
 pub(super) fn step(world: &World, now: Timestamp) -> Option<Step> {
     let hardware = world.to_release.first()?;
-    let bmc = hardware.spec.bmc_ref.as_ref()?;
-    match world.bmc {
-        Presence::Absent => return None,
-        Presence::Syncing => {
-            let message = "reading the BMC Jobs that exist";
-            let interest = Interest { bmc_kinds: true, ..Interest::default() };
-            return Some(
-                Wait::expected(Concern::Deleting, reasons::WAITING_FOR_POWER_OFF, message).woken_by(interest).into(),
-            );
-        }
-        Presence::Ready => {}
+    let key = hardware.bmc()?;
+    if let_go::why(world, hardware).is_some() {
+        return None;
     }
-    if let Some(look) = world.look_first(Kind::Job, &power_off_job_name(world.machine.name())) {
+    if world.bmc == Presence::Syncing {
+        let message = "reading the BMC Jobs that exist";
+        let interest = Interest { bmc_kinds: true, ..Interest::default() };
+        return Some(wait(message.to_owned()).woken_by(interest).into());
+    }
+    if let Some(look) = world.look_first(Kind::Job, &legacy_power_off_job_name(world.machine.name())) {
         return Some(look);
     }
-    let Some(job) = &world.job else {
-        return Some(create(world, hardware, bmc).into());
-    };
-    let wait =
-        |message: String| Some(Wait::expected(Concern::Deleting, reasons::WAITING_FOR_POWER_OFF, message).into());
-    if job.is_terminating() {
-        return wait(format!("Job {} of an earlier attempt is being deleted", job.key()));
+    if let Some(step) = boot_jobs::step(world, hardware, now) {
+        return Some(step);
     }
-    if !is_proof(world, hardware, bmc, job) {
-        // Somebody else's Job proves nothing about this server.
-        if !world.may_delete_jobs {
-            let message = format!(
-                "bmc job {} was not made for this machine, is in its way, and we may not delete Jobs: not retriable \
-                 until a person deletes it",
-                job.key()
-            );
-            return Some(undeletable(message));
-        }
-        return Some(delete(job).into());
+    let mine: Vec<&Arc<Job>> = of_machine(world, hardware).collect();
+    if let Some(running) = mine.iter().find(|job| !job.is_over()) {
+        return bmc::while_it_runs(world, hardware, running, &key, now);
     }
-    match job.outcome() {
-        JobOutcome::Completed => None,
-        JobOutcome::Pending => {
-            wait(format!("Job {} switches off Hardware {} through BMC {}", job.key(), hardware.key(), bmc.name))
-        }
-        JobOutcome::Failed(words) => Some(retry(world, hardware, bmc, job, &words, now)),
+    if mine.iter().any(|job| is_proof(world, hardware, job)) {
+        return None;
     }
+    if let Some(last) = last_failure(world, hardware) {
+        return after_failure(world, hardware, last, &key, now);
+    }
+    boot_jobs::quiet(world, hardware, now).or_else(|| Some(create(world, hardware, &key, 0, now).into()))
 }
 
-/// A Job counts if it was made for this very machine and for the BMC of this Hardware (defect D6).
-fn is_proof(world: &World, hardware: &Hardware, bmc: &BmcReference, job: &Job) -> bool {
-    belonging(job, &world.machine) == Belonging::Ours
-        && job.spec.machine_ref.name == bmc.name
-        && job.spec.machine_ref.namespace == hardware.namespace()
+pub(super) fn wait(message: String) -> Wait {
+    Wait::expected(Concern::Deleting, reasons::WAITING_FOR_POWER_OFF, message)
+}
+
+/// The power-off Jobs of this machine for this Hardware's BMC, under whatever name.
+fn of_machine<'a>(world: &'a World, hardware: &'a Hardware) -> impl Iterator<Item = &'a Arc<Job>> {
+    world.jobs.iter().filter(|job| {
+        belonging(&***job, &world.machine) == Belonging::Ours
+            && boot_jobs::is_for(job, hardware)
+            && !job.may_switch_on()
+    })
+}
+
+/// The last of those that failed.
+pub(crate) fn last_failure<'a>(world: &'a World, hardware: &'a Hardware) -> Option<&'a Arc<Job>> {
+    let failed = of_machine(world, hardware).filter(|job| matches!(job.outcome(), JobOutcome::Failed(_)));
+    failed.max_by_key(|job| failures(job))
+}
+
+/// Whether the Job proves that the server is off: it is Completed, was made for this machine and this BMC under a name that
+/// no earlier Job had, and no Job that may have switched the server on did anything since.
+pub(super) fn is_proof(world: &World, hardware: &Hardware, job: &Job) -> bool {
+    let seen = job.annotation(OTHER_JOBS_SEEN_ANNOTATION).and_then(|seen| seen.parse::<u64>().ok()).unwrap_or(0);
+    let is_fresh = job.name() != legacy_power_off_job_name(world.machine.name());
+    job.outcome() == JobOutcome::Completed
+        && is_fresh
+        && boot_jobs::of_bmc(world, hardware).all(|other| version(other) <= seen)
+}
+
+/// Whether a Job of this machine proves that the server is off.
+pub(super) fn is_proven(world: &World, hardware: &Hardware) -> bool {
+    of_machine(world, hardware).any(|job| is_proof(world, hardware, job))
+}
+
+fn version(job: &Job) -> u64 {
+    job.resource_version().parse().unwrap_or(u64::MAX)
 }
 
 /// How many Jobs have failed, this one included.
-pub(crate) fn failures(job: &Job) -> u32 {
+pub(super) fn failures(job: &Job) -> u32 {
     job.annotation(FAILED_ATTEMPTS_ANNOTATION).and_then(|text| text.parse::<u32>().ok()).unwrap_or(0).saturating_add(1)
 }
 
-fn retry(world: &World, hardware: &Hardware, bmc: &BmcReference, job: &Job, words: &str, now: Timestamp) -> Step {
+/// The BMC would not: is the server off all the same? If nobody says so the next Job follows, later and later.
+fn after_failure(world: &World, hardware: &Hardware, job: &Job, key: &ObjectKey, now: Timestamp) -> Option<Step> {
+    if let Some(step) = supersede(world, hardware, job) {
+        return Some(step);
+    }
+    if let Some(look) = bmc::look(world, hardware, job, key) {
+        return Some(look);
+    }
+    if bmc::is_off(world, hardware, job) {
+        return None;
+    }
     let failures = failures(job);
-    let age = job
-        .metadata
-        .creation_timestamp
-        .as_ref()
-        .map_or(LONGEST_PAUSE, |made| now.duration_since(made.0).unsigned_abs());
-    let pause = retry_after(failures);
-    if !world.may_delete_jobs {
-        let message = format!(
-            "bmc job {} failed: Hardware {} could not be switched off through BMC {}; not retriable until a person \
-             deletes the Job, for we may not delete Jobs: {words}",
-            job.key(),
-            hardware.key(),
-            bmc.name
-        );
-        return undeletable(message);
-    }
+    let (age, pause) = (clock::age(job.metadata.creation_timestamp.as_ref(), now), retry_after(failures));
     if age >= pause {
-        return delete(job).into();
+        // The next Job is made before this one goes, so that the count outlives a crash in between.
+        return boot_jobs::quiet(world, hardware, now)
+            .or_else(|| Some(create(world, hardware, key, failures, now).into()));
     }
+    let JobOutcome::Failed(words) = job.outcome() else { return None };
     let message = format!(
-        "bmc job {} failed: Hardware {} could not be switched off through BMC {} ({failures} so far, tried again): {words}",
+        "bmc job {} failed: Hardware {} could not be switched off through BMC {} ({failures} so far, tried again): \
+         {words}{}; {}",
         job.key(),
         hardware.key(),
-        bmc.name
+        key.name,
+        bmc::last_words(world),
+        let_go::how(hardware)
     );
-    Wait::problem(Concern::Deleting, reasons::POWER_OFF_FAILED, message).again_after(pause.saturating_sub(age)).into()
+    let reason = bmc::reason(world).unwrap_or(reasons::POWER_OFF_FAILED);
+    let look_again = (age / 2).max(Duration::from_secs(2));
+    let requeue = pause.saturating_sub(age).min(look_again);
+    Some(Wait::problem(Concern::Deleting, reason, message).again_after(requeue).into())
 }
 
-/// A Job that only a person can remove. Its deletion wakes us; the pause is for the day when we get the right to do it.
-fn undeletable(message: String) -> Step {
-    Wait::problem(Concern::Deleting, reasons::POWER_OFF_FAILED, message).again_after(LONGEST_PAUSE).into()
+/// Failed Jobs before the last one are of no more use.
+fn supersede(world: &World, hardware: &Hardware, last: &Job) -> Option<Step> {
+    let earlier = of_machine(world, hardware).find(|job| job.is_over() && job.uid() != last.uid())?;
+    (world.may_delete_jobs && !earlier.is_terminating()).then(|| delete(earlier).into())
 }
 
 fn delete(job: &Job) -> Write {
     Write::new(Stage::PowerOff, Kind::Job, job.key(), Verb::Delete { uid: job.uid().to_owned() })
 }
 
-fn create(world: &World, hardware: &Hardware, bmc: &BmcReference) -> Write {
-    let key = ObjectKey::new(hardware.namespace(), power_off_job_name(world.machine.name()));
+fn create(world: &World, hardware: &Hardware, bmc: &ObjectKey, failed: u32, now: Timestamp) -> Write {
+    let name = world.pass.memory.power_off_job(world, &hardware.key(), now);
+    let key = ObjectKey::new(hardware.namespace(), name);
     let mut metadata = belonging::metadata(world, &key);
-    if let (Some(failed), Some(Value::Object(annotations))) =
-        (world.pass.failed_power_offs, metadata.get_mut("annotations"))
-    {
-        annotations.insert(FAILED_ATTEMPTS_ANNOTATION.to_owned(), json!(failed.to_string()));
+    if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
+        if failed > 0 {
+            annotations.insert(FAILED_ATTEMPTS_ANNOTATION.to_owned(), json!(failed.to_string()));
+        }
+        if let Some(seen) = boot_jobs::of_bmc(world, hardware).map(|job| version(job)).max() {
+            annotations.insert(OTHER_JOBS_SEEN_ANNOTATION.to_owned(), json!(seen.to_string()));
+        }
     }
     let body = json!({
         "metadata": metadata,
         "spec": {
-            "machineRef": {"name": bmc.name, "namespace": hardware.namespace()},
+            "machineRef": {"name": bmc.name, "namespace": bmc.namespace},
             "tasks": [{"powerAction": "off"}],
         },
     });
     Write::new(Stage::PowerOff, Kind::Job, key, Verb::Create(body))
 }
 
-/// Once the Hardware is released its Job goes too: it would lie to a later machine of the same name.
+/// Once the Hardware is released its Jobs go too.
 pub(super) fn clean_up(world: &World) -> Option<Step> {
     if !world.may_delete_jobs || world.bmc == Presence::Absent {
         return None;
     }
-    if let Some(look) = world.look_first(Kind::Job, &power_off_job_name(world.machine.name())) {
+    if let Some(look) = world.look_first(Kind::Job, &legacy_power_off_job_name(world.machine.name())) {
         return Some(look);
     }
-    let job = world.job.as_ref().filter(|job| !job.is_terminating())?;
-    match belonging(&**job, &world.machine) {
-        Belonging::Ours | Belonging::Stale => Some(delete(job).into()),
-        Belonging::OfThisName | Belonging::Foreign => None,
-    }
+    let ours = |job: &&Arc<Job>| {
+        !job.is_terminating() && matches!(belonging(&***job, &world.machine), Belonging::Ours | Belonging::Stale)
+    };
+    world.jobs.iter().find(ours).map(|job| delete(job).into())
 }

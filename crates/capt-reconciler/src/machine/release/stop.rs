@@ -1,34 +1,74 @@
-//! Stop: the Workflow and the Template go first, so that nothing boots the server any more.
+//! Stop: the Workflow and the Template go first, so that nothing boots the server any more. A boot Job under way is let
+//! end before its Workflow goes: with the Workflow the collector takes the Job at a moment of its own, and what the Job had
+//! begun would be done all the same.
 
 use capt_api::conditions::reasons;
 use capt_api::meta::Meta;
+use capt_api::tinkerbell::Workflow;
+use jiff::Timestamp;
 
+use super::boot_jobs;
 use crate::effect::{Kind, Stage, Verb, Write};
 use crate::machine::belonging::{Belonging, belonging};
+use crate::machine::names;
 use crate::machine::step::{Concern, Step, Wait};
 use crate::machine::world::World;
 
 /// The next step of this stage, or nothing when it is done.
-pub(super) fn step(world: &World) -> Option<Step> {
-    let name = world.machine.name();
-    let workflow = || world.workflow.as_ref().and_then(|workflow| delete(world, &**workflow, Kind::Workflow));
-    let template = || world.template.as_ref().and_then(|template| delete(world, &**template, Kind::Template));
-    world
-        .look_first(Kind::Workflow, name)
-        .or_else(workflow)
-        .or_else(|| world.look_first(Kind::Template, name))
-        .or_else(template)
+pub(super) fn step(world: &World, now: Timestamp) -> Option<Step> {
+    let own = world.machine.name();
+    let short = names::short(&world.machine);
+    let look = |kind| world.look_first(kind, own).or_else(|| world.look_first(kind, &short));
+    let workflow = || {
+        let workflow = world.workflows.iter().find(|workflow| goes(world, workflow))?;
+        under_way(world, workflow, now).or_else(|| Some(delete(&**workflow, Kind::Workflow)))
+    };
+    let template = || {
+        let mine = |whose| matches!(whose, Belonging::Ours | Belonging::OfThisName | Belonging::Stale);
+        let template = world.templates.iter().find(|template| mine(belonging(&***template, &world.machine)))?;
+        Some(delete(&**template, Kind::Template))
+    };
+    look(Kind::Workflow).or_else(workflow).or_else(|| look(Kind::Template)).or_else(template)
 }
 
-fn delete<K: Meta>(world: &World, object: &K, kind: Kind) -> Option<Step> {
-    if belonging(object, &world.machine) == Belonging::Foreign {
-        return None;
+/// Whether the Workflow is to go: it was made for this machine, or runs on Hardware that is this machine's alone.
+fn goes(world: &World, workflow: &Workflow) -> bool {
+    match belonging(workflow, &world.machine) {
+        Belonging::Ours | Belonging::OfThisName | Belonging::Stale => true,
+        Belonging::Namesake => world.to_release.iter().any(|hardware| {
+            hardware.namespace() == workflow.namespace() && hardware.name() == workflow.spec.hardware_ref
+        }),
+        Belonging::Foreign => false,
     }
+}
+
+/// The wait for boot Jobs of this Workflow.
+fn under_way(world: &World, workflow: &Workflow, now: Timestamp) -> Option<Step> {
+    let hardware = world.to_release.iter().find(|hardware| {
+        hardware.namespace() == workflow.namespace() && hardware.name() == workflow.spec.hardware_ref
+    })?;
+    let of_it = |job: &&std::sync::Arc<capt_api::bmc::Job>| {
+        job.controller().is_some_and(|owner| owner.uid == workflow.uid())
+            && (job.has_begun() || crate::clock::age(job.metadata.creation_timestamp.as_ref(), now) < boot_jobs::QUIET)
+    };
+    let job = boot_jobs::pending(world, hardware).find(of_it)?;
+    let message = format!(
+        "Workflow {} is booting Hardware {} through Job {}; waiting for the Job to end",
+        workflow.key(),
+        hardware.key(),
+        job.key()
+    );
+    let interest = boot_jobs::interest(hardware);
+    let wait = Wait::expected(Concern::Deleting, reasons::STOPPING_WORKFLOW, message).woken_by(interest);
+    Some(if job.has_begun() { wait.into() } else { wait.again_after(boot_jobs::QUIET).into() })
+}
+
+fn delete<K: Meta>(object: &K, kind: Kind) -> Step {
     if object.is_terminating() {
         let finalizers = object.metadata().finalizers.clone().unwrap_or_default().join(", ");
         let message = format!("{kind:?} {} is being deleted; it waits for: {finalizers}", object.key());
-        return Some(Wait::expected(Concern::Deleting, reasons::STOPPING_WORKFLOW, message).into());
+        return Wait::expected(Concern::Deleting, reasons::STOPPING_WORKFLOW, message).into();
     }
     let verb = Verb::Delete { uid: object.uid().to_owned() };
-    Some(Write::new(Stage::Stop, kind, object.key(), verb).into())
+    Write::new(Stage::Stop, kind, object.key(), verb).into()
 }

@@ -79,6 +79,21 @@ async fn a_peer_that_sends_nothing_or_too_much_is_sent_away() {
 }
 
 #[tokio::test]
+async fn connections_that_are_kept_alive_do_not_starve_the_probes() {
+    let address = endpoint(Checks::default()).await;
+    let mut kept = Vec::new();
+    for _ in 0..capt_kube::serve::http::CONNECTIONS {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+        let mut first = [0; 16];
+        stream.read_exact(&mut first).await.unwrap();
+        kept.push(stream);
+    }
+    let probe = timeout(Duration::from_secs(1), ask(address, "GET", "/healthz"));
+    assert_eq!(probe.await.expect("the kubelet would restart us").0, 200);
+}
+
+#[tokio::test]
 async fn an_empty_address_or_0_turns_it_off_and_nonsense_is_an_error() {
     assert!(bind("").await.unwrap().is_none() && bind("0").await.unwrap().is_none());
     let taken = bind("localhost:0").await.unwrap().unwrap().local_addr().unwrap();

@@ -12,7 +12,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+
+use super::places::Places;
 
 /// An answer, all of it in memory.
 pub type Answer = Response<Full<Bytes>>;
@@ -26,8 +27,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(2);
 const BUFFER: usize = 8 * 1024;
 /// How long a connection may live, so that idle ones do not pile up.
 const CONNECTION_LIFE: Duration = Duration::from_secs(60);
-/// Connections served at once; more of them wait.
-const CONNECTIONS: usize = 64;
+/// Connections served at once. One more takes the place of an idle one, so that the kubelet's probes get through.
+pub const CONNECTIONS: usize = 64;
 
 /// Answers requests, for ever.
 pub async fn serve<A, F>(listener: TcpListener, answer: A)
@@ -36,24 +37,26 @@ where
     F: Future<Output = Answer> + Send + 'static,
 {
     let answer = Arc::new(answer);
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Places::new(CONNECTIONS);
     loop {
-        let Ok(place) = room.clone().acquire_owned().await else {
-            return;
-        };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(_) => {
                 // Out of file descriptors, or a connection that went away: others may still come.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
-        let answer = answer.clone();
+        let (answer, place) = (answer.clone(), places.take(peer.ip()).await);
         tokio::spawn(async move {
+            let calls = place.calls();
             let service = service_fn(|request| {
-                let answer = answer(request);
-                async { Ok::<_, Infallible>(answer.await) }
+                let (call, answer) = (calls.begin(), answer(request));
+                async move {
+                    let answer = answer.await;
+                    drop(call);
+                    Ok::<_, Infallible>(answer)
+                }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -61,8 +64,10 @@ where
                 .max_buf_size(BUFFER)
                 .serve_connection(TokioIo::new(stream), service);
             // Whatever a peer does wrong is no concern of ours.
-            let _ = tokio::time::timeout(CONNECTION_LIFE, connection).await;
-            drop(place);
+            tokio::select! {
+                _ = tokio::time::timeout(CONNECTION_LIFE, connection) => {}
+                () = place.revoked() => {}
+            }
         });
     }
 }

@@ -5,6 +5,7 @@ pub mod health;
 pub mod http;
 pub mod metrics;
 mod page;
+pub(crate) mod places;
 
 use anyhow::Context;
 use tokio::net::TcpListener;

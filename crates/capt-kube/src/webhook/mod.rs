@@ -7,6 +7,6 @@ mod answer;
 mod certificate;
 mod server;
 
-pub use answer::MAX_BODY;
+pub use answer::{ALL_BODIES, MAX_BODY};
 pub use certificate::{CERTIFICATE, Certificates, KEY, REREAD};
-pub use server::{CONNECTIONS, HANDSHAKE, Server};
+pub use server::{AGE, CONNECTIONS, HANDSHAKE, Server};

@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use capt_kube::webhook::{CERTIFICATE, KEY, MAX_BODY, REREAD};
+use capt_kube::webhook::{ALL_BODIES, CERTIFICATE, KEY, MAX_BODY, REREAD};
 use serde_json::{Value, json};
 use support::{Call, Folder, Http, Running, pair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -99,6 +99,51 @@ async fn broken_and_slow_peers_hold_up_nobody() {
     assert_eq!(timeout(Duration::from_secs(5), good).await.expect("held up").0, 200);
     let mut first = silent.swap_remove(0);
     let _ = timeout(Duration::from_secs(15), first.read_to_end(&mut rest)).await.expect("kept for ever");
+}
+
+#[tokio::test]
+async fn idle_connections_keep_no_api_server_out() {
+    let running = Running::small("idle", 8).await;
+    let mut idle = Vec::new();
+    for _ in 0..4 {
+        for http in [Http::One, Http::Two] {
+            idle.push(running.connect(http).await);
+        }
+    }
+    let call = async {
+        let mut client = running.connect(Http::Two).await;
+        client.call(Call::post(MACHINE, review("TinkerbellMachine", &json!({})))).await
+    };
+    let (status, _) = timeout(Duration::from_secs(5), call).await.expect("all places are taken by who wants nothing");
+    assert_eq!(status, 200);
+}
+
+#[tokio::test]
+async fn bodies_that_are_under_way_have_a_common_limit() {
+    let running = Running::start("bodies").await;
+    let begin = || async {
+        let mut stream = running.handshake(Http::One).await.unwrap();
+        let head = format!(
+            "POST {MACHINE} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {MAX_BODY}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
+    };
+    // All but the last byte, so that each is held.
+    let (most, held) = (vec![b' '; MAX_BODY - 1], ALL_BODIES / MAX_BODY);
+    let mut streams = Vec::new();
+    for _ in 0..held {
+        let mut stream = begin().await;
+        stream.write_all(&most).await.unwrap();
+        streams.push(stream);
+    }
+    let mut one_more = begin().await;
+    let taken = timeout(Duration::from_secs(2), one_more.write_all(&most)).await;
+    assert!(taken.is_err(), "{} bytes are in memory for nobody", (held + 1) * MAX_BODY);
+    drop((streams, one_more));
+    let mut client = running.connect(Http::Two).await;
+    let call = client.call(Call::post(MACHINE, review("TinkerbellMachine", &json!({}))));
+    assert_eq!(timeout(Duration::from_secs(20), call).await.expect("room is not given back").0, 200);
 }
 
 #[tokio::test]

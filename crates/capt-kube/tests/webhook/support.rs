@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use capt_kube::metrics::{Metrics, Registry};
 use capt_kube::serve::health::{Check, Checks};
-use capt_kube::webhook::{CERTIFICATE, Certificates, KEY, Server};
+use capt_kube::webhook::{CERTIFICATE, CONNECTIONS, Certificates, KEY, Server};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::{http1, http2};
@@ -66,11 +66,16 @@ pub enum Http {
 impl Running {
     /// With a certificate, ready.
     pub async fn start(name: &str) -> Self {
+        Self::small(name, CONNECTIONS).await
+    }
+
+    /// With a certificate, ready, for so many connections at once.
+    pub async fn small(name: &str, most: usize) -> Self {
         let folder = Folder::new(name);
         let (certificate, key) = pair();
         folder.write(CERTIFICATE, &certificate);
         folder.write(KEY, &key);
-        let running = Self::of(folder).await;
+        let running = Self::with_places(folder, most).await;
         while !running.certificates.is_there() {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
@@ -78,7 +83,13 @@ impl Running {
     }
 
     pub async fn of(folder: Folder) -> Self {
+        Self::with_places(folder, CONNECTIONS).await
+    }
+
+    /// For so many connections at once.
+    pub async fn with_places(folder: Folder, most: usize) -> Self {
         let server = Server::bind("127.0.0.1:0", Certificates::new(&folder.0)).await.unwrap().unwrap();
+        let server = server.with_places(most);
         let (address, certificates, check) = (server.address().unwrap(), server.certificates(), server.check());
         let cancel = CancellationToken::new();
         let metrics = Metrics::default();

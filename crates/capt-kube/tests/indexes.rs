@@ -1,11 +1,14 @@
 //! The indexes agree with a scan over all objects, whatever happens in whatever order.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use capt_api::contract::{OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL};
+use capt_api::contract::{
+    MACHINE_FINALIZER, OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL, PROVISIONED_ANNOTATION, RESERVATION_ANNOTATION,
+    SET_ASIDE_ANNOTATION,
+};
 use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
 use capt_api::kube_core::{Expression, Selector, SelectorExt};
 use capt_api::meta::{Meta, ObjectKey};
@@ -13,6 +16,7 @@ use capt_api::tinkerbell::Hardware;
 use capt_kube::cache::{Cache, Sink};
 use capt_kube::decode::Guarded;
 use capt_kube::store::is_free;
+use capt_reconciler::machine::ownership::{Obstacle, obstacle};
 use capt_reconciler::ports::Stores;
 use kube::runtime::watcher::Event;
 use proptest::prelude::*;
@@ -24,19 +28,42 @@ use common::offline_ports;
 /// One step of a story about eight Hardware.
 #[derive(Clone, Debug)]
 enum Step {
-    Put { name: u8, labels: BTreeMap<String, String>, owner: Option<u8>, terminating: bool, address: Option<u8> },
-    Delete { name: u8 },
-    Hold { name: u8 },
+    Put {
+        name: u8,
+        labels: BTreeMap<String, String>,
+        owner: Option<u8>,
+        terminating: bool,
+        address: Option<u8>,
+        /// What else says whose it is.
+        sign: Option<u8>,
+    },
+    Delete {
+        name: u8,
+    },
+    /// A TinkerbellMachine comes, changes what it names, or goes.
+    Machine {
+        name: u8,
+        on: Option<u8>,
+    },
+    MachineGoes {
+        name: u8,
+    },
+    Hold {
+        name: u8,
+    },
     Release,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let labels = prop::collection::btree_map("[abc]", "[xy]", 0..3);
     prop_oneof![
-        4 => (0..8u8, labels, prop::option::of(0..3u8), prop::bool::weighted(0.1), prop::option::of(0..4u8))
-            .prop_map(|(name, labels, owner, terminating, address)| Step::Put {
-                name, labels, owner, terminating, address
+        4 => (0..8u8, labels, prop::option::of(0..3u8), prop::bool::weighted(0.1), prop::option::of(0..4u8),
+              prop::option::of(0..5u8))
+            .prop_map(|(name, labels, owner, terminating, address, sign)| Step::Put {
+                name, labels, owner, terminating, address, sign
             }),
+        1 => (0..3u8, prop::option::of(0..8u8)).prop_map(|(name, on)| Step::Machine { name, on }),
+        1 => (0..3u8).prop_map(|name| Step::MachineGoes { name }),
         1 => (0..8u8).prop_map(|name| Step::Delete { name }),
         1 => (0..8u8).prop_map(|name| Step::Hold { name }),
         1 => Just(Step::Release),
@@ -44,7 +71,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn hardware(step: &Step, version: u64, life: u64) -> Guarded<Hardware> {
-    let Step::Put { name, labels, owner, terminating, address } = step else { unreachable!() };
+    let Step::Put { name, labels, owner, terminating, address, sign } = step else { unreachable!() };
     let mut labels = labels.clone();
     if let Some(owner) = owner {
         labels.insert(OWNER_NAME_LABEL.into(), format!("m{owner}"));
@@ -59,11 +86,41 @@ fn hardware(step: &Step, version: u64, life: u64) -> Guarded<Hardware> {
         object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
         object["metadata"]["finalizers"] = json!(["f"]);
     }
+    match sign {
+        Some(0) => object["metadata"]["finalizers"] = json!([MACHINE_FINALIZER]),
+        Some(1) => object["metadata"]["annotations"] = json!({PROVISIONED_ANNOTATION: "true"}),
+        Some(2) => object["metadata"]["annotations"] = json!({SET_ASIDE_ANNOTATION: ""}),
+        Some(3) => object["metadata"]["annotations"] = json!({RESERVATION_ANNOTATION: "[{}]"}),
+        _ => {}
+    }
     if let Some(address) = address {
-        object["spec"]["interfaces"] =
-            json!([{"dhcp": {"mac": "m", "ip": {"address": format!("10.0.0.{address}"), "gateway": "10.0.0.254"}}}]);
+        object["spec"]["interfaces"] = json!([{"dhcp": {"mac": format!("0A:{address}"), "ip": {"address": format!("10.0.0.{address}"), "gateway": "10.0.0.254"}}}]);
     }
     serde_json::from_str(&object.to_string()).unwrap()
+}
+
+fn machine(name: u8, on: Option<u8>, version: u64, life: u64) -> Guarded<TinkerbellMachine> {
+    let spec = match on {
+        // By provider ID, or by name in its own namespace.
+        Some(on) if on % 2 == 0 => json!({"providerID": format!("tinkerbell://ns/h{on}")}),
+        Some(on) => json!({"hardwareName": format!("h{on}")}),
+        None => json!({}),
+    };
+    let object = json!({
+        "metadata": {"namespace": "ns", "name": format!("m{name}"), "uid": format!("m{name}-{life}"),
+                     "resourceVersion": version.to_string()},
+        "spec": spec,
+    });
+    serde_json::from_str(&object.to_string()).unwrap()
+}
+
+fn parked(ports: &impl Stores, selector: &Selector) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    ports.visit_parked_hardware(selector, &mut |hardware| {
+        seen.insert(hardware.name().to_owned());
+        ControlFlow::Continue(())
+    });
+    seen
 }
 
 fn free(ports: &impl Stores, selector: &Selector) -> Vec<String> {
@@ -116,6 +173,18 @@ proptest! {
                     // A deleted UID never comes back: the next object of this name is another one.
                     life += 1;
                 }
+                Step::Machine { name, on } => {
+                    Sink::<TinkerbellMachine>::event(&*cache, Event::Apply(machine(*name, *on, version, life)));
+                }
+                Step::MachineGoes { name } => {
+                    let key = ObjectKey::new("ns", format!("m{name}"));
+                    if let Some(last) = ports.tinkerbell_machine(&key) {
+                        let mut last = (*last).clone();
+                        last.metadata.resource_version = Some(version.to_string());
+                        Sink::<TinkerbellMachine>::event(&*cache, Event::Delete(Guarded::Valid(last)));
+                    }
+                    life += 1;
+                }
                 Step::Hold { name } => {
                     let key = ObjectKey::new("ns", format!("h{name}"));
                     let got = cache.hold_hardware(&key);
@@ -143,6 +212,38 @@ fn check(cache: &Cache, ports: &impl Stores, held: Vec<ObjectKey>) {
             .map(|hardware| hardware.name().to_owned())
             .collect();
         assert_eq!(free(ports, &selector), expected, "{selector}");
+        let expected: BTreeSet<_> = all
+            .iter()
+            .filter(|hardware| match obstacle(hardware) {
+                None | Some(Obstacle::Terminating) => false,
+                Some(Obstacle::Labelled(machine)) => ports.tinkerbell_machine(&machine).is_none(),
+                Some(_) => true,
+            })
+            .filter(|hardware| selector.matches(hardware.metadata.labels.as_ref().unwrap_or(&none)))
+            .map(|hardware| hardware.name().to_owned())
+            .collect();
+        assert_eq!(parked(ports, &selector), expected, "kept back or orphaned: {selector}");
+    }
+    let machines: Vec<_> =
+        (0..3).filter_map(|name| ports.tinkerbell_machine(&ObjectKey::new("ns", format!("m{name}")))).collect();
+    for name in 0..8 {
+        let hardware = ObjectKey::new("ns", format!("h{name}"));
+        let names = |machine: &&Arc<TinkerbellMachine>| {
+            machine.spec.provider_id == format!("tinkerbell://{hardware}")
+                || machine.spec.hardware_name == hardware.name
+        };
+        let expected: Vec<_> = machines.iter().filter(names).map(|machine| machine.key()).collect();
+        let found: Vec<_> = ports.machines_on(&hardware).iter().map(|machine| machine.key()).collect();
+        assert_eq!(found, expected, "who names {hardware}");
+    }
+    for machine in &machines {
+        assert_eq!(ports.machine_with_uid(machine.uid()), Some(machine.key()));
+    }
+    for address in 0..4 {
+        let mac = format!("0a:{address}");
+        let expected: BTreeSet<_> =
+            all.iter().filter(|hardware| hardware.macs().any(|other| other == mac)).map(|h| h.key()).collect();
+        assert_eq!(ports.hardware_with_mac(&mac).into_iter().collect::<BTreeSet<_>>(), expected, "MAC {mac}");
     }
     for owner in 0..3 {
         let machine = ObjectKey::new("ns", format!("m{owner}"));

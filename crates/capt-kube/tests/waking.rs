@@ -258,3 +258,52 @@ async fn a_fault_in_the_work_on_one_object_harms_no_other() {
     assert_eq!(worked_on[..2], ["bad", "good"]);
     assert!(worked_on.len() > 2 && worked_on.len() < 6, "the bad one is tried again, with pauses: {worked_on:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn hardware_that_comes_back_without_our_labels_wakes_the_machine_that_names_it() {
+    let cache = Cache::new();
+    let named = json!({"metadata": {"name": "m"}, "spec": {"providerID": "tinkerbell://ns/h", "hardwareName": "h"}});
+    put::<TinkerbellMachine>(&cache, named, 1);
+    machines(&cache).await;
+    put::<Hardware>(&cache, json!({"metadata": {"name": "h"}, "spec": {}}), 2);
+    assert_eq!(machines(&cache).await, ["m"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mac_that_is_given_up_wakes_the_machine_that_it_stood_in_the_way_of() {
+    let cache = Cache::new();
+    let owner = json!({"v1alpha1.tinkerbell.org/ownerName": "m", "v1alpha1.tinkerbell.org/ownerNamespace": "ns"});
+    let interface = |mac: &str| json!({"interfaces": [{"dhcp": {"mac": mac}}]});
+    put::<Hardware>(&cache, json!({"metadata": {"name": "h", "labels": owner}, "spec": interface("0a:01")}), 1);
+    put::<Hardware>(&cache, json!({"metadata": {"name": "twin"}, "spec": interface("0A:01")}), 2);
+    machines(&cache).await;
+    put::<Hardware>(&cache, json!({"metadata": {"name": "twin"}, "spec": interface("0a:02")}), 3);
+    assert_eq!(machines(&cache).await, ["m"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_hardware_hears_that_one_is_kept_back_or_no_longer_named_by_anybody() {
+    let cache = Cache::new();
+    let waits = |cache: &Cache| {
+        let interest = Interest { hardware: vec![Selector::default()], ..Interest::default() };
+        cache.wake.machines.begin(&key("waits"));
+        cache.wake.machines.finish(&key("waits"), interest, capt_kube::queue::Finish::Settled(None));
+    };
+    put::<TinkerbellMachine>(&cache, machine("waits"), 1);
+    let named = json!({"metadata": {"name": "m"}, "spec": {"providerID": "tinkerbell://ns/h", "hardwareName": "h"}});
+    put::<TinkerbellMachine>(&cache, named, 2);
+    put::<Hardware>(&cache, json!({"metadata": {"name": "h"}, "spec": {}}), 3);
+    machines(&cache).await;
+
+    waits(&cache);
+    let aside =
+        json!({"metadata": {"name": "h", "annotations": {"capt.tinkerbell.org/set-aside": "disk"}}, "spec": {}});
+    put::<Hardware>(&cache, aside, 4);
+    assert_eq!(machines(&cache).await, ["m", "waits"], "it is kept back, and says so");
+
+    put::<Hardware>(&cache, json!({"metadata": {"name": "h"}, "spec": {}}), 5);
+    machines(&cache).await;
+    waits(&cache);
+    put::<TinkerbellMachine>(&cache, json!({"metadata": {"name": "m"}, "spec": {}}), 6);
+    assert_eq!(machines(&cache).await, ["m", "waits"], "the machine that named it does so no longer");
+}

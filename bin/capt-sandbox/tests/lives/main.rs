@@ -18,3 +18,4 @@ mod races;
 mod rights;
 mod scope;
 mod trouble;
+mod whose;

@@ -270,12 +270,16 @@ impl Lab {
 
     pub async fn hardware_range(&self, range: Range<u32>) {
         for n in range {
-            let (name, labels) = (format!("hw-{n:03}"), [("type".to_owned(), "worker".to_owned())].into());
-            let bmc = format!("bmc-{name}");
-            self.bmc(&bmc).await;
-            let mac = format!("02:00:00:00:{:02x}:{:02x}", n / 256, n % 256);
-            self.create(fixtures::hardware(self.options.metal, &name, &mac, &labels, Some(&bmc))).await;
+            self.bmc(&format!("bmc-hw-{n:03}")).await;
+            self.hardware_object(n).await;
         }
+    }
+
+    /// The Hardware alone, as in its first manifest.
+    pub async fn hardware_object(&self, n: u32) {
+        let (name, labels) = (format!("hw-{n:03}"), [("type".to_owned(), "worker".to_owned())].into());
+        let (bmc, mac) = (format!("bmc-{name}"), format!("02:00:00:00:{:02x}:{:02x}", n / 256, n % 256));
+        self.create(fixtures::hardware(self.options.metal, &name, &mac, &labels, Some(&bmc))).await;
     }
 
     pub async fn bmc(&self, name: &str) {

@@ -69,6 +69,19 @@ pub const RULES: &[Rule] = &[
         tests_may_use: &["memory-apiserver"],
         never_reaches: &["capt-api", "capt-ipam-core", "capt-kube", "capt-reconciler", "memory-apiserver"],
     },
+    // It knows none of our code: it judges by what others can see.
+    Rule {
+        name: "capt-observer",
+        may_use: &["capt-neighbours", "memory-apiserver"],
+        tests_may_use: &[],
+        never_reaches: &["capt-api", "capt-ipam-core", "capt-kube", "capt-reconciler"],
+    },
+    Rule {
+        name: "capt-simulate",
+        may_use: &["capt-api", "capt-kube", "capt-neighbours", "capt-observer", "memory-apiserver"],
+        tests_may_use: &[],
+        never_reaches: &[],
+    },
     Rule {
         name: "capt-manager",
         may_use: &["capt-kube", "capt-reconciler", "capt-api"],
@@ -77,14 +90,14 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "capt-sandbox",
-        may_use: &["capt-kube", "capt-api", "capt-neighbours", "memory-apiserver"],
+        may_use: &["capt-kube", "capt-api", "capt-neighbours", "capt-observer", "memory-apiserver"],
         tests_may_use: &[],
         never_reaches: &[],
     },
     // It borrows the sandbox's observer and manifests; the manager it plays with is the program itself.
     Rule {
         name: "capt-e2e",
-        may_use: &["capt-neighbours", "capt-sandbox", "real-control-plane"],
+        may_use: &["capt-neighbours", "capt-observer", "capt-sandbox", "real-control-plane"],
         tests_may_use: &[],
         never_reaches: &[],
     },

@@ -7,4 +7,5 @@ pub mod dist;
 pub mod e2e;
 pub mod generated;
 pub mod rbac;
+pub mod simulate;
 pub mod workspace;

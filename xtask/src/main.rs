@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::generated::{Files, Folder};
-use xtask::{arrows, bench, crds, dist, e2e, rbac, workspace};
+use xtask::{arrows, bench, crds, dist, e2e, rbac, simulate, workspace};
 
 /// Chores of this workspace.
 #[derive(Parser)]
@@ -40,6 +40,13 @@ enum Chore {
         /// Which ones; all if none is named
         names: Vec<String>,
     },
+    /// Play whole worlds from seeds, with faults, crashes and persons, and check the rules at every write
+    #[command(disable_help_flag = true)]
+    Simulate {
+        /// What capt-simulate takes, such as --seeds 10000; --help tells
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Measure the manager beside Go CAPT on a real control plane (needs Go; without it, it is skipped)
     #[command(disable_help_flag = true)]
     Bench {
@@ -70,6 +77,10 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         Chore::Bench { arguments } => {
             bench::hand_over(&root, &arguments)?;
+            Vec::new()
+        }
+        Chore::Simulate { arguments } => {
+            simulate::hand_over(&root, &arguments)?;
             Vec::new()
         }
         Chore::CheckArrows => arrows::check(arrows::RULES, &arrows::Graph::read(&root, arrows::RULES)?),

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::install::crds;
-use crate::observer::Observer;
+use capt_observer::Observer;
 
 /// Who the manager is to the server, and its field manager.
 pub const MANAGER: &str = "capt-manager";

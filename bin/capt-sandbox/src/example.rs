@@ -4,7 +4,7 @@ use capt_neighbours::fixtures;
 use serde_json::{Value, json};
 
 use crate::manifests::{BadInput, Document, parse};
-use crate::observer::text;
+use capt_observer::text;
 
 /// The documented example, as users read it.
 pub const COMPLETE_CLUSTER: &str = include_str!("../../../docs/examples/complete-cluster.yaml");

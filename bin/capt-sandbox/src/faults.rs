@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::control_plane::ControlPlane;
 use crate::install::Installer;
 use crate::manifests::Document;
-use crate::observer::text;
+use capt_observer::text;
 
 /// Something that goes wrong around CAPT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::observer::{Key, text};
+use capt_observer::{Key, text};
 
 /// Why the user's input cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::install::{Installer, crds};
 use crate::manifests::BadInput;
-use crate::observer::{Key, Write, text};
+use capt_observer::{Key, Write, text};
 
 /// What the observer and the board look at: group and kind.
 const KINDS: [(&str, &str); 6] = [

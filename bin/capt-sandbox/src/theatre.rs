@@ -14,8 +14,8 @@ use memory_apiserver::Serving;
 use crate::board::Board;
 use crate::control_plane::{ControlPlane, MANAGER, start_neighbours};
 use crate::install::SANDBOX;
-use crate::observer::{Key, Observer, Write};
 use crate::remote::{self, Following};
+use capt_observer::{Key, Observer, Write};
 
 /// A place to play, with the board and the observer that watch it.
 pub struct Theatre {

@@ -19,6 +19,7 @@
 //! | [`external`] | Tinkerbell in another cluster |
 //! | [`resync`] | every object once in a while |
 //! | [`ports`], [`api`], [`errors`], [`events`], [`clock`] | what the reconcilers need of the world outside |
+//! | [`chance`] | what jitter is made of |
 //! | [`metrics`] | what is counted, and what Prometheus reads |
 //! | [`lease`] | who leads: one replica works, the others stand by |
 //! | [`serve`] | what is answered over HTTP: health, metrics, diagnostics |
@@ -29,6 +30,7 @@
 pub mod api;
 mod bmc;
 pub mod cache;
+pub mod chance;
 pub mod client;
 pub mod clock;
 pub mod controller;

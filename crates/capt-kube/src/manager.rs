@@ -65,6 +65,8 @@ pub struct Settings {
     pub cluster_workers: usize,
     /// Work only while leading, so that one of several replicas works; at once without.
     pub election: Option<Election>,
+    /// What time it is; the wall clock tells without.
+    pub clock: Option<TokioClock>,
     /// What the reconcilers want to know.
     pub reconciler: capt_reconciler::Settings,
 }
@@ -78,6 +80,7 @@ impl Default for Settings {
             machine_workers: 10,
             cluster_workers: 10,
             election: None,
+            clock: None,
             reconciler: capt_reconciler::Settings::default(),
         }
     }
@@ -105,7 +108,7 @@ impl Manager {
         let metrics = Metrics { requests: clients.requests.clone(), ..Metrics::default() };
         let cache = Arc::new(Cache::counted(&metrics).filtered(settings.watch_filter.clone()));
         let (events, outbox) = Events::new();
-        let clock = TokioClock::new();
+        let clock = settings.clock.unwrap_or_default();
         let tinkerbell = clients.of_tinkerbell();
         let writer = Writer::new(clients.writes.clone(), cache.clone()).with_tinkerbell(tinkerbell.writes.clone());
         let mut ports = Ports::new(cache.clone(), writer, events.clone(), clock);
@@ -192,6 +195,7 @@ impl Manager {
         let publish = events::publish(self.clients.writes.clone(), outbox, self.clock);
         let mut publisher = AbortOnDropHandle::new(tokio::spawn(publish));
         let ended = tokio::select! {
+            biased;
             ended = self.watch_and_work(&cancel) => ended,
             _ = &mut publisher => return Err(anyhow!("the events' task ended")),
         };
@@ -206,6 +210,7 @@ impl Manager {
         self.start_watches(&mut watches)?;
         info!("reading what there is");
         tokio::select! {
+            biased;
             () = self.synced() => {}
             () = cancel.cancelled() => return Ok(()),
             _ = watches.join_next() => return Err(anyhow!("a watch ended")),
@@ -230,6 +235,7 @@ impl Manager {
         self.standing.get_or_init(|| standing.clone());
         let stand_by_and_work = async {
             tokio::select! {
+                biased;
                 _ = standing.wait_for(|standing| standing.leading) => {}
                 () = cancel.cancelled() => return (Ok(()), Drained(true)),
                 _ = watches.join_next() => return (Err(anyhow!("a watch ended")), Drained(true)),
@@ -260,6 +266,7 @@ impl Manager {
         workers.spawn(controller::run(|wake| &wake.clusters, wake.clone(), clusters, cluster_workers));
 
         let ended = tokio::select! {
+            biased;
             () = cancel.cancelled() => Ok(()),
             () = resync(&self.cache, self.settings.sync_period) => Err(anyhow!("the resync ended")),
             _ = watches.join_next() => Err(anyhow!("a watch ended")),
@@ -379,6 +386,7 @@ async fn watch_pools(
     let mut tasks = JoinSet::new();
     loop {
         let kind = tokio::select! {
+            biased;
             Some(kind) = named.recv() => kind,
             // None of them ends by itself.
             Some(_) = tasks.join_next() => return,

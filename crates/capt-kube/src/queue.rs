@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use crate::chance;
 use crate::metrics;
 
 /// First pause after a failure.
@@ -107,7 +108,7 @@ impl Queue {
 
     /// An empty queue that is counted.
     pub fn counted(metrics: metrics::Queue) -> Self {
-        Self { inner: Mutex::default(), wake: Notify::new(), jitter: RandomState::new(), metrics }
+        Self { inner: Mutex::default(), wake: Notify::new(), jitter: chance::fresh(), metrics }
     }
 
     /// Serve this key as soon as there is a worker.
@@ -147,6 +148,7 @@ impl Queue {
             match next_timer {
                 Some(at) => {
                     tokio::select! {
+                        biased;
                         () = self.wake.notified() => {}
                         () = sleep_until(at) => {}
                     }

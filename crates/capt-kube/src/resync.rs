@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use ahash::RandomState;
-
 use crate::cache::Cache;
+use crate::chance;
 
 /// Queues all TinkerbellMachines and TinkerbellClusters once in each period, for ever; never if it is zero. The server
 /// is asked nothing: an object about which there is nothing to do costs a look into memory.
 ///
 /// Each pause is up to a tenth shorter or longer than the period, so that replicas and restarts do not fall in step.
 pub async fn resync(cache: &Cache, period: Duration) {
-    let random = RandomState::new();
+    let random = chance::fresh();
     for round in 0_u64.. {
         if period.is_zero() {
             return std::future::pending().await;

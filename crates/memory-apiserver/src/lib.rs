@@ -19,6 +19,7 @@ mod faults;
 mod fields;
 mod golang;
 mod http;
+mod identity;
 mod journal;
 mod json;
 mod jsonpath;

@@ -55,6 +55,11 @@ impl Inner {
         Ok(())
     }
 
+    /// Creates one object, or merges it into the one that exists.
+    pub(crate) fn apply_object(self: &Arc<Self>, object: Value) -> Result<(), ManifestError> {
+        self.install(1, object)
+    }
+
     fn install(self: &Arc<Self>, document: usize, object: Value) -> Result<(), ManifestError> {
         if meta::text(&object, "kind") == "List" {
             let items = object.get("items").and_then(Value::as_array).cloned().unwrap_or_default();

@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::control::{self, Pace, Work};
 use crate::faults::{FaultTable, Faults};
 use crate::http::Serving;
+use crate::identity::Identities;
 use crate::journal::{Journal, Log, RequestLog};
 use crate::manifest::ManifestError;
 use crate::service::Service;
@@ -30,6 +31,7 @@ pub(crate) struct Config {
 /// All of a server.
 pub(crate) struct Inner {
     pub(crate) clock: Clock,
+    pub(crate) identities: Identities,
     pub(crate) config: Config,
     pub(crate) state: Mutex<State>,
     pub(crate) faults: FaultTable,
@@ -76,6 +78,7 @@ pub struct Builder {
     history: usize,
     journal: usize,
     start_time: Option<Timestamp>,
+    seed: Option<u64>,
 }
 
 impl Builder {
@@ -111,6 +114,12 @@ impl Builder {
         self
     }
 
+    /// UIDs and generated names follow from this number, and so are the same in every run; by chance without.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
     /// How long a new CRD's kind answers 404 before it is served. Zero by default; a real server needs about a second.
     pub fn crd_delay(mut self, delay: Duration) -> Self {
         self.config.crd_delay = delay;
@@ -137,6 +146,7 @@ impl Builder {
         let state = State::new(builtin::kinds(), self.history, Log::keeping(self.journal), sender);
         let inner = Arc::new(Inner {
             clock: Clock::starting_at(self.start_time.unwrap_or_else(Timestamp::now)),
+            identities: Identities::seeded(self.seed),
             config: self.config,
             registry: RwLock::new(Arc::new(Registry::of(&state))),
             state: Mutex::new(state),
@@ -184,6 +194,7 @@ impl MemoryApiServer {
             history: 10_000,
             journal: 50_000,
             start_time: None,
+            seed: None,
         }
     }
 
@@ -219,6 +230,15 @@ impl MemoryApiServer {
     /// At the first document that is no object, is of an unknown kind, or is refused. What came before it stays.
     pub fn apply_manifest(&self, yaml: &str) -> Result<(), ManifestError> {
         self.inner.apply_manifest(yaml)
+    }
+
+    /// Creates an object of any kind, CRDs included, or merges it into the one that exists, as
+    /// [`apply_manifest`](Self::apply_manifest) does for a YAML text.
+    ///
+    /// # Errors
+    /// When it is no object, is of an unknown kind, or is refused.
+    pub fn apply_object(&self, object: serde_json::Value) -> Result<(), ManifestError> {
+        self.inner.apply_object(object)
     }
 
     /// Makes things go wrong.

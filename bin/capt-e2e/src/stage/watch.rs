@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use capt_neighbours::bmc::Power;
+use capt_observer::{Key, Observer, Write};
 use capt_sandbox::control_plane::MANAGER;
-use capt_sandbox::observer::{Key, Observer, Write};
 use capt_sandbox::remote::writer;
 use futures::StreamExt as _;
 use real_control_plane::history::{Change, Changes, History};

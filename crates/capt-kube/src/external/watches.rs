@@ -39,6 +39,7 @@ pub async fn watch_namespace(
         std::future::pending::<()>().await;
     };
     tokio::select! {
+        biased;
         why = workflows.follow() => why,
         why = jobs.follow(), if has_jobs => why,
         () = told => String::new(),
@@ -122,6 +123,7 @@ impl<K: Cached> Namespaced<K> {
         let mut state = self.state.subscribe();
         let mut backoff = Backoff::default();
         tokio::select! {
+            biased;
             () = pump(self.api.clone(), &kind, self, &mut backoff, None) => {
                 K::shelf(&self.cache).doubted.notify_one();
                 format!("{kind}: the server does not serve them any more")

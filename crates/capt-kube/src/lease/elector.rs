@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::record::{held, holder, promised, released};
 use super::{Election, Lost, NAME, Standing};
+use crate::chance;
 use crate::clock::TokioClock;
 
 pub(super) struct Elector {
@@ -61,6 +62,7 @@ impl Elector {
         let lost = loop {
             let next = Instant::now() + self.pause(0.2);
             tokio::select! {
+                biased;
                 () = sleep_until(next.min(valid_until)) => {}
                 () = release.cancelled() => {
                     self.tell(false);
@@ -93,6 +95,7 @@ impl Elector {
             // Jitter as the Go client's: candidates that began together do not go on together.
             let next = Instant::now() + self.pause(1.2);
             tokio::select! {
+                biased;
                 () = sleep_until(next) => {}
                 () = release.cancelled() => return None,
             }
@@ -215,7 +218,8 @@ impl Elector {
 
     /// The retry period and up to the given part of it more.
     fn pause(&self, jitter: f64) -> Duration {
-        let random = f64::from(uuid::Uuid::new_v4().as_fields().0) / f64::from(u32::MAX);
+        let random =
+            f64::from(u32::try_from(chance::fresh().hash_one("lease") >> 32).unwrap_or(0)) / f64::from(u32::MAX);
         self.election.retry_period.mul_f64(1.0 + jitter * random)
     }
 }

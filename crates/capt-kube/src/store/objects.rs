@@ -115,10 +115,13 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
         keys.into_iter().filter_map(|key| inner.objects.get(key)?.object()).collect()
     }
 
-    /// The keys of all objects that decode.
+    /// The keys of all objects that decode, sorted.
     pub fn keys(&self) -> Vec<Arc<ObjectKey>> {
         let inner = self.inner.read();
-        inner.objects.iter().filter(|(_, entry)| entry.object.is_ok()).map(|(key, _)| key.clone()).collect()
+        let decoded = inner.objects.iter().filter(|(_, entry)| entry.object.is_ok());
+        let mut keys: Vec<_> = decoded.map(|(key, _)| key.clone()).collect();
+        keys.sort_unstable();
+        keys
     }
 
     /// Whether any object is like this.
@@ -231,7 +234,9 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
         }
         let concerned = |key: &ObjectKey| namespace.is_none_or(|namespace| namespace == key.namespace);
         let missing = inner.objects.keys().filter(|key| concerned(key) && !relist.lists(key));
-        let missing: Vec<_> = missing.cloned().collect();
+        let mut missing: Vec<_> = missing.cloned().collect();
+        // Who waits for them is woken in an order that does not depend on chance.
+        missing.sort_unstable();
         let (doubtful, vanished): (Vec<_>, Vec<_>) = missing.into_iter().partition(|key| relist.has_answer(key));
         let changes = vanished.iter().filter_map(|key| inner.vanish(key)).collect();
         (changes, doubtful.iter().map(|key| (**key).clone()).collect())
@@ -244,7 +249,8 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
         inner.relists.clear();
         inner.tombstones.clear();
         inner.buried.clear();
-        let objects: Vec<_> = inner.objects.drain().collect();
+        let mut objects: Vec<_> = inner.objects.drain().collect();
+        objects.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         objects.into_iter().filter_map(|(key, entry)| inner.changed(key, entry.object.ok(), None)).collect()
     }
 }

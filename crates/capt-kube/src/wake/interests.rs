@@ -84,7 +84,8 @@ impl Interests {
             self.recent.push_back(fact.clone());
         }
         let woken = self.waiting.iter().filter(|(key, interest)| fact.concerns(key, interest));
-        let woken: Vec<_> = woken.map(|(key, _)| key.clone()).collect();
+        let mut woken: Vec<_> = woken.map(|(key, _)| key.clone()).collect();
+        woken.sort_unstable();
         for key in &woken {
             // It is served soon and then says anew what it waits for.
             self.waiting.remove(key);

@@ -5,6 +5,8 @@ use std::time::Duration;
 use ahash::RandomState;
 use tokio::time::Instant;
 
+use crate::chance;
+
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(30);
 /// After this long without a failure the next one is a first one again.
@@ -19,7 +21,7 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { failures: 0, last: None, jitter: RandomState::new() }
+        Self { failures: 0, last: None, jitter: chance::fresh() }
     }
 }
 
@@ -52,6 +54,6 @@ pub(super) fn jittered(random: &RandomState, salt: u32, base: Duration) -> Durat
 /// A timeout for one watch, between 200 and 240 s: under the 240 s after which some load balancers drop a quiet
 /// connection without a word, and not the same for all, so that watches do not all reconnect together.
 pub fn watch_timeout() -> u32 {
-    let chance = u32::try_from(RandomState::new().hash_one("watch") % 41).unwrap_or(0);
+    let chance = u32::try_from(chance::fresh().hash_one("watch") % 41).unwrap_or(0);
     200 + chance
 }

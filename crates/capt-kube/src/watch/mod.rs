@@ -99,6 +99,7 @@ pub(crate) async fn await_served(client: &Client, lookup: &Lookup, served_before
             _ => backoff.pause(),
         };
         tokio::select! {
+            biased;
             changed = crd.changed() => if changed { backoff.reset() },
             () = tokio::time::sleep(pause) => {}
         }

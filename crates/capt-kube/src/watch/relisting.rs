@@ -21,7 +21,7 @@ pub struct Relisting {
 impl Relisting {
     /// Lists while `is_wanted` says so.
     pub fn new(is_wanted: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        Self { is_wanted: Box::new(is_wanted), random: ahash::RandomState::new(), said: AtomicBool::new(false) }
+        Self { is_wanted: Box::new(is_wanted), random: crate::chance::fresh(), said: AtomicBool::new(false) }
     }
 
     /// Waits until the next list is due.

@@ -95,7 +95,7 @@ impl Rufio {
         let bmc = Arc::new(Bmc {
             faults: faults.clone(),
             power: power.clone(),
-            clock: Clock::start(),
+            clock: Clock::start(options.start_time),
             connections,
             options,
             machines,

@@ -15,6 +15,8 @@ pub struct Options {
     /// How many Jobs, Tasks and BMC Machines are worked on at once, each. One is what the `tinkerbell` binary has: a
     /// slow BMC then holds up all others.
     pub workers: usize,
+    /// The time at the start, from where it goes on with tokio's clock; the wall clock's without.
+    pub start_time: Option<jiff::Timestamp>,
 }
 
 impl Default for Options {
@@ -25,6 +27,7 @@ impl Default for Options {
             poll: Duration::from_secs(3),
             power_check_interval: Duration::from_secs(30 * 60),
             workers: 16,
+            start_time: None,
         }
     }
 }

@@ -148,9 +148,9 @@ impl ClusterApi {
             q.machines.add(Key::new(&change.key.namespace, machine));
         });
         Self {
+            clock: Clock::start(options.start_time),
             options,
             client: client.clone(),
-            clock: Clock::start(),
             timers: Timers::default(),
             clusters,
             machines,

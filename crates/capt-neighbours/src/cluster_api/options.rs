@@ -13,6 +13,8 @@ pub struct Options {
     pub coarse: bool,
     /// How many Machines are worked on at once.
     pub workers: usize,
+    /// The time at the start, from where it goes on with tokio's clock; the wall clock's without.
+    pub start_time: Option<jiff::Timestamp>,
 }
 
 impl Default for Options {
@@ -23,6 +25,7 @@ impl Default for Options {
             nodes_join: true,
             coarse: false,
             workers: 16,
+            start_time: None,
         }
     }
 }

@@ -11,9 +11,9 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// A clock that agrees with the wall now.
-    pub(crate) fn start() -> Self {
-        Self { wall: Timestamp::now(), start: Instant::now() }
+    /// A clock that shows this time now; without one it agrees with the wall.
+    pub(crate) fn start(time: Option<Timestamp>) -> Self {
+        Self { wall: time.unwrap_or_else(Timestamp::now), start: Instant::now() }
     }
 
     /// How long a time in Kubernetes' spelling is ago; nothing for one to come, or for text that is none.

@@ -86,9 +86,11 @@ impl Store {
         self.objects.read().get(key).cloned()
     }
 
-    /// Every object that `wanted` picks, in no order.
+    /// Every object that `wanted` picks, sorted by key.
     pub(crate) fn select(&self, wanted: impl Fn(&Object) -> bool) -> Vec<Arc<Object>> {
-        self.objects.read().values().filter(|o| wanted(o)).cloned().collect()
+        let mut picked: Vec<_> = self.objects.read().values().filter(|o| wanted(o)).cloned().collect();
+        picked.sort_unstable_by(|a, b| (a.namespace(), a.name()).cmp(&(b.namespace(), b.name())));
+        picked
     }
 
     /// The kind in the version the server serves.
@@ -277,13 +279,14 @@ impl Store {
         let mut applying = self.applying.lock();
         let written = applying.take().unwrap_or_default();
         let present: AHashMap<Key, String> = listed.iter().map(|o| (o.key(), o.uid().to_owned())).collect();
-        let vanished: Vec<_> = self
+        let mut vanished: Vec<_> = self
             .objects
             .read()
             .iter()
             .filter(|(key, object)| present.get(*key).is_none_or(|uid| uid != object.uid()) && !written.contains(*key))
             .map(|(key, object)| (key.clone(), object.uid().to_owned()))
             .collect();
+        vanished.sort_unstable();
         for (key, uid) in vanished {
             self.remove(&key, &uid);
         }

@@ -9,7 +9,7 @@ use crate::engine::{Key, Object};
 use super::plan::{Lease, Plan};
 
 /// A pool as a claim or an address names it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct PoolKey {
     pub(crate) kind: &'static str,
     pub(crate) key: Key,

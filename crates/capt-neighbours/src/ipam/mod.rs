@@ -83,7 +83,7 @@ impl IpamProvider {
             pools: pools.collect(),
             shared: Arc::clone(&shared),
             finalizers: Finalizers::of(shared.options.family),
-            clock: Clock::start(),
+            clock: Clock::start(shared.options.start_time),
             clusters,
             claims,
             addresses,

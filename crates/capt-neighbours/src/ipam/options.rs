@@ -48,6 +48,8 @@ pub struct Options {
     pub status_interval: Duration,
     /// How many claims are worked on at once. The in-cluster provider has one worker.
     pub workers: usize,
+    /// The time at the start, from where it goes on with tokio's clock; the wall clock's without.
+    pub start_time: Option<jiff::Timestamp>,
 }
 
 impl Default for Options {
@@ -65,6 +67,7 @@ impl Default for Options {
             same_address_twice: false,
             status_interval: Duration::from_millis(50),
             workers: 8,
+            start_time: None,
         }
     }
 }

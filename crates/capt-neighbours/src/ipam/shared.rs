@@ -1,9 +1,8 @@
 //! What the watches keep up to date for the workers: the ledger, who waits, and who to wake.
 
-use std::hash::Hash;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ahash::{AHashMap, AHashSet};
 use parking_lot::Mutex;
 
 use crate::engine::{Change, Key, Kind, Object, Queue, Tasks, Timers, is_paused, kinds};
@@ -23,10 +22,10 @@ pub(crate) struct Shared {
 
 #[derive(Default)]
 struct Index {
-    of_pool: AHashMap<PoolKey, AHashSet<Key>>,
-    of_cluster: AHashMap<Key, AHashSet<Key>>,
+    of_pool: BTreeMap<PoolKey, BTreeSet<Key>>,
+    of_cluster: BTreeMap<Key, BTreeSet<Key>>,
     /// Claims that found their pool empty.
-    waiting: AHashMap<PoolKey, AHashSet<Key>>,
+    waiting: BTreeMap<PoolKey, BTreeSet<Key>>,
 }
 
 impl Shared {
@@ -180,7 +179,7 @@ pub(crate) fn cluster_of(claim: &Object) -> Option<Key> {
     Some(Key::new(claim.namespace(), name))
 }
 
-fn keep<K: Eq + Hash>(index: &mut AHashMap<K, AHashSet<Key>>, under: K, key: &Key, present: bool) {
+fn keep<K: Ord>(index: &mut BTreeMap<K, BTreeSet<Key>>, under: K, key: &Key, present: bool) {
     if present {
         index.entry(under).or_default().insert(key.clone());
     } else if let Some(keys) = index.get_mut(&under) {

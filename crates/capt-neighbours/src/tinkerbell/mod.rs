@@ -9,10 +9,11 @@ mod patch;
 mod render;
 mod workflow;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahash::{AHashMap, AHashSet};
+use ahash::AHashMap;
 use kube::Client;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -58,6 +59,8 @@ pub struct Options {
     pub terminal_siblings_block: bool,
     /// How many Workflows are worked on at once.
     pub workers: usize,
+    /// The time at the start, from where it goes on with tokio's clock; the wall clock's without.
+    pub start_time: Option<jiff::Timestamp>,
 }
 
 impl Default for Options {
@@ -69,6 +72,7 @@ impl Default for Options {
             power_on: true,
             terminal_siblings_block: false,
             workers: 16,
+            start_time: None,
         }
     }
 }
@@ -84,7 +88,7 @@ struct Tink {
     templates: Arc<Store>,
     workflows: Arc<Store>,
     jobs: Arc<Store>,
-    waiting_for_power: Arc<Mutex<AHashMap<Key, AHashSet<Key>>>>,
+    waiting_for_power: Arc<Mutex<AHashMap<Key, BTreeSet<Key>>>>,
     memory: Arc<Mutex<AHashMap<String, Memory>>>,
 }
 
@@ -130,7 +134,7 @@ impl Tinkerbell {
                 wake.add(workflow);
             }
         });
-        let waiting_for_power: Arc<Mutex<AHashMap<Key, AHashSet<Key>>>> = Arc::default();
+        let waiting_for_power: Arc<Mutex<AHashMap<Key, BTreeSet<Key>>>> = Arc::default();
         if let Some(power) = &power {
             let (wake, waiting) = (queue.clone(), Arc::clone(&waiting_for_power));
             power.on_change(move |change| {
@@ -142,10 +146,10 @@ impl Tinkerbell {
         faults.on_heal(move || seen.select(|_| true).iter().for_each(|workflow| wake.add(workflow.key())));
 
         let tink = Arc::new(Tink {
+            clock: Clock::start(options.start_time),
             options,
             faults: faults.clone(),
             power,
-            clock: Clock::start(),
             hardware: Store::start(&tasks, client, &kinds::HARDWARE, |_| {}),
             templates: Store::start(&tasks, client, &kinds::TEMPLATE, |_| {}),
             workflows,

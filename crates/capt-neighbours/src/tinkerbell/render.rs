@@ -74,26 +74,39 @@ fn decoded(json: Json) -> Value {
     }
 }
 
-/// `status.tasks`, every action still to do.
-pub(super) fn tasks(document: &Document) -> Json {
-    document.tasks.iter().map(task).collect()
+/// `status.tasks`, every action still to do. Their IDs follow from the Workflow's UID, so that a run can be played again.
+pub(super) fn tasks(document: &Document, uid: &str) -> Json {
+    let mut ids = Ids { of: uuid::Uuid::parse_str(uid).unwrap_or_else(|_| uuid::Uuid::new_v4()), given: 0 };
+    document.tasks.iter().map(|the_task| task(the_task, &mut ids)).collect()
 }
 
-fn task(task: &Task) -> Json {
+struct Ids {
+    of: uuid::Uuid,
+    given: u128,
+}
+
+impl Ids {
+    fn next(&mut self) -> String {
+        self.given += 1;
+        uuid::Uuid::from_u128(self.of.as_u128() ^ self.given).simple().to_string()
+    }
+}
+
+fn task(task: &Task, ids: &mut Ids) -> Json {
     without_empty(json!({
-        "id": id(),
+        "id": ids.next(),
         "name": task.name,
         "agentID": task.worker,
         "volumes": task.volumes,
         "environment": environment(&task.environment),
-        "actions": task.actions.iter().map(action).collect::<Vec<_>>(),
+        "actions": task.actions.iter().map(|the_action| action(the_action, ids)).collect::<Vec<_>>(),
     }))
 }
 
-fn action(action: &Action) -> Json {
+fn action(action: &Action, ids: &mut Ids) -> Json {
     let namespaces = action.namespaces.as_ref().map(|n| without_empty(json!({ "network": n.network, "pid": n.pid })));
     without_empty(json!({
-        "id": id(),
+        "id": ids.next(),
         "name": action.name,
         "image": action.image,
         "timeout": action.timeout,
@@ -123,8 +136,4 @@ fn without_empty(mut json: Json) -> Json {
         });
     }
     json
-}
-
-fn id() -> String {
-    uuid::Uuid::new_v4().simple().to_string()
 }

@@ -90,7 +90,7 @@ impl Tink {
             .set("agentID", agent)
             .set("templateRendering", "successful")
             .set("globalTimeout", document.global_timeout)
-            .set("tasks", render::tasks(&document))
+            .set("tasks", render::tasks(&document, workflow.uid()))
             .boot_option("allowNetboot", json!({}))
             .condition("TemplateRenderedSuccess", true, "Complete", "template rendered successfully");
         Ok(Stage::Write(patch))

@@ -32,7 +32,7 @@ impl Call<'_> {
         if self.served.status && kind.behaviour != Behaviour::Pod {
             meta::object_mut(&mut value).shift_remove("status");
         }
-        meta_rules::on_create(&mut value, &now_text, kind.has_generation());
+        meta_rules::on_create(&mut value, &now_text, kind.has_generation(), &self.inner.identities);
         // What the server adds belongs to nobody.
         let tracked = managers.is_none() && self.inner.config.managed_fields;
         let fill = |value: &mut Value| behaviour::normalise(value, kind.behaviour);

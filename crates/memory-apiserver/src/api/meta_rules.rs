@@ -2,6 +2,7 @@
 
 use super::Call;
 use crate::error::{ApiError, FieldError};
+use crate::identity::Identities;
 use crate::meta;
 use crate::names;
 use serde_json::{Map, Value, json};
@@ -11,16 +12,16 @@ const KEPT: [&str; 5] =
     ["creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"];
 
 /// Gives a new object its identity.
-pub(super) fn on_create(object: &mut Value, now: &str, has_generation: bool) {
+pub(super) fn on_create(object: &mut Value, now: &str, has_generation: bool, identities: &Identities) {
     let metadata = meta::meta_mut(object);
     for key in KEPT.iter().chain(&["resourceVersion", "managedFields"]) {
         metadata.shift_remove(*key);
     }
     let generate = metadata.get("generateName").and_then(Value::as_str).unwrap_or_default().to_owned();
     if metadata.get("name").and_then(Value::as_str).unwrap_or_default().is_empty() && !generate.is_empty() {
-        metadata.insert("name".to_owned(), json!(generated_name(&generate)));
+        metadata.insert("name".to_owned(), json!(generated_name(&generate, identities.next())));
     }
-    metadata.insert("uid".to_owned(), json!(uuid::Uuid::new_v4().to_string()));
+    metadata.insert("uid".to_owned(), json!(identities.next().to_string()));
     metadata.insert("creationTimestamp".to_owned(), json!(now));
     if has_generation {
         metadata.insert("generation".to_owned(), json!(1));
@@ -28,10 +29,9 @@ pub(super) fn on_create(object: &mut Value, now: &str, has_generation: bool) {
 }
 
 /// Five characters that spell no word, behind a base cut to fit into 63 characters.
-fn generated_name(base: &str) -> String {
+fn generated_name(base: &str, random: uuid::Uuid) -> String {
     const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     let base: String = base.chars().take(58).collect();
-    let random = uuid::Uuid::new_v4();
     let suffix = random
         .as_bytes()
         .iter()

@@ -8,9 +8,9 @@ mod parse;
 pub(crate) mod typed;
 pub(crate) mod validate;
 
-use ahash::AHashMap;
 use regex::Regex;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// One node of a compiled schema.
@@ -20,7 +20,7 @@ pub(crate) struct Node {
     pub(crate) nullable: bool,
     pub(crate) preserve_unknown: bool,
     pub(crate) embedded: bool,
-    pub(crate) properties: AHashMap<String, Node>,
+    pub(crate) properties: BTreeMap<String, Node>,
     pub(crate) additional: Additional,
     pub(crate) items: Option<Box<Node>>,
     pub(crate) default: Option<Value>,

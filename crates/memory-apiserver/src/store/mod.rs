@@ -70,7 +70,7 @@ pub(crate) struct State {
     pub(crate) rv: u64,
     /// History up to and including this version is gone.
     compacted: u64,
-    pub(crate) resources: AHashMap<ResourceId, Resource>,
+    pub(crate) resources: BTreeMap<ResourceId, Resource>,
     pub(crate) journal: Log,
     pub(crate) stops: Stops,
     next_resource: u32,
@@ -124,7 +124,7 @@ impl State {
         let mut state = Self {
             rv: 0,
             compacted: 0,
-            resources: AHashMap::new(),
+            resources: BTreeMap::new(),
             journal,
             stops: Stops::default(),
             next_resource: 0,

@@ -12,7 +12,7 @@ use capt_neighbours::bmc::{JobFault, PowerStates};
 use capt_neighbours::ipam::{Family, Options as IpamOptions};
 use capt_neighbours::tinkerbell::{Options as TinkerbellOptions, WorkflowFault};
 use capt_neighbours::{Neighbours, RUFIO, Running, TINKERBELL, crds::Group, fixtures};
-use capt_sandbox::observer::Observer;
+use capt_observer::Observer;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, PropagationPolicy};
 use kube::core::{ApiResource, GroupVersionKind};
 use memory_apiserver::{Fault, MemoryApiServer, Stopped};

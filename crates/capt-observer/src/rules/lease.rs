@@ -30,8 +30,9 @@ pub(in super::super) fn check(world: &World, write: &HardwareWrite<'_>, report: 
             report.add(Rule::AddressFreeInUse, what);
         }
     }
+    let let_go = world.holder(write.key).is_some_and(|(_, machine)| machine.let_go);
     // The server goes on using an address that is taken off its Hardware.
-    for written in world.standing(write.key).filter(|_| is_on) {
+    for written in world.standing(write.key).filter(|_| is_on && !let_go) {
         let stays = write.after.is_some_and(|after| after.addresses().any(|address| address == written.address));
         if !stays {
             let what = format!("{} is taken off Hardware {} while its server runs", written.address, write.key);
@@ -46,6 +47,12 @@ pub(in super::super) fn address_changed(world: &World, address: IpAddr, report: 
         if world.hardware.get(key).is_some_and(|hardware| world.is_on(hardware)) {
             free_in_use(world, key, report);
         }
+    }
+    // The Hardware may have been replaced or wiped: the server does not know.
+    let is_free = world.leases(address).next().is_none() && world.carriers(address).next().is_none();
+    for bmc in world.users(address).filter(|_| is_free) {
+        let what = format!("no IPAddress holds {address}, with which the server of BMC Machine {bmc} runs");
+        report.add(Rule::AddressFreeInUse, what);
     }
 }
 

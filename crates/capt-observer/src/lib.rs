@@ -15,7 +15,7 @@ use capt_neighbours::bmc::{Power, PowerStates};
 use parking_lot::Mutex;
 
 pub use write::{Key, Write};
-pub(crate) use write::{meta, text};
+pub use write::{meta, text};
 
 use world::{Hardware, World};
 
@@ -40,6 +40,10 @@ pub enum Rule {
     BootWithoutAddress,
     /// Released Hardware carries nothing of its machine.
     Leftovers,
+    /// 8: a machine that was ready is not installed again, unless a person asks for it.
+    InstalledAgain,
+    /// 9: nothing is left that switches a released server on again.
+    OnAfterRelease,
 }
 
 impl Rule {
@@ -54,6 +58,8 @@ impl Rule {
             Self::ProvisionedAddress => "rule 4: the address of provisioned Hardware is changed",
             Self::BootWithoutAddress => "a machine boots before its address is on the Hardware",
             Self::Leftovers => "released Hardware carries something of its machine",
+            Self::InstalledAgain => "rule 8: a machine that was ready is installed again",
+            Self::OnAfterRelease => "rule 9: a server is switched on after its release",
         }
     }
 }
@@ -170,6 +176,7 @@ impl Observer {
         let mut report = Report { at: &at, found: violations };
         if on {
             rules::lease::switched_on(world, &bmc, &mut report);
+            rules::holding::switched_on(world, &bmc, &mut report);
         }
     }
 

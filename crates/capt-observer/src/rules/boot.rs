@@ -1,4 +1,5 @@
-//! Nothing boots before its address is on the Hardware: Template and Workflow come last.
+//! Nothing boots before its address is on the Hardware: Template and Workflow come last. Rule 8: nothing that was ready
+//! is installed again.
 
 use serde_json::Value;
 
@@ -16,7 +17,13 @@ pub(in super::super) fn check(world: &World, write: &Write<'_>, new: &Value, rep
         report.add(Rule::BootWithoutAddress, what);
         return;
     };
-    let Some(machine) = world.machines.get(key).filter(|machine| machine.has_pool) else {
+    let machine = world.machines.get(key);
+    let again = machine.is_some_and(|machine| world.was_ready(&machine.uid) && !machine.reinstall);
+    if again && write.resource == "workflows" {
+        let what = format!("Workflow {} is made for machine {key}, which was ready", write.key());
+        report.add(Rule::InstalledAgain, what);
+    }
+    let Some(machine) = machine.filter(|machine| machine.has_pool) else {
         return;
     };
     let hardware = machine.hardware.as_ref().and_then(|hardware| world.hardware.get(hardware));

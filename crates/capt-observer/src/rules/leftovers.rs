@@ -8,9 +8,11 @@ pub(in super::super) fn check(world: &World, write: &HardwareWrite<'_>, report: 
     let (Some(before), Some(after), true) = (write.before, write.after, write.by_manager) else {
         return;
     };
-    if before.owner.is_none() || after.owner.is_some() {
+    let was_held = before.owner.is_some() || before.has_finalizer;
+    if !was_held || after.owner.is_some() || after.has_finalizer {
         return;
     }
+    let let_go = world.holder(write.key).is_some_and(|(_, machine)| machine.let_go);
     let mut left = Vec::new();
     for written in world.standing(write.key) {
         if after.addresses().any(|address| address == written.address) {
@@ -24,7 +26,7 @@ pub(in super::super) fn check(world: &World, write: &HardwareWrite<'_>, report: 
             left.push(name.to_owned());
         }
     }
-    if world.is_on(before) {
+    if world.is_on(before) && !let_go {
         left.push("power on".to_owned());
     }
     if !left.is_empty() {

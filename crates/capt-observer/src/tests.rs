@@ -389,3 +389,77 @@ fn whatever_is_left_on_released_hardware_is_found() {
         assert_eq!(play.rules(), [Rule::Leftovers], "{left}");
     }
 }
+
+#[test]
+fn a_hardware_whose_labels_were_stripped_is_not_free_for_another_machine() {
+    let mut play = Play::new();
+    play.provision("a", "hw1", "10.0.0.100");
+    play.put("person", "hardware", "hw1", labels(None));
+    assert_eq!(play.rules(), []);
+    play.put(MANAGER, "hardware", "hw1", labels(Some("b")));
+    assert_eq!(play.rules(), [Rule::HardwareShared]);
+}
+
+#[test]
+fn a_hardware_that_was_made_anew_is_not_free_while_a_machine_has_its_server() {
+    let mut play = Play::new();
+    play.provision("a", "hw1", "10.0.0.100");
+    play.remove("person", "hardware", "hw1");
+    play.put("person", "hardware", "hw1", json!({"spec": {"bmcRef": {"name": "hw1"}}}));
+    play.put(MANAGER, "hardware", "hw1", labels(Some("b")));
+    assert_eq!(play.rules(), [Rule::HardwareShared]);
+}
+
+#[test]
+fn an_address_is_in_use_while_its_server_runs_although_the_hardware_was_made_anew() {
+    let mut play = Play::new();
+    play.provision("a", "hw1", "10.0.0.100");
+    play.remove("person", "hardware", "hw1");
+    play.put("person", "hardware", "hw1", json!({"spec": {"bmcRef": {"name": "hw1"}}}));
+    play.remove("provider", "ipaddresses", "a-0");
+    assert_eq!(play.rules(), [Rule::AddressFreeInUse]);
+}
+
+#[test]
+fn a_server_is_switched_on_for_nobody_but_a_machine_that_has_it() {
+    let mut play = Play::new();
+    play.provision("a", "hw1", "10.0.0.100");
+    play.terminate("tinkerbellmachines", "a");
+    play.power("hw1", false);
+    play.release_patch("hw1");
+    play.power("hw1", true);
+    assert_eq!(play.rules(), [Rule::OnAfterRelease]);
+}
+
+#[test]
+fn a_machine_that_was_ready_is_installed_again_only_when_a_person_asks_for_it() {
+    let mut play = Play::new();
+    play.provision("a", "hw1", "10.0.0.100");
+    play.put(MANAGER, "tinkerbellmachines", "a", json!({"status": {"ready": true}}));
+    let remove = |play: &mut Play| {
+        play.remove("person", "workflows", "a");
+        play.remove("person", "templates", "a");
+    };
+    remove(&mut play);
+    play.boot("a");
+    assert_eq!(play.rules(), [Rule::InstalledAgain]);
+    let asked = json!({"metadata": {"annotations": {"capt.tinkerbell.org/reinstall": "true"}}});
+    play.put("person", "tinkerbellmachines", "a", asked);
+    remove(&mut play);
+    play.boot("a");
+    assert_eq!(play.rules().len(), 1);
+}
+
+#[test]
+fn a_server_that_a_person_lets_go_may_run_on() {
+    let mut play = Play::new();
+    play.provision("a", "hw1", "10.0.0.100");
+    let asked = json!({"metadata": {"annotations": {"capt.tinkerbell.org/release-without-power-off": "true"}}});
+    play.put("person", "tinkerbellmachines", "a", asked);
+    play.terminate("tinkerbellmachines", "a");
+    play.release_patch("hw1");
+    play.remove("provider", "ipaddresses", "a-0");
+    play.power("hw1", false);
+    play.power("hw1", true);
+    assert_eq!(play.rules(), []);
+}

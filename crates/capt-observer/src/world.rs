@@ -11,6 +11,11 @@ const OWNER_NAME: &str = "v1alpha1.tinkerbell.org/ownerName";
 const OWNER_NAMESPACE: &str = "v1alpha1.tinkerbell.org/ownerNamespace";
 const PROVISIONED: &str = "v1alpha1.tinkerbell.org/provisioned";
 const RESERVATION: &str = "capt.tinkerbell.org/ipam-reservation";
+const FINALIZER: &str = "infrastructure.cluster.x-k8s.io/tinkerbellmachine";
+/// A person lets a machine's server go without proof that it is off.
+const LET_GO: &str = "capt.tinkerbell.org/release-without-power-off";
+/// A person asks for a new installation.
+const REINSTALL: &str = "capt.tinkerbell.org/reinstall";
 
 /// A Hardware.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +26,8 @@ pub(crate) struct Hardware {
     pub(crate) provisioned: bool,
     pub(crate) has_user_data: bool,
     pub(crate) has_record: bool,
+    /// Whether the manager holds it by its finalizer.
+    pub(crate) has_finalizer: bool,
     /// The BMC Machine of the server.
     pub(crate) bmc: Option<Key>,
     /// `dhcp.ip` of each interface that has one, by MAC.
@@ -45,6 +52,10 @@ impl Hardware {
             provisioned: meta(object, "annotations", PROVISIONED) == Some("true"),
             has_user_data: object.pointer("/spec/userData").is_some_and(|data| !data.is_null()),
             has_record: meta(object, "annotations", RESERVATION).is_some(),
+            has_finalizer: object
+                .pointer("/metadata/finalizers")
+                .and_then(Value::as_array)
+                .is_some_and(|all| all.iter().any(|finalizer| finalizer == FINALIZER)),
             bmc: (!bmc.is_empty()).then(|| Key::new(namespace, bmc)),
             ips: ips.collect(),
         }
@@ -95,8 +106,15 @@ pub(crate) struct Machine {
     pub(crate) uid: String,
     /// Its Hardware, once it has one.
     pub(crate) hardware: Option<Key>,
+    /// The Hardware that its provider ID names.
+    pub(crate) provider: Option<Key>,
     pub(crate) has_pool: bool,
     pub(crate) terminating: bool,
+    pub(crate) is_ready: bool,
+    /// A person lets its server go without proof that it is off.
+    pub(crate) let_go: bool,
+    /// A person asks for a new installation.
+    pub(crate) reinstall: bool,
 }
 
 /// All of it.
@@ -117,6 +135,17 @@ pub(crate) struct World {
     of_bmc: HashMap<Key, BTreeSet<Key>>,
     /// BMC Machines whose server is on.
     running: BTreeSet<Key>,
+    /// Which machine the manager gave a Hardware to, by UID, until the manager itself releases it or the machine is gone.
+    /// Labels may be stripped and the object replaced meanwhile.
+    holders: HashMap<Key, String>,
+    /// Machines whose provider ID names a Hardware.
+    named: HashMap<Key, BTreeSet<Key>>,
+    /// UIDs of the machines that were ready once.
+    was_ready: BTreeSet<String>,
+    /// Addresses that servers took while they were on, by BMC Machine; they keep them until they are switched off.
+    taken: BTreeMap<Key, BTreeSet<IpAddr>>,
+    /// BMC Machines whose server a person let go without proof.
+    let_go: BTreeSet<Key>,
 }
 
 impl World {
@@ -156,9 +185,69 @@ impl World {
 
     pub(crate) fn set_power(&mut self, bmc: Key, on: bool) {
         if on {
-            self.running.insert(bmc);
+            self.running.insert(bmc.clone());
+            self.take_addresses(&bmc);
         } else {
             self.running.remove(&bmc);
+            self.taken.remove(&bmc);
+        }
+    }
+
+    /// A server that is on uses what the manager wrote to its Hardware.
+    fn take_addresses(&mut self, bmc: &Key) {
+        let standing = self.of_bmc(bmc).flat_map(|hardware| self.standing(hardware)).map(|written| written.address);
+        let standing: Vec<IpAddr> = standing.collect();
+        if !standing.is_empty() {
+            self.taken.entry(bmc.clone()).or_default().extend(standing);
+        }
+    }
+
+    /// The servers that are on with an address, by BMC Machine, whose Hardware is there: who else could know of them?
+    pub(crate) fn users(&self, address: IpAddr) -> impl Iterator<Item = &Key> {
+        let uses = move |(_, taken): &(&Key, &BTreeSet<IpAddr>)| taken.contains(&address);
+        self.taken.iter().filter(uses).map(|(bmc, _)| bmc).filter(|bmc| self.of_bmc(bmc).next().is_some())
+    }
+
+    /// The machine that the manager gave a Hardware to, if it still lives.
+    pub(crate) fn holder(&self, hardware: &Key) -> Option<(&Key, &Machine)> {
+        let key = self.machine_of_uid.get(self.holders.get(hardware)?)?;
+        Some((key, self.machines.get(key)?))
+    }
+
+    /// The machines whose provider ID names a Hardware.
+    pub(crate) fn named(&self, hardware: &Key) -> impl Iterator<Item = (&Key, &Machine)> {
+        let machines = self.named.get(hardware).into_iter().flatten();
+        machines.filter_map(|key| Some((key, self.machines.get(key)?)))
+    }
+
+    /// Whether the machine of this UID was ready once.
+    pub(crate) fn was_ready(&self, uid: &str) -> bool {
+        self.was_ready.contains(uid)
+    }
+
+    /// Whether a person let the server go without proof, so that nobody knows what it does.
+    pub(crate) fn is_let_go(&self, bmc: &Key) -> bool {
+        self.let_go.contains(bmc)
+    }
+
+    /// Keeps up who holds a Hardware.
+    fn remember_holder(&mut self, key: &Key, after: &Hardware, by_manager: bool) {
+        if !by_manager {
+            return;
+        }
+        let owner = after.owner.as_ref().and_then(|owner| self.machines.get(owner));
+        if let Some(owner) = owner {
+            self.holders.insert(key.clone(), owner.uid.clone());
+            if let Some(bmc) = &after.bmc {
+                self.let_go.remove(bmc);
+            }
+        } else if after.owner.is_none() && !after.has_finalizer {
+            let let_go = self.holder(key).is_some_and(|(_, machine)| machine.let_go);
+            if let (true, Some(bmc)) = (let_go, &after.bmc) {
+                self.taken.remove(bmc);
+                self.let_go.insert(bmc.clone());
+            }
+            self.holders.remove(key);
         }
     }
 
@@ -181,7 +270,12 @@ impl World {
         if let Some(bmc) = &after.bmc {
             self.of_bmc.entry(bmc.clone()).or_default().insert(key.clone());
         }
+        self.remember_holder(key, &after, by_manager);
+        let bmc = after.bmc.clone();
         self.hardware.insert(key.clone(), after);
+        if let Some(bmc) = bmc.filter(|bmc| self.running.contains(bmc)) {
+            self.take_addresses(&bmc);
+        }
     }
 
     /// Keeps up what the manager wrote. What somebody else wiped is kept, for it may be put back; what somebody else
@@ -255,8 +349,17 @@ impl World {
     pub(crate) fn put_machine(&mut self, key: &Key, new: Option<&Value>) {
         if let Some(before) = self.machines.remove(key) {
             self.machine_of_uid.remove(&before.uid);
+            if let Some(provider) = &before.provider {
+                remove(&mut self.named, provider, key);
+            }
         }
         if let Some(machine) = new.map(Machine::read) {
+            if let Some(provider) = &machine.provider {
+                self.named.entry(provider.clone()).or_default().insert(key.clone());
+            }
+            if machine.is_ready {
+                self.was_ready.insert(machine.uid.clone());
+            }
             self.machine_of_uid.insert(machine.uid.clone(), key.clone());
             self.machines.insert(key.clone(), machine);
         }
@@ -269,9 +372,14 @@ impl Machine {
         let id = text(object, "/spec/providerID").strip_prefix("tinkerbell://").and_then(|id| id.split_once('/'));
         let name = text(object, "/spec/hardwareName");
         let named = (!name.is_empty()).then(|| Key::new(text(object, "/metadata/namespace"), name));
+        let provider = id.map(|(namespace, name)| Key::new(namespace, name));
         Self {
             uid: text(object, "/metadata/uid").to_owned(),
-            hardware: id.map(|(namespace, name)| Key::new(namespace, name)).or(named),
+            hardware: provider.clone().or(named),
+            provider,
+            is_ready: object.pointer("/status/ready") == Some(&Value::Bool(true)),
+            let_go: meta(object, "annotations", LET_GO).is_some(),
+            reinstall: meta(object, "annotations", REINSTALL).is_some(),
             has_pool: object.pointer("/spec/ipamPoolRef").is_some_and(|pool| !pool.is_null()),
             terminating: is_terminating(object),
         }

@@ -57,12 +57,12 @@ impl Write<'_> {
 }
 
 /// A text at a JSON pointer; empty where there is none.
-pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+pub fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// A member of `metadata.labels` or `metadata.annotations`, whose names a pointer would have to escape.
-pub(crate) fn meta<'a>(object: &'a Value, map: &str, name: &str) -> Option<&'a str> {
+pub fn meta<'a>(object: &'a Value, map: &str, name: &str) -> Option<&'a str> {
     object.get("metadata")?.get(map)?.get(name)?.as_str()
 }
 

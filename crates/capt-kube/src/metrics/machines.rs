@@ -211,7 +211,12 @@ impl ReleaseWaits {
 fn stage(reason: &str) -> &'static str {
     match reason {
         reasons::STOPPING_WORKFLOW => "stop",
-        reasons::WAITING_FOR_POWER_OFF | reasons::POWER_OFF_FAILED => "power-off",
+        reasons::WAITING_FOR_POWER_OFF
+        | reasons::POWER_OFF_FAILED
+        | reasons::POWER_OFF_BLOCKED
+        | reasons::POWER_OFF_OVERDUE
+        | reasons::BMC_NOT_FOUND
+        | reasons::BMC_NOT_CONTACTABLE => "power-off",
         reasons::WAITING_FOR_ADDRESS_RELEASE => "release-claims",
         _ => "other",
     }

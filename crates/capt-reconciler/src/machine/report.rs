@@ -143,8 +143,8 @@ fn deleting(world: &World, wait: Option<&Wait>, conditions: &mut Conditions) {
     let Some(wait) = wait else { return };
     conditions.set(DELETING, true, wait.reason, &wait.message);
     conditions.set(READY, false, wait.reason, &wait.message);
-    let tells_of_address =
-        [reasons::WAITING_FOR_POWER_OFF, reasons::WAITING_FOR_ADDRESS_RELEASE].contains(&wait.reason);
+    // Whatever holds a deletion up holds the address.
+    let tells_of_address = wait.reason != reasons::STOPPING_WORKFLOW;
     if world.machine.spec.ipam_pool_ref.is_some() && tells_of_address {
         conditions.set(IP_ADDRESS_CLAIMS_FULFILLED, false, wait.reason, &wait.message);
     }
@@ -199,7 +199,8 @@ pub fn news(
         let find = |status: &TinkerbellMachineStatus| status.conditions.iter().find(|c| c.type_ == type_).cloned();
         let (old, new) = (find(before), find(after)?);
         // Each failure to switch a server off is worth a word of its own; its message counts them.
-        let counts = new.reason == reasons::POWER_OFF_FAILED;
+        let told_by = [reasons::POWER_OFF_FAILED, reasons::BMC_NOT_FOUND, reasons::BMC_NOT_CONTACTABLE];
+        let counts = told_by.contains(&new.reason.as_str());
         let same = old.is_some_and(|old| {
             old.status == new.status && old.reason == new.reason && (!counts || old.message == new.message)
         });

@@ -24,6 +24,18 @@ pub fn short(machine: &TinkerbellMachine) -> String {
     short_name(machine.name(), machine.uid(), longest(machine))
 }
 
+/// Names of the Jobs that tink-controller makes to boot a Workflow of this name.
+pub fn boot_jobs(machine: &TinkerbellMachine, workflow: &str) -> Vec<String> {
+    let mode = machine.spec.boot_options.as_ref().and_then(|options| options.boot_mode);
+    let before: &[&str] = match mode {
+        None | Some(BootMode::Unknown) => &[],
+        Some(BootMode::Netboot) => &["netboot-"],
+        Some(BootMode::Iso | BootMode::Isoboot) => &["iso-mount-", "iso-eject-"],
+        Some(BootMode::Customboot) => &["customboot-preparing-", "customboot-post-"],
+    };
+    before.iter().map(|before| format!("{before}{workflow}")).collect()
+}
+
 /// How long a Workflow's name may be. tink-controller's boot Jobs put `netboot-`, `iso-mount-` or `customboot-preparing-`
 /// before it, and rufio puts a Job's name into a label.
 fn longest(machine: &TinkerbellMachine) -> usize {

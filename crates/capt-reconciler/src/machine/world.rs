@@ -143,6 +143,12 @@ impl World {
         Some(Step::Look(*kind, key.clone()))
     }
 
+    /// The look at a Job that no watch tells of, one after the other.
+    pub fn look_at_jobs(&self) -> Option<Step> {
+        let (kind, key) = self.unseen.iter().find(|(unseen, _)| *unseen == Kind::Job)?;
+        Some(Step::Look(*kind, key.clone()))
+    }
+
     /// Whether an operating system is installed on the machine's Hardware.
     pub fn is_provisioned(&self) -> bool {
         self.reserved().is_some_and(|hardware| hardware.is_provisioned())
@@ -169,6 +175,23 @@ impl World {
         of_hardware
             .unwrap_or_else(|| recorded_namespace(&self.machine).unwrap_or_else(|| self.machine.namespace().to_owned()))
     }
+}
+
+/// Jobs that are known by name, where no watch tells of them: those that are there, those that were asked for, and
+/// those that Tinkerbell makes for the machine's Workflow.
+fn jobs_to_look_at(world: &World, pass: &Pass) -> Vec<(Kind, ObjectKey)> {
+    if !world.machine.is_terminating() {
+        return Vec::new();
+    }
+    let known = world.jobs.iter().chain(&world.bmc_jobs).map(|job| job.key());
+    let asked = pass.memory.unconfirmed_jobs.iter().map(|(of, name)| ObjectKey::new(of.namespace.clone(), name));
+    let boot = world.to_release.iter().flat_map(|hardware| {
+        let own = [world.machine.name().to_owned(), names::short(&world.machine)];
+        let jobs = own.into_iter().flat_map(|workflow| names::boot_jobs(&world.machine, &workflow));
+        jobs.map(|job| ObjectKey::new(hardware.namespace(), job)).collect::<Vec<_>>()
+    });
+    let all: BTreeSet<ObjectKey> = known.chain(asked).chain(boot).collect();
+    all.into_iter().map(|key| (Kind::Job, key)).collect()
 }
 
 fn is_anothers(machine: &TinkerbellMachine, object: &impl Meta) -> bool {
@@ -271,11 +294,12 @@ pub fn observe(stores: &impl Stores, key: &ObjectKey, pass: &Pass, settings: &Ar
             (Kind::Template, short),
             (Kind::Job, job),
         ];
+        let own = own.into_iter().chain(jobs_to_look_at(&world, pass));
         let unseen = |(kind, key): &(Kind, ObjectKey)| {
             !stores.covers(*kind, &key.namespace)
                 && !pass.looked_at.iter().any(|seen| seen.0 == *kind && seen.1 == *key)
         };
-        world.unseen = own.into_iter().chain(named).filter(unseen).collect();
+        world.unseen = own.chain(named).filter(unseen).collect();
     }
     if let (Some(hardware), Some(address)) = (&world.hardware, &world.address)
         && let Some(address) = capt_ipam_core::canonical(&address.spec.address)

@@ -46,7 +46,7 @@ pub(super) fn step(world: &World, now: Timestamp) -> Option<Step> {
         let interest = Interest { bmc_kinds: true, ..Interest::default() };
         return Some(wait(message.to_owned()).woken_by(interest).into());
     }
-    if let Some(look) = world.look_first(Kind::Job, &legacy_power_off_job_name(world.machine.name())) {
+    if let Some(look) = world.look_at_jobs() {
         return Some(look);
     }
     if let Some(step) = boot_jobs::step(world, hardware, now) {
@@ -179,7 +179,7 @@ pub(super) fn clean_up(world: &World) -> Option<Step> {
     if !world.may_delete_jobs || world.bmc == Presence::Absent {
         return None;
     }
-    if let Some(look) = world.look_first(Kind::Job, &legacy_power_off_job_name(world.machine.name())) {
+    if let Some(look) = world.look_at_jobs() {
         return Some(look);
     }
     let ours = |job: &&Arc<Job>| {

@@ -55,7 +55,7 @@ pub const INSTALLATION_FAILED_ANNOTATION: &str = "capt.tinkerbell.org/installati
 pub const RELEASED_ANNOTATION: &str = "capt.tinkerbell.org/released-by";
 
 /// Longest name of a machine: it is the value of labels, which take no more.
-pub const LONGEST_MACHINE_NAME: usize = 63;
+pub const LONGEST_MACHINE_NAME: usize = MAX_LABEL_VALUE;
 
 /// Annotation on a power-off Job: the newest `resourceVersion` among the other Jobs of its BMC when it was made. What a
 /// Job that switches a server on did later than that, it did after our look.

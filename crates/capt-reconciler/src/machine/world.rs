@@ -134,7 +134,8 @@ impl World {
 
     /// The look that must come before the absence of the machine's own Workflow or Template is believed.
     pub fn look_for_own(&self, kind: Kind) -> Option<Step> {
-        self.look_first(kind, self.machine.name())
+        let short = || self.look_first(kind, &names::short(&self.machine));
+        self.look_first(kind, self.machine.name()).or_else(short)
     }
 
     /// The look that must come before the absence of an object of this name is believed.

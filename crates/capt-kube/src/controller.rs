@@ -76,7 +76,7 @@ async fn work<R: Reconcile>(controller: &Controller, reconciler: &R, key: &Objec
                 _ if requeue.is_some() => Ended::Requeued,
                 _ => Ended::Settled,
             });
-            (interest, Finish::Settled(requeue))
+            (*interest, Finish::Settled(requeue))
         }
         Ok(Outcome::Retry(error)) => {
             controller.failed(key, error.to_string());

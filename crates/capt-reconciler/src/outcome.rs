@@ -24,7 +24,7 @@ pub enum Outcome {
         /// When to look again in any case.
         requeue: Option<Duration>,
         /// What else wakes the object.
-        interest: Interest,
+        interest: Box<Interest>,
         /// What it waits for, if for anything.
         waiting: Option<Waiting>,
     },
@@ -44,7 +44,7 @@ pub struct Waiting {
 impl Outcome {
     /// All is done that could be, and nothing is waited for.
     pub fn settled(requeue: Option<Duration>, interest: Interest) -> Self {
-        Self::Settled { requeue, interest, waiting: None }
+        Self::Settled { requeue, interest: Box::new(interest), waiting: None }
     }
 
     /// The status of this object was not taken.

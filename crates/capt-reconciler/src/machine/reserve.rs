@@ -219,7 +219,8 @@ fn take(world: &World) -> Step {
             let interest = Interest { hardware: selectors.clone(), ..Interest::default() };
             let mut wait = match (lacking, twin) {
                 (Some((key, lack)), _) => unfit(key, lack, interest),
-                (None, Some((key, twin))) => {
+                (None, Some(found)) => {
+                    let (key, twin) = &**found;
                     let wait = twin_wait(key, twin);
                     Wait { interest: Interest { address: wait.interest.address, ..interest }, ..wait }
                 }

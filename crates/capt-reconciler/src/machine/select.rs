@@ -31,7 +31,7 @@ pub enum Candidate {
         /// The first unfit Hardware and what it lacks.
         unfit: Option<(ObjectKey, String)>,
         /// The first free Hardware that matches and that Tinkerbell cannot tell from another one.
-        twin: Option<(ObjectKey, Twin)>,
+        twin: Option<Box<(ObjectKey, Twin)>>,
         /// What is said of the first Hardware that match and are not to be had, although no living machine of this
         /// cluster holds them in good order.
         passed_over: Vec<String>,
@@ -52,7 +52,7 @@ pub fn candidate(stores: &impl Stores, machine: &TinkerbellMachine, avoid: &BTre
     };
     let mut best: Option<(Rank, Arc<Hardware>)> = None;
     let mut unfit: Option<(ObjectKey, String)> = None;
-    let mut twin: Option<(ObjectKey, Twin)> = None;
+    let mut twin: Option<Box<(ObjectKey, Twin)>> = None;
     let mut passed_over = BTreeSet::new();
     for selector in &required {
         stores.visit_free_hardware(selector, &mut |hardware| {
@@ -73,7 +73,7 @@ pub fn candidate(stores: &impl Stores, machine: &TinkerbellMachine, avoid: &BTre
                 return ControlFlow::Continue(());
             }
             if let Some(found) = ownership::twin(stores, hardware) {
-                twin.get_or_insert_with(|| (hardware.key(), found));
+                twin.get_or_insert_with(|| Box::new((hardware.key(), found)));
                 return ControlFlow::Continue(());
             }
             let works = hardware.failed_installation().is_none();

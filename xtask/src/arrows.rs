@@ -107,6 +107,13 @@ pub const RULES: &[Rule] = &[
         tests_may_use: &[],
         never_reaches: &["capt-kube", "capt-reconciler", "memory-apiserver"],
     },
+    // It calls what reads bytes of others, and nothing calls it but fuzzers.
+    Rule {
+        name: "capt-fuzz",
+        may_use: &["capt-kube", "capt-reconciler", "capt-api", "capt-ipam-core", "go-template"],
+        tests_may_use: &[],
+        never_reaches: &["memory-apiserver", "capt-neighbours"],
+    },
     Rule { name: "xtask", may_use: &["capt-api"], tests_may_use: &[], never_reaches: &[] },
 ];
 

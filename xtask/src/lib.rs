@@ -5,6 +5,7 @@ pub mod bench;
 pub mod crds;
 pub mod dist;
 pub mod e2e;
+pub mod fuzz;
 pub mod generated;
 pub mod rbac;
 pub mod simulate;

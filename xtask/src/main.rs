@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::generated::{Files, Folder};
-use xtask::{arrows, bench, crds, dist, e2e, rbac, simulate, workspace};
+use xtask::{arrows, bench, crds, dist, e2e, fuzz, rbac, simulate, workspace};
 
 /// Chores of this workspace.
 #[derive(Parser)]
@@ -47,6 +47,14 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Fuzz what reads bytes of others (needs cargo-fuzz; without it, it is skipped)
+    Fuzz {
+        /// Which targets; all if none is named
+        names: Vec<String>,
+        /// How long each of them, in seconds
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// Measure the manager beside Go CAPT on a real control plane (needs Go; without it, it is skipped)
     #[command(disable_help_flag = true)]
     Bench {
@@ -81,6 +89,10 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         Chore::Simulate { arguments } => {
             simulate::hand_over(&root, &arguments)?;
+            Vec::new()
+        }
+        Chore::Fuzz { names, seconds } => {
+            fuzz::run(&root, &names, seconds)?;
             Vec::new()
         }
         Chore::CheckArrows => arrows::check(arrows::RULES, &arrows::Graph::read(&root, arrows::RULES)?),

@@ -1,0 +1,24 @@
+//! Calls to the webhooks.
+
+use capt_reconciler::admission::{self, REGISTRATIONS};
+use serde_json::Value;
+
+/// The first byte chooses the webhook, the rest is the body. Every body gets an answer that an API server understands.
+///
+/// # Panics
+/// When the answer is no AdmissionReview, or is not about the call.
+pub fn review(data: &[u8]) {
+    let Some((first, body)) = data.split_first() else { return };
+    let Some(registration) = REGISTRATIONS.get(usize::from(*first) % REGISTRATIONS.len().max(1)) else { return };
+    let answer = admission::answer(registration.path, body);
+    assert_eq!(answer.http, 200);
+    let Ok(answered) = serde_json::from_slice::<Value>(&answer.body) else { panic!("the answer is no JSON") };
+    let decided = answered.pointer("/response/allowed").and_then(Value::as_bool);
+    assert!(decided.is_some(), "the answer decides nothing: {answered}");
+    let uid = |review: &Value, pointer| review.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    if decided == Some(true)
+        && let Ok(asked) = serde_json::from_slice::<Value>(body)
+    {
+        assert_eq!(uid(&answered, "/response/uid"), uid(&asked, "/request/uid"), "an answer to another call");
+    }
+}

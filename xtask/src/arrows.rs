@@ -94,6 +94,13 @@ pub const RULES: &[Rule] = &[
         tests_may_use: &[],
         never_reaches: &[],
     },
+    // It runs the decisions alone; its neighbours are its own, small enough to try every order.
+    Rule {
+        name: "capt-model",
+        may_use: &["capt-reconciler", "capt-api", "capt-ipam-core"],
+        tests_may_use: &[],
+        never_reaches: CLIENT,
+    },
     // It borrows the sandbox's observer and manifests; the manager it plays with is the program itself.
     Rule {
         name: "capt-e2e",

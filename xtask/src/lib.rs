@@ -2,6 +2,7 @@
 
 pub mod arrows;
 pub mod bench;
+pub mod check_model;
 pub mod crds;
 pub mod dist;
 pub mod e2e;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::generated::{Files, Folder};
-use xtask::{arrows, bench, crds, dist, e2e, fuzz, rbac, simulate, workspace};
+use xtask::{arrows, bench, check_model, crds, dist, e2e, fuzz, rbac, simulate, workspace};
 
 /// Chores of this workspace.
 #[derive(Parser)]
@@ -55,6 +55,13 @@ enum Chore {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// Try every order of events in small worlds and check the rules of the manager in each state
+    #[command(disable_help_flag = true)]
+    CheckModel {
+        /// What capt-model takes, such as --depth N or --faults; --help tells
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Measure the manager beside Go CAPT on a real control plane (needs Go; without it, it is skipped)
     #[command(disable_help_flag = true)]
     Bench {
@@ -81,6 +88,10 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         Chore::E2e { names } => {
             e2e::hand_over(&root, &names)?;
+            Vec::new()
+        }
+        Chore::CheckModel { arguments } => {
+            check_model::hand_over(&root, &arguments)?;
             Vec::new()
         }
         Chore::Bench { arguments } => {

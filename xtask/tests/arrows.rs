@@ -73,7 +73,7 @@ fn an_arrow_that_points_the_wrong_way_is_found() {
 
 #[test]
 fn a_crate_that_depends_on_a_program_is_found() {
-    for program in ["capt-manager", "capt-sandbox", "capt-e2e", "capt-bench", "xtask"] {
+    for program in ["capt-manager", "capt-sandbox", "capt-e2e", "capt-bench", "capt-model", "xtask"] {
         // A program may be a library besides, and then the table says who uses it.
         for rule in RULES.iter().filter(|rule| !rule.may_use.contains(&program)) {
             for dev in [false, true] {

@@ -173,6 +173,17 @@ async fn an_answer_during_a_relist_is_newer_than_its_list() {
 }
 
 #[tokio::test]
+async fn a_doubt_that_nobody_could_clear_up_ends_with_the_next_list() {
+    let store = Templates::new(());
+    store.relist_begins();
+    store.answered(object("a", 10));
+    assert_eq!(store.relist_ends().1, [key()]);
+    store.relist_begins();
+    let (changes, doubtful) = store.relist_ends();
+    assert_eq!((changes.len(), doubtful.len()), (1, 0), "else a ghost keeps a deletion waiting");
+}
+
+#[tokio::test]
 async fn an_aborted_relist_drops_nothing() {
     let store = Templates::new(());
     store.observed(object("a", 10));

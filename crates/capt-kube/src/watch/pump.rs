@@ -41,10 +41,16 @@ pub(crate) async fn pump<K, S>(
         while let Some(event) = events.next().await {
             let error = match event {
                 Ok(event) => {
+                    let mut is_certain = true;
                     for key in sink.event(event) {
-                        ask(&api, sink, &key).await;
+                        is_certain &= ask(&api, sink, &key).await;
                     }
-                    continue;
+                    if is_certain {
+                        continue;
+                    }
+                    // The next list began after the answer that caused the doubt, and so ends it.
+                    tokio::time::sleep(backoff.pause()).await;
+                    continue 'list;
                 }
                 Err(error) => error,
             };
@@ -73,14 +79,15 @@ pub(crate) async fn pump<K, S>(
     }
 }
 
-/// Asks the server about an object that a relist did not hold although an answer had just brought it.
-async fn ask<K, S>(api: &Api<Guarded<K>>, sink: &S, key: &capt_api::meta::ObjectKey)
+/// Asks the server about an object that a relist did not hold although an answer had just brought it. Says whether it
+/// answered.
+async fn ask<K, S>(api: &Api<Guarded<K>>, sink: &S, key: &capt_api::meta::ObjectKey) -> bool
 where
     K: Resource + DeserializeOwned + Clone + Send + 'static,
     S: Sink<K> + ?Sized,
 {
     let Some(uid) = sink.uid(key) else {
-        return;
+        return true;
     };
     // The API of the watch may span all namespaces; a list of one name does, too, and never fails with a 404.
     let mut params = kube::api::ListParams::default().fields(&format!("metadata.name={}", key.name));
@@ -89,7 +96,11 @@ where
         Ok(list) => {
             let now = list.items.into_iter().find(|object| capt_api::meta::ObjectKey::of(object.meta()) == *key);
             sink.resolved(key, &uid, now);
+            true
         }
-        Err(error) => warn!(object = %key, error = errors::describe(&error), "cannot look at an object"),
+        Err(error) => {
+            warn!(object = %key, error = errors::describe(&error), "cannot look at an object; all are listed again");
+            false
+        }
     }
 }

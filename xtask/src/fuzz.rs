@@ -33,6 +33,11 @@ pub fn run(root: &Path, names: &[String], seconds: u64) -> anyhow::Result<()> {
         println!("fuzz: {target} for {seconds} s, sanitizer {sanitizer}");
         let corpus = folder.join("corpus").join(target);
         std::fs::create_dir_all(&corpus).with_context(|| corpus.display().to_string())?;
+        let built =
+            Command::new("cargo").args(["fuzz", "build", "--sanitizer", sanitizer, target]).current_dir(root).status();
+        if !built.context("cargo fuzz does not start")?.success() {
+            bail!("{target} cannot be built");
+        }
         let status = Command::new("cargo")
             .args(["fuzz", "run", "--sanitizer", sanitizer, target])
             .arg(&corpus)

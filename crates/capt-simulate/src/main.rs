@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     let threads = cli.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let began = Instant::now();
     let failed = std::sync::Mutex::new(Vec::new());
-    let figures = crowd(cli.from, cli.seeds, threads, None, |seed, report| {
+    let figures = crowd(cli.from, cli.seeds, threads, |seed, report| {
         if let (Ok(mut failed), Some(first)) = (failed.lock(), report.failures.first()) {
             println!("seed {seed} failed: {first}\n    cargo xtask simulate --seed {seed}");
             failed.push((seed, first.kind.clone()));

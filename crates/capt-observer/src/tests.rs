@@ -463,3 +463,24 @@ fn a_server_that_a_person_lets_go_may_run_on() {
     play.power("hw1", true);
     assert_eq!(play.rules(), []);
 }
+
+#[test]
+fn what_a_replaced_manifest_wiped_may_be_put_back_exactly_as_it_was() {
+    for (again, expected) in [("10.0.0.100", vec![]), ("10.0.0.101", vec![Rule::ProvisionedAddress])] {
+        let mut play = Play::new();
+        play.provision("a", "hw1", "10.0.0.100");
+        let mut manifest = labels(None);
+        overlay(&mut manifest, &provisioned(Value::Null));
+        overlay(&mut manifest, &json!({"spec": {"interfaces": [{"dhcp": {"mac": "02:hw1"}}]}}));
+        play.put("person", "hardware", "hw1", manifest);
+        let mut mark = labels(Some("a"));
+        overlay(&mut mark, &provisioned(json!("true")));
+        play.put(MANAGER, "hardware", "hw1", mark);
+        if again != "10.0.0.100" {
+            play.lease("a", again);
+        }
+        play.address(MANAGER, "hw1", ip(again));
+        let found: Vec<Rule> = play.rules().into_iter().filter(|rule| *rule == Rule::ProvisionedAddress).collect();
+        assert_eq!(found, expected);
+    }
+}

@@ -281,11 +281,17 @@ impl World {
     /// Keeps up what the manager wrote. What somebody else wiped is kept, for it may be put back; what somebody else
     /// replaced is theirs.
     fn remember_written(&mut self, key: &Key, after: Option<&Hardware>, by_manager: bool) {
+        let is_held = self.holders.contains_key(key);
         let Some(after) = after else {
-            self.written.remove(key);
+            if by_manager || !is_held {
+                self.written.remove(key);
+            }
             return;
         };
         let before = self.hardware.get(key);
+        // Labels and marks come back before the address does.
+        let owner = after.owner.as_ref().and_then(|owner| self.machines.get(owner)).map(|machine| &machine.uid);
+        let is_kept = is_held && owner == self.holders.get(key);
         let old_ip = |mac: &String| before.and_then(|hardware| hardware.ips.get(mac));
         let mut fresh = Vec::new();
         for (mac, ip) in &after.ips {
@@ -298,7 +304,8 @@ impl World {
         let written = self.written.entry(key.clone()).or_default();
         written.retain(|mac, written| match after.ips.get(mac) {
             Some(ip) => *ip == written.ip,
-            None => !by_manager && after.owner.is_some(),
+            None if by_manager => is_kept && old_ip(mac).is_none(),
+            None => after.owner.is_some() || is_held,
         });
         written.extend(fresh);
         if written.is_empty() {

@@ -155,4 +155,14 @@ pub mod reasons {
     pub const GATEWAY_UNKNOWN: &str = "GatewayUnknown";
     /// Event: the server rejected a write.
     pub const WRITE_REJECTED: &str = "WriteRejected";
+    /// A write goes on failing without a proper answer; the message has the server's words.
+    pub const WRITE_FAILED: &str = "WriteFailed";
+    /// Somebody undoes what we write, each time.
+    pub const WRITE_UNDONE: &str = "WriteUndone";
+    /// Event: the bootstrap data does not tell the node its provider ID.
+    pub const PROVIDER_ID_MISSING: &str = "ProviderIDMissing";
+    /// The Hardware is ours and its server installed, but it may boot from the network again.
+    pub const NETBOOT_ALLOWED: &str = "NetbootAllowed";
+    /// The Hardware is ours and its server installed, but somebody changed its address.
+    pub const HARDWARE_EDITED: &str = "HardwareEdited";
 }

@@ -33,6 +33,9 @@ pub const PROVISIONED_ANNOTATION: &str = "v1alpha1.tinkerbell.org/provisioned";
 /// Hardware annotation: name of a Template, in the Hardware's namespace, to use in place of the generated one.
 pub const TEMPLATE_OVERRIDE_ANNOTATION: &str = "hardware.tinkerbell.org/capt-template-override";
 
+/// Hardware annotation, value `true`: its address comes from somebody else's DHCP server, so that `dhcp.ip` may be missing.
+pub const EXTERNAL_ADDRESS_ANNOTATION: &str = "capt.tinkerbell.org/external-address";
+
 /// Label on Template, Workflow, Job and claim: name of the TinkerbellMachine it is for.
 pub const MACHINE_NAME_LABEL: &str = "capt.tinkerbell.org/machine-name";
 /// Label on Template, Workflow, Job and claim: namespace of the TinkerbellMachine it is for.

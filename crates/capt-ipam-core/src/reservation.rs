@@ -68,9 +68,16 @@ impl Reservation {
     /// # Errors
     /// The first thing found wrong, address before prefix before gateway: see [`AddressError`].
     pub fn parse(address: &str, prefix: i64, gateway: Option<&str>) -> Result<Self, AddressError> {
+        Self::parse_with_reserved(address, prefix, gateway).and_then(|found| refuse_reserved(found.interface).map(|()| found))
+    }
+
+    /// As [`parse`](Self::parse), but takes the addresses that a network keeps for itself: an operator asked for them.
+    ///
+    /// # Errors
+    /// The first thing found wrong, address before prefix before gateway: see [`AddressError`].
+    pub fn parse_with_reserved(address: &str, prefix: i64, gateway: Option<&str>) -> Result<Self, AddressError> {
         let address = parse_host(Field::Address, address)?;
         let interface = with_prefix(address, prefix)?;
-        refuse_reserved(interface)?;
         let gateway = match gateway {
             None | Some("") => None,
             Some(text) => Some(parse_gateway(text, address)?),

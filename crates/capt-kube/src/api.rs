@@ -10,7 +10,7 @@ use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
 use capt_api::meta::ObjectKey;
 use capt_api::tinkerbell::{Hardware, Template, Workflow};
 use capt_reconciler::effect::{Hold, Kind, Verb, Write};
-use capt_reconciler::ports::{BmcQuestion, BmcView, BootstrapData, BootstrapSecret, WriteError};
+use capt_reconciler::ports::{BmcQuestion, BmcView, BootstrapSecret, WriteError};
 use k8s_openapi::ByteString;
 use kube::api::{
     DeleteParams, GetParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy, ValidationDirective,
@@ -21,6 +21,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use crate::bootstrap;
 use crate::cache::{Cache, Cached, Held};
 use crate::client::RESPONSE_TIMEOUT;
 use crate::decode::Guarded;
@@ -146,6 +147,10 @@ impl Writer {
     async fn perform<K: Cached>(&self, client: &Client, write: &Write) -> Result<(), WriteError> {
         let request = request::<K>(&K::shelf(&self.cache).state().version, write)
             .map_err(|error| WriteError::Rejected(error.to_string()))?;
+        let (size, limit) = (request.body().len(), largest(&write.verb));
+        if size > limit {
+            return Err(WriteError::Rejected(format!("not sent, for it has {size} bytes and the server takes {limit}")));
+        }
         let error = match send(client, request).await {
             Ok(text) => return self.take_in::<K>(write, &text),
             Err(error) => error,
@@ -315,6 +320,14 @@ fn request<K: Cached>(
     }
 }
 
+/// Most bytes that the server takes: in any request, and in one that holds a whole object to be kept.
+fn largest(verb: &Verb) -> usize {
+    match verb {
+        Verb::Create(_) => 1_572_864,
+        Verb::Merge(_) | Verb::Json(_) | Verb::Status(_) | Verb::Delete { .. } => 3 * 1024 * 1024,
+    }
+}
+
 fn merge(into: &mut Value, from: Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
@@ -363,21 +376,19 @@ struct Secret {
 
 fn bootstrap_data(text: &str) -> BootstrapSecret {
     let Ok(secret) = serde_json::from_str::<Secret>(text) else {
-        return BootstrapSecret::Empty;
+        return BootstrapSecret::NotText("in a form that no Secret has".to_owned());
     };
     let Some(ByteString(bytes)) = secret.data.and_then(|mut data| data.remove(BOOTSTRAP_DATA_KEY)) else {
         return BootstrapSecret::KeyMissing;
     };
-    match String::from_utf8(bytes) {
-        Ok(text) if !text.is_empty() => BootstrapSecret::Found(BootstrapData::new(text)),
-        _ => BootstrapSecret::Empty,
-    }
+    bootstrap::data(bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use capt_reconciler::effect::Stage;
+    use capt_reconciler::ports::BootstrapData;
 
     fn write(verb: Verb) -> Write {
         Write::new(Stage::Reserve, Kind::Hardware, ObjectKey::new("ns", "h"), verb)
@@ -428,7 +439,10 @@ mod tests {
         let table = [
             (r#"{"data": {"value": "aGk="}}"#, BootstrapSecret::Found(BootstrapData::new("hi".into()))),
             (r#"{"data": {"value": ""}}"#, BootstrapSecret::Empty),
-            (r#"{"data": {"value": "/w=="}}"#, BootstrapSecret::Empty),
+            (
+                r#"{"data": {"value": "/w=="}}"#,
+                BootstrapSecret::NotText("not UTF-8 (at byte 0 of 1)".to_owned()),
+            ),
             (r#"{"data": {"other": "aGk="}}"#, BootstrapSecret::KeyMissing),
             (r#"{"data": null}"#, BootstrapSecret::KeyMissing),
             (r#"{}"#, BootstrapSecret::KeyMissing),

@@ -29,6 +29,7 @@
 
 pub mod api;
 mod bmc;
+mod bootstrap;
 pub mod cache;
 pub mod chance;
 pub mod client;

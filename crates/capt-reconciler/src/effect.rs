@@ -131,6 +131,8 @@ pub struct Write {
     pub hold: Option<Hold>,
     /// What is told to the user once the write is done.
     pub notice: Option<Notice>,
+    /// What else a person should know about it.
+    pub warning: Option<Notice>,
 }
 
 /// Something worth an event on the machine.
@@ -147,12 +149,17 @@ pub struct Notice {
 impl Write {
     /// A write that holds nothing and is not worth an event.
     pub fn new(stage: Stage, kind: Kind, key: ObjectKey, verb: Verb) -> Self {
-        Self { stage, kind, key, verb, hold: None, notice: None }
+        Self { stage, kind, key, verb, hold: None, notice: None, warning: None }
     }
 
     /// The same write, told to the user once it is done.
     pub fn telling(self, warning: bool, reason: &'static str, message: String) -> Self {
         Self { notice: Some(Notice { warning, reason, message }), ..self }
+    }
+
+    /// The same write, with something that a person should look at.
+    pub fn warning(self, reason: &'static str, message: String) -> Self {
+        Self { warning: Some(Notice { warning: true, reason, message }), ..self }
     }
 
     /// The same write, holding something while it is under way.

@@ -14,5 +14,6 @@ pub mod pause;
 pub mod ports;
 mod settings;
 pub mod template;
+mod trouble;
 
 pub use settings::Settings;

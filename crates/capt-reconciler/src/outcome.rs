@@ -8,6 +8,7 @@ use capt_api::kube_core::Selector;
 use capt_api::meta::ObjectKey;
 use tracing::warn;
 
+use crate::effect::Kind;
 use crate::ports::WriteError;
 
 /// How soon what the server refused is tried again; a change of any of its objects wakes it earlier.
@@ -84,6 +85,8 @@ pub struct Interest {
     pub bmc: Option<ObjectKey>,
     /// This Template.
     pub template: Option<ObjectKey>,
+    /// This Hardware or Workflow, whatever happens to it: coming, going, changing.
+    pub object: Option<(Kind, ObjectKey)>,
     /// Somebody giving this address up.
     pub address: Option<IpAddr>,
 }

@@ -1,7 +1,7 @@
 //! Who pauses an object, in Cluster API's words.
 
 use capt_api::cluster_api::Cluster;
-use capt_api::conditions::{PAUSED, reasons};
+use capt_api::conditions::{PAUSED, READY, reasons};
 use capt_api::contract::PAUSED_ANNOTATION;
 use capt_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use capt_api::meta::Meta;
@@ -30,6 +30,12 @@ pub fn set_condition(conditions: &mut Conditions, causes: &[String]) {
     } else {
         conditions.set(PAUSED, true, reasons::PAUSED, &causes.join(", "));
     }
+}
+
+/// A paused object shows that in `Ready`, too, where people look; whether it is ready does not change.
+pub fn set_ready(conditions: &mut Conditions, ready: bool, causes: &[String]) {
+    let ready = conditions.get(READY).map_or(ready, |condition| condition.status == "True");
+    conditions.set(READY, ready, reasons::PAUSED, &causes.join(", "));
 }
 
 /// What the `Paused` condition tells for the first time, as (reason, message) of an event. A new object that is not

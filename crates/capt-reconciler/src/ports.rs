@@ -107,6 +107,11 @@ pub trait Stores: Send + Sync {
     fn bmc(&self) -> Presence;
     /// Whether IPAddressClaim and IPAddress are served.
     fn ipam(&self) -> Presence;
+    /// What the server said last when the objects of this kind could not be read.
+    fn trouble_with(&self, kind: Kind) -> Option<String> {
+        let _ = kind;
+        None
+    }
     /// A claim.
     fn claim(&self, key: &ObjectKey) -> Option<Arc<IPAddressClaim>>;
     /// Every claim whose controller owner has this UID.
@@ -208,8 +213,12 @@ pub enum BootstrapSecret {
     Missing,
     /// The Secret has no key `value`.
     KeyMissing,
-    /// The value is empty or not text.
+    /// The value is empty.
     Empty,
+    /// The value is no text; what it is instead.
+    NotText(String),
+    /// The value unpacks to more than this many bytes, which no Hardware can carry.
+    TooLarge(usize),
     /// The data.
     Found(BootstrapData),
 }

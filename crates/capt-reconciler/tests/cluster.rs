@@ -69,7 +69,7 @@ fn nothing_is_written_while_paused_without_a_cluster_or_under_other_management()
     paused["spec"] = json!({"paused": true});
     let world_paused = world(infra(), Some(paused), true);
     assert!(matches!(decide(&world_paused), Step::Paused));
-    assert_eq!(conditions(&world_paused), ["Paused: True Paused"]);
+    assert_eq!(conditions(&world_paused), ["Paused: True Paused", "Ready: False Paused"]);
     assert!(matches!(decide(&world(infra(), None, false)), Step::NoCluster));
     let mut managed = infra();
     managed["metadata"]["annotations"] = json!({"cluster.x-k8s.io/managed-by": "terraform"});

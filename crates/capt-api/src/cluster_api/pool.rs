@@ -15,9 +15,21 @@ pub struct Pool {
     /// Standard object metadata.
     #[serde(default, deserialize_with = "crate::meta::lean")]
     pub metadata: ObjectMeta,
+    /// What the operator wants.
+    #[serde(default, deserialize_with = "crate::meta::lenient")]
+    pub spec: PoolSpec,
     /// What the provider reports.
     #[serde(default, deserialize_with = "crate::meta::lenient")]
     pub status: PoolStatus,
+}
+
+/// The part of an in-cluster pool's spec that we read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PoolSpec {
+    /// Whether addresses that a network keeps for itself are given out, too.
+    #[serde(rename = "allocateReservedIPAddresses")]
+    pub allocate_reserved_ip_addresses: bool,
 }
 
 /// What a provider reports about its pool.

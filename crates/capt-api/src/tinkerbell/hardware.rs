@@ -35,6 +35,9 @@ pub struct HardwareSpec {
     /// Metadata served to the machine.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub metadata: Option<HardwareMetadata>,
+    /// Name under which the agent on this server asks for work, where it is not the MAC.
+    #[serde(rename = "agentID", skip_serializing_if = "String::is_empty", deserialize_with = "lenient")]
+    pub agent_id: String,
     /// Bootstrap data served to the machine; secret, and kept as a fingerprint only.
     #[serde(skip_serializing)]
     pub user_data: Option<UserData>,

@@ -9,6 +9,7 @@ use capt_api::infra::PoolReference;
 use capt_api::kube_core::SelectorExt;
 use capt_api::meta::ObjectKey;
 use capt_api::tinkerbell::Hardware;
+use capt_reconciler::effect::Kind;
 use capt_reconciler::outcome::Interest;
 
 /// Something that happened and that a key may wait for.
@@ -18,6 +19,8 @@ pub enum Fact {
     FreeHardware(Arc<Hardware>),
     /// This Hardware is kept back, or labelled for a machine that is gone, and was not before.
     ParkedHardware(Arc<Hardware>),
+    /// This object came, changed or went.
+    Object(Kind, Arc<ObjectKey>),
     /// Somebody gave this address up.
     Address(IpAddr),
     /// This Template changed.
@@ -47,6 +50,9 @@ impl Fact {
                 let labels = hardware.metadata.labels.as_ref().unwrap_or(&empty);
                 interest.hardware.iter().any(|selector| selector.matches(labels))
             }
+            Self::Object(kind, object) => {
+                interest.object.as_ref().is_some_and(|(wanted, key)| wanted == kind && key == &**object)
+            }
             Self::Address(address) => interest.address == Some(*address),
             Self::Template(template) => interest.template.as_ref() == Some(&**template),
             Self::Pool { group, kind, key: pool } => interest.pool.as_ref().is_some_and(|wanted| {
@@ -75,10 +81,19 @@ pub(super) struct Interests {
     recent: VecDeque<Fact>,
     /// Number of the next fact.
     next: u64,
+    /// How many keys wait for one object.
+    for_objects: usize,
 }
 
 impl Interests {
     pub(super) fn publish(&mut self, fact: &Fact) -> Vec<ObjectKey> {
+        if let Fact::Object(..) = fact
+            && self.running.is_empty()
+            && self.for_objects == 0
+        {
+            // By far most changes of Hardware and Workflows concern nobody but their machine.
+            return Vec::new();
+        }
         self.next += 1;
         if !self.running.is_empty() {
             self.recent.push_back(fact.clone());
@@ -88,13 +103,19 @@ impl Interests {
         woken.sort_unstable();
         for key in &woken {
             // It is served soon and then says anew what it waits for.
-            self.waiting.remove(key);
+            self.remove(key);
         }
         woken
     }
 
+    fn remove(&mut self, key: &ObjectKey) {
+        if self.waiting.remove(key).is_some_and(|interest| interest.object.is_some()) {
+            self.for_objects -= 1;
+        }
+    }
+
     pub(super) fn begin(&mut self, key: &ObjectKey) {
-        self.waiting.remove(key);
+        self.remove(key);
         self.running.insert(key.clone(), self.next);
     }
 
@@ -104,6 +125,7 @@ impl Interests {
         let missed = usize::try_from(self.next - began).unwrap_or(usize::MAX);
         let concerned = self.recent.iter().rev().take(missed).any(|fact| fact.concerns(key, &interest));
         if !concerned && !is_empty(&interest) {
+            self.for_objects += usize::from(interest.object.is_some());
             self.waiting.insert(key.clone(), interest);
         }
         let oldest = self.running.values().min().map_or(0, |oldest| self.next - oldest);
@@ -114,9 +136,9 @@ impl Interests {
 }
 
 fn is_empty(interest: &Interest) -> bool {
-    let Interest { hardware, pool, ipam_kinds, bmc_kinds, bmc, template, address } = interest;
+    let Interest { hardware, pool, ipam_kinds, bmc_kinds, bmc, template, object, address } = interest;
     let nothing_named = hardware.is_empty() && pool.is_none() && template.is_none() && address.is_none();
-    nothing_named && bmc.is_none() && !ipam_kinds && !bmc_kinds
+    nothing_named && bmc.is_none() && object.is_none() && !ipam_kinds && !bmc_kinds
 }
 
 #[cfg(test)]

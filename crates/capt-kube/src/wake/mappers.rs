@@ -10,6 +10,7 @@ use capt_api::contract::{CLUSTER_API_GROUP, INFRASTRUCTURE_GROUP, MACHINE_NAME_L
 use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
 use capt_api::meta::{Meta, ObjectKey};
 use capt_api::tinkerbell::{Hardware, Template, Workflow, WorkflowProgress};
+use capt_reconciler::effect::Kind;
 use capt_reconciler::machine::ownership::{Obstacle, obstacle};
 use kube::Resource;
 
@@ -186,6 +187,7 @@ pub fn hardware_changed(cache: &Cache, change: &Change<Hardware>) {
     {
         publish_parked(cache, &change.key);
     }
+    cache.wake.publish(Fact::Object(Kind::Hardware, change.key.clone()));
     freed(cache, change, |hardware| of_hardware(hardware).map(|(_, address)| address).collect());
     if let Some(hardware) = &change.new
         && is_free(hardware)
@@ -268,6 +270,7 @@ pub fn workflow_changed(cache: &Cache, change: &Change<Workflow>) {
         matches!(workflow.progress(), Succeeded | Failed | TimedOut)
     };
     owned_changed(cache, change, has_ended);
+    cache.wake.publish(Fact::Object(Kind::Workflow, change.key.clone()));
 }
 
 /// A Job concerns the machine it is for, which waits for its end, and who waits for all Jobs of that BMC to end.
@@ -283,6 +286,7 @@ pub fn job_changed(cache: &Cache, change: &Change<Job>) {
 pub fn template_changed(cache: &Cache, change: &Change<Template>) {
     owned_changed(cache, change, |_| false);
     cache.wake.publish(Fact::Template(change.key.clone()));
+    cache.wake.publish(Fact::Object(Kind::Template, change.key.clone()));
 }
 
 /// Objects that we make concern the machine they are for. It goes before others when they become what it waits for.

@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use capt_api::conditions::reasons;
 use capt_api::contract::MANAGED_BY_ANNOTATION;
+use capt_api::infra::TinkerbellClusterStatus;
 use capt_api::meta::{Meta, ObjectKey};
 use serde_json::json;
 use tracing::warn;
 
 use super::decide::{Step, decide};
-use super::report::{news, report};
+use super::report::{news, report, trouble};
 use super::{World, observe};
 use crate::conditions::say_the_same;
 use crate::effect::{Kind, Stage, Verb, Write};
-use crate::outcome::{Interest, Outcome, REFUSED_PAUSE, Waiting};
+use crate::outcome::{Interest, Outcome, Waiting};
 use crate::ports::{Api, Clock, Event, Stores, WriteError};
+use crate::trouble::{Fault, Troubles};
 
 /// Steps in one pass; a whole life takes three.
 const MAX_STEPS: usize = 16;
@@ -22,18 +24,20 @@ const MAX_STEPS: usize = 16;
 /// Reconciles TinkerbellClusters.
 pub struct ClusterReconciler<P> {
     ports: P,
+    troubles: Troubles,
 }
 
 impl<P: Stores + Api + Clock> ClusterReconciler<P> {
     /// A reconciler that works through these ports.
     pub fn new(ports: P) -> Self {
-        Self { ports }
+        Self { ports, troubles: Troubles::default() }
     }
 
     /// Takes one cluster as far as it gets.
     pub async fn reconcile(&self, key: &ObjectKey) -> Outcome {
         for _ in 0..MAX_STEPS {
             let Some(world) = observe(&self.ports, key) else {
+                self.troubles.over(key);
                 return settled(None);
             };
             let step = decide(&world);
@@ -41,18 +45,68 @@ impl<P: Stores + Api + Clock> ClusterReconciler<P> {
                 return self.settle(&world, &step).await;
             };
             match self.ports.write(write).await {
-                Ok(()) | Err(WriteError::Conflict(_)) => {}
+                Ok(()) => self.troubles.over(key),
+                Err(WriteError::Conflict(_)) => {}
                 Err(WriteError::Rejected(message) | WriteError::NamespaceEnds(message)) => {
                     warn!(cluster = %key, ?write, %message, "the server refused a write");
-                    self.tell(&world, true, reasons::WRITE_REJECTED.to_owned(), message);
+                    let pause = self.trouble(&world, write, Fault::Refused, &message).await;
                     let releases = world.infra.is_terminating();
                     let waiting = Waiting { reason: reasons::WRITE_REJECTED, releases };
-                    return settled(Some(REFUSED_PAUSE)).waiting_for(Some(waiting));
+                    return settled(Some(pause)).waiting_for(Some(waiting));
                 }
-                Err(error @ WriteError::Transient(_)) => return Outcome::Retry(error),
+                Err(error @ WriteError::Transient(_)) => {
+                    self.trouble(&world, write, Fault::Failed, &error.to_string()).await;
+                    return Outcome::Retry(error);
+                }
             }
         }
         settled(Some(Duration::from_secs(1)))
+    }
+
+    /// Tells what goes wrong, once it has lasted. Returns when to try again.
+    async fn trouble(&self, world: &World, write: &Write, fault: Fault, message: &str) -> Duration {
+        let now = self.ports.now();
+        let words = format!("TinkerbellCluster {} cannot be written ({}): {message}", write.key, write.stage.as_str());
+        let reason = if fault == Fault::Refused { reasons::WRITE_REJECTED } else { reasons::WRITE_FAILED };
+        let advice = self.troubles.failed(&write.key, fault, words, now);
+        if let Some(words) = advice.tell {
+            let after = trouble(world, reason, &words, now);
+            if let Err(error) = self.report(world, &after).await {
+                self.not_taken(world, &error);
+            }
+        }
+        advice.pause
+    }
+
+    /// Where the status cannot tell, an event does.
+    fn not_taken(&self, world: &World, error: &WriteError) {
+        let (fault, reason) = match error {
+            WriteError::Conflict(_) => return,
+            WriteError::Rejected(_) | WriteError::NamespaceEnds(_) => (Fault::Refused, reasons::WRITE_REJECTED),
+            WriteError::Transient(_) => (Fault::Failed, reasons::WRITE_FAILED),
+        };
+        let message = format!("the status of TinkerbellCluster {} cannot be written: {error}", world.infra.key());
+        if self.troubles.cries(&world.infra.key(), fault, &message, self.ports.now()) {
+            self.tell(world, true, reason.to_owned(), message);
+        }
+    }
+
+    /// Writes a status, if it says anything new.
+    async fn report(&self, world: &World, after: &TinkerbellClusterStatus) -> Result<(), WriteError> {
+        let before = world.infra.status.clone().unwrap_or_default();
+        let same = before.ready == after.ready
+            && before.initialization == after.initialization
+            && say_the_same(&before.conditions, &after.conditions);
+        if same {
+            return Ok(());
+        }
+        let body = json!({"metadata": {"uid": world.infra.uid()}, "status": after});
+        let write = Write::new(Stage::Report, Kind::TinkerbellCluster, world.infra.key(), Verb::Status(body));
+        self.ports.write(&write).await?;
+        for (warning, reason, message) in news(&before.conditions, after, world) {
+            self.tell(world, warning, reason, message);
+        }
+        Ok(())
     }
 
     async fn settle(&self, world: &World, step: &Step) -> Outcome {
@@ -60,24 +114,16 @@ impl<P: Stores + Api + Clock> ClusterReconciler<P> {
         if world.infra.is_terminating() || world.infra.annotation(MANAGED_BY_ANNOTATION).is_some() {
             return settled(None);
         }
-        let before = world.infra.status.clone().unwrap_or_default();
         let after = report(world, step, self.ports.now());
-        let same = before.ready == after.ready
-            && before.initialization == after.initialization
-            && say_the_same(&before.conditions, &after.conditions);
-        if same {
-            return settled(None);
-        }
-        let body = json!({"metadata": {"uid": world.infra.uid()}, "status": after});
-        let write = Write::new(Stage::Report, Kind::TinkerbellCluster, world.infra.key(), Verb::Status(body));
-        match self.ports.write(&write).await {
+        match self.report(world, &after).await {
             Ok(()) => {
-                for (warning, reason, message) in news(&before.conditions, &after, world) {
-                    self.tell(world, warning, reason, message);
-                }
+                self.troubles.over(&world.infra.key());
                 settled(None)
             }
-            Err(error) => Outcome::untold(error, &world.infra.key(), Interest::default()),
+            Err(error) => {
+                self.not_taken(world, &error);
+                Outcome::untold(error, &world.infra.key(), Interest::default())
+            }
         }
     }
 

@@ -27,11 +27,20 @@ pub fn report(world: &World, step: &Step, now: Timestamp) -> TinkerbellClusterSt
             conditions.set(READY, false, reasons::WAITING_FOR_CLUSTER, "no Cluster owns this TinkerbellCluster");
         }
         Step::Ready => conditions.set(READY, true, reasons::READY, ""),
-        Step::Do(_) | Step::Paused | Step::Leave => {}
+        Step::Paused => pause::set_ready(&mut conditions, before.ready, &pause_causes(world)),
+        Step::Do(_) | Step::Leave => {}
     }
     let ready = before.ready || matches!(step, Step::Ready);
     let initialization = if ready { Some(Initialization { provisioned: Some(true) }) } else { before.initialization };
     TinkerbellClusterStatus { ready, initialization, conditions: conditions.into_list() }
+}
+
+/// The status that tells what goes wrong with a write.
+pub fn trouble(world: &World, reason: &str, message: &str, now: Timestamp) -> TinkerbellClusterStatus {
+    let before = world.infra.status.clone().unwrap_or_default();
+    let mut conditions = Conditions::new(before.conditions.clone(), world.infra.metadata.generation, now);
+    conditions.set(READY, false, reason, message);
+    TinkerbellClusterStatus { conditions: conditions.into_list(), ..before }
 }
 
 /// What a new status tells for the first time, as (warning, reason, message): one event for each change.
@@ -40,13 +49,13 @@ pub fn news(before: &[Condition], after: &TinkerbellClusterStatus, world: &World
         pause::news(before, &after.conditions).map(|(reason, message)| (false, reason, message)).into_iter().collect();
     let ready = |list: &[Condition]| list.iter().find(|condition| condition.type_ == READY).cloned();
     let (old, new) = (ready(before), ready(&after.conditions));
-    if let Some(new) = new.filter(|new| old.is_none_or(|old| old.reason != new.reason)) {
+    if let Some(new) = new.filter(|new| old.as_ref().is_none_or(|old| old.reason != new.reason)) {
         let host = world.infra.spec.control_plane_endpoint.as_ref().map_or("", |endpoint| endpoint.host.as_str());
         match new.reason.as_str() {
-            reasons::READY => {
+            reasons::READY if old.is_none_or(|old| old.status != "True") => {
                 news.push((false, new.reason, format!("the cluster's infrastructure is ready, with endpoint {host}")));
             }
-            reasons::ENDPOINT_NOT_SET => news.push((true, new.reason, new.message)),
+            reasons::ENDPOINT_NOT_SET | reasons::WRITE_REJECTED | reasons::WRITE_FAILED => news.push((true, new.reason, new.message)),
             _ => {}
         }
     }

@@ -5,6 +5,7 @@ use capt_api::contract::{LEGACY_MACHINE_FINALIZER, LONGEST_MACHINE_NAME, MACHINE
 use capt_api::meta::Meta;
 use serde_json::json;
 
+use super::boot;
 use super::step::{Concern, Step, Wait};
 use super::world::World;
 use crate::effect::{Kind, Stage, Verb, Write};
@@ -57,7 +58,7 @@ fn gate(world: &World) -> Option<Wait> {
         let message = format!("Machine {} names no bootstrap data Secret yet", owner.key());
         return wait(reasons::WAITING_FOR_BOOTSTRAP_DATA, message);
     }
-    if owner.spec.version.as_deref().unwrap_or_default().is_empty() {
+    if owner.spec.version.as_deref().unwrap_or_default().is_empty() && boot::needs_version(world) {
         let message = format!("machine version is empty: Machine {} has no spec.version", owner.key());
         return Some(Wait::problem(Concern::Hardware, reasons::MACHINE_INVALID, message));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use capt_api::conditions::reasons;
 use capt_api::contract::{TEMPLATE_OVERRIDE_ANNOTATION, WORKFLOW_DEVICE};
-use capt_api::infra::BootMode;
+use capt_api::infra::{BootMode, BootOptions};
 use capt_api::meta::{Meta, ObjectKey};
 use capt_api::tinkerbell::{Hardware, Workflow, WorkflowBootOptions, WorkflowProgress, WorkflowSpec};
 use serde_json::{Value, json};
@@ -127,6 +127,17 @@ fn leftovers(world: &World, hardware: &Hardware) -> Option<Step> {
     }
 }
 
+/// Name under which the agent on the server asks for its work. Over the network it is told `agentID` where the Hardware
+/// has one; an ISO tells it the MAC, which the instance's ID holds.
+fn worker<'a>(hardware: &'a Hardware, id: &'a str, options: Option<&BootOptions>) -> &'a str {
+    let from_iso = options.is_some_and(|options| match options.boot_mode {
+        Some(BootMode::Iso | BootMode::Isoboot) => true,
+        Some(BootMode::Customboot) => json!(options.customboot_config).to_string().contains("virtualMediaMount"),
+        Some(BootMode::Netboot | BootMode::Unknown) | None => false,
+    });
+    if from_iso || hardware.spec.agent_id.is_empty() { id } else { &hardware.spec.agent_id }
+}
+
 fn invalid(message: String, interest: Interest) -> Box<Wait> {
     Box::new(Wait::problem(Concern::Workflow, reasons::TEMPLATE_INVALID, message).woken_by(interest))
 }
@@ -156,21 +167,46 @@ fn template_text(world: &World, hardware: &Hardware) -> Result<String, Box<Wait>
     generated(world, hardware).map_err(|error| invalid(error.to_string(), Interest::default()))
 }
 
-fn generated(world: &World, hardware: &Hardware) -> Result<String, TemplateError> {
+/// Whether the machine's template needs to know the version of Kubernetes: the generated one does, if the URL of its
+/// image does.
+pub fn needs_version(world: &World) -> bool {
+    let candidate = match &world.candidate {
+        super::select::Candidate::Found(hardware) => Some(hardware),
+        _ => None,
+    };
+    let named = world.hardware.as_ref().or(candidate).is_some_and(|hardware| hardware.template_override().is_some());
+    let cluster = world.tinkerbell_cluster.as_ref().map(|cluster| &cluster.spec);
+    let shared =
+        cluster.is_some_and(|spec| !spec.template_override.is_empty() || spec.template_override_ref.is_some());
+    if named || shared || !world.machine.spec.template_override.is_empty() {
+        return false;
+    }
+    match (image(world, "v1"), image(world, "v2")) {
+        (Ok(one), Ok(other)) => one != other,
+        // Told in its own words.
+        _ => false,
+    }
+}
+
+fn image(world: &World, version: &str) -> Result<String, TemplateError> {
     let machine = &world.machine.spec;
     let none = capt_api::infra::TinkerbellClusterSpec::default();
     let cluster = world.tinkerbell_cluster.as_ref().map_or(&none, |cluster| &cluster.spec);
-    let version = world.owner.as_ref().and_then(|owner| owner.spec.version.as_deref()).unwrap_or_default();
     let first = |of_machine: &'_ str, of_cluster: &'_ str| -> String {
         if of_machine.is_empty() { of_cluster.to_owned() } else { of_machine.to_owned() }
     };
-    let image = image_url(&ImageLookup {
+    image_url(&ImageLookup {
         format: &first(&machine.image_lookup_format, &cluster.image_lookup_format),
         base_registry: &first(&machine.image_lookup_base_registry, &cluster.image_lookup_base_registry),
         os_distro: &first(&machine.image_lookup_os_distro, &cluster.image_lookup_os_distro),
         os_version: &first(&machine.image_lookup_os_version, &cluster.image_lookup_os_version),
         kubernetes_version: version,
-    })?;
+    })
+}
+
+fn generated(world: &World, hardware: &Hardware) -> Result<String, TemplateError> {
+    let version = world.owner.as_ref().and_then(|owner| owner.spec.version.as_deref()).unwrap_or_default();
+    let image = image(world, version)?;
     default_template(&DefaultTemplate {
         name: world.machine.name(),
         image_url: &image,
@@ -207,7 +243,7 @@ fn workflow_spec(world: &World, hardware: &Hardware) -> Result<Value, Box<Wait>>
     Ok(json!(WorkflowSpec {
         template_ref: names::template(world),
         hardware_ref: hardware.name().to_owned(),
-        hardware_map: BTreeMap::from([(WORKFLOW_DEVICE.to_owned(), id.to_owned())]),
+        hardware_map: BTreeMap::from([(WORKFLOW_DEVICE.to_owned(), worker(hardware, id, wanted).to_owned())]),
         boot_options: Some(boot),
     }))
 }

@@ -82,7 +82,12 @@ pub fn damage(world: &World, claim: &IPAddressClaim) -> Option<Value> {
     let owner = claim.controller();
     let owned = owner.is_some_and(|owner| owner.uid == world.machine.uid() && owner.block_owner_deletion == Some(true));
     if !owned {
-        let others = claim.metadata.owner_references.iter().flatten().filter(|owner| owner.uid != world.machine.uid());
+        // The earlier machine of this name is gone; and no object has two controllers.
+        let is_other = |kind: &str, name: &str, uid: &str| {
+            uid != world.machine.uid() && !(kind == "TinkerbellMachine" && name == world.machine.name())
+        };
+        let all = claim.metadata.owner_references.iter().flatten();
+        let others = all.filter(|owner| is_other(&owner.kind, &owner.name, &owner.uid));
         let mut owners: Vec<Value> = others.map(|owner| json!(owner)).collect();
         owners.push(patch::controlled_by(&world.machine));
         metadata.insert("ownerReferences".to_owned(), Value::Array(owners));

@@ -15,6 +15,7 @@ use tracing::{debug, info, warn};
 use super::decide::decide;
 use super::lease::{self, Lease};
 use super::memory::Memory;
+use super::orphan::{self, Orphan};
 use super::report::{news, report};
 use super::reserve;
 use super::select::Candidate;
@@ -26,6 +27,7 @@ use crate::effect::{Kind, Stage, Verb, Write};
 use crate::outcome::{Interest, Outcome, REFUSED_PAUSE, Waiting};
 use crate::ports::{Api, Clock, Event, Stores, WriteError};
 use crate::settings::Settings;
+use crate::trouble::{Fault, Troubles, elapsed, likeness};
 
 /// Steps in one pass. A whole life takes about ten, and a crowd of machines may pass over each other's Hardware; more
 /// than this is a fault of ours, and must not spin.
@@ -47,6 +49,9 @@ pub struct MachineReconciler<P> {
     stories: Stories,
     /// The bootstrap data, as a fingerprint, that is known to stand rightly on the Hardware of a machine (by UID).
     user_data: Mutex<HashMap<ObjectKey, (String, UserData)>>,
+    troubles: Troubles,
+    /// Claims of machines that are gone and that cannot be let go.
+    held: Troubles,
 }
 
 /// A machine's word that it is about to reserve a Hardware, good until dropped. It spares all others that wait for
@@ -79,12 +84,15 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
             spoken_for: Mutex::default(),
             stories: Stories::default(),
             user_data: Mutex::default(),
+            troubles: Troubles::default(),
+            held: Troubles::default(),
         }
     }
 
     /// Forgets what it remembers of a machine that is gone.
     pub fn forget(&self, key: &ObjectKey) {
         self.tell_story(key);
+        self.troubles.over(key);
         self.waits.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.user_data.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
@@ -124,11 +132,15 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
         let mut pass = Pass { memory: self.remembered(key), ..Pass::default() };
         let mut headings = Vec::new();
         let mut conflicts = 0;
+        let mut done = HashSet::new();
+        if let Some(rest) = self.troubles.rest(key, self.ports.now()) {
+            return settled(Some(rest), Interest::default());
+        }
         for _ in 0..MAX_STEPS {
             let now = self.ports.now();
             let Some(mut world) = observe(&self.ports, key, &pass, &self.settings) else {
                 self.forget(key);
-                return settled(None, Interest::default());
+                return self.let_go_of_claim(key).await;
             };
             world.pass.known_user_data = self.known_user_data(&world);
             pass.memory.observe(&world, now);
@@ -143,6 +155,11 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
                         continue;
                     }
                 }
+            }
+            if let Step::Do(write) = &step
+                && done.contains(&likeness(write))
+            {
+                return self.undone(&world, write, now).await;
             }
             let result = match &step {
                 Step::Do(write) => self.apply(&world, write, &mut pass).await,
@@ -172,22 +189,32 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
                     pass.bmc = Some(view);
                     Ok(())
                 }
-                Step::Wait(_) | Step::Paused | Step::Done => return self.settle(&world, &step, now).await,
+                Step::Wait(_) | Step::Paused | Step::Done => return self.settle(&world, &step, now, false).await,
             };
             match result {
-                Ok(()) => {}
+                Ok(()) => {
+                    if let Step::Do(write) = &step {
+                        done.insert(likeness(write));
+                        self.troubles.progressed(key);
+                    }
+                }
                 Err(WriteError::Conflict(message)) => {
                     debug!(machine = %key, %message, "decides again after a conflict");
                     conflicts += 1;
                     if conflicts > MAX_CONFLICTS {
-                        return settled(Some(CONTENTION_PAUSE), Interest::default());
+                        let wait = trouble(&world, &step, reasons::WRITE_FAILED, &message);
+                        let advice = self.troubles.failed(key, Fault::Overtaken, wait.message.clone(), now);
+                        let Some(message) = advice.tell else {
+                            return settled(Some(CONTENTION_PAUSE), Interest::default());
+                        };
+                        self.publish(&world, &Wait { message, ..wait }.into(), now).await;
+                        return settled(Some(advice.pause), Interest::default());
                     }
                 }
                 Err(WriteError::NamespaceEnds(message)) => {
                     let Step::Do(write) = &step else { return settled(Some(REFUSED_PAUSE), Interest::default()) };
                     if !world.machine.is_terminating() || !pass.ending_namespaces.insert(write.key.namespace.clone()) {
-                        let step = refused(&world, &step, &message).into();
-                        return self.settle(&world, &step, now).await;
+                        return self.refused(&world, &step, &message, now).await;
                     }
                 }
                 Err(WriteError::Rejected(_)) if world.may_delete_jobs && !self.ports.may_delete_jobs() => {
@@ -195,11 +222,15 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
                 }
                 Err(WriteError::Rejected(message)) => {
                     warn!(machine = %key, ?step, %message, "the server refused a write");
-                    let step = refused(&world, &step, &message).into();
-                    return self.settle(&world, &step, now).await;
+                    return self.refused(&world, &step, &message, now).await;
                 }
                 Err(error @ WriteError::Transient(_)) => {
                     warn!(machine = %key, ?step, %error, "a write failed; tried again later");
+                    let wait = trouble(&world, &step, reasons::WRITE_FAILED, &error.to_string());
+                    let advice = self.troubles.failed(key, Fault::Failed, wait.message.clone(), now);
+                    if let Some(message) = advice.tell {
+                        self.publish(&world, &Wait { message, ..wait }.into(), now).await;
+                    }
                     return Outcome::Retry(error);
                 }
             }
@@ -224,7 +255,7 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
         }
         self.ports.write(write).await?;
         info!(machine = %world.key(), stage = write.stage.as_str(), kind = ?write.kind, object = %write.key, "wrote");
-        if let Some(notice) = &write.notice {
+        for notice in write.notice.iter().chain(&write.warning) {
             self.tell(world, notice.warning, notice.reason, &notice.message);
         }
         Ok(())
@@ -249,14 +280,67 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
         }
     }
 
-    /// Nothing more can be done now.
-    async fn settle(&self, world: &World, step: &Step, now: Timestamp) -> Outcome {
+    /// The server refuses a step: told in its words, and tried again less and less often.
+    async fn refused(&self, world: &World, step: &Step, message: &str, now: Timestamp) -> Outcome {
+        let wait = trouble(world, step, reasons::WRITE_REJECTED, message);
+        let advice = self.troubles.failed(&world.key(), Fault::Refused, wait.message.clone(), now);
+        let message = advice.tell.unwrap_or_else(|| wait.message.clone());
+        let step = Wait { message, ..wait }.again_after(advice.pause).into();
+        self.settle(world, &step, now, true).await
+    }
+
+    /// A write that was made in this pass is wanted again: somebody undoes what we write.
+    async fn undone(&self, world: &World, write: &Write, now: Timestamp) -> Outcome {
+        let message = format!(
+            "{:?} {} was written ({}) and does not keep it: another controller or a mutating webhook undoes it. Find out \
+             which one, and stop it",
+            write.kind,
+            write.key,
+            write.stage.as_str()
+        );
+        warn!(machine = %world.key(), ?write, "what is written does not last");
+        let advice = self.troubles.failed(&world.key(), Fault::Undone, message.clone(), now);
+        let wait = Wait::problem(concern(write.stage), reasons::WRITE_UNDONE, message).again_after(advice.pause);
+        self.settle(world, &wait.into(), now, true).await
+    }
+
+    /// The claim of a machine that is gone: our finalizer comes off once no Hardware carries its address.
+    async fn let_go_of_claim(&self, machine: &ObjectKey) -> Outcome {
+        for _ in 0..MAX_CONFLICTS {
+            match orphan::claim_of_nobody(&self.ports, machine) {
+                Orphan::None => break,
+                Orphan::LetGo(write) => match self.ports.write(&write).await {
+                    Ok(()) => info!(claim = %write.key, "let the claim of a machine that is gone go"),
+                    Err(WriteError::Conflict(_)) => {}
+                    Err(WriteError::Rejected(message) | WriteError::NamespaceEnds(message)) => {
+                        warn!(claim = %write.key, %message, "the server refused a write");
+                        return settled(Some(REFUSED_PAUSE), Interest::default());
+                    }
+                    Err(error @ WriteError::Transient(_)) => return Outcome::Retry(error),
+                },
+                Orphan::Held { claim, message, interest } => {
+                    if self.held.cries(machine, Fault::Refused, &message, self.ports.now()) {
+                        let (key, uid) = (claim.key(), claim.uid().to_owned());
+                        let reason = reasons::ADDRESS_RELEASED_IN_USE.to_owned();
+                        let kind = Kind::IPAddressClaim;
+                        self.ports.event(Event { kind, key, uid, warning: true, reason, message });
+                    }
+                    return settled(None, interest);
+                }
+            }
+        }
+        self.held.over(machine);
+        settled(None, Interest::default())
+    }
+
+    /// Nothing more can be done now; `troubled` if something went wrong.
+    async fn settle(&self, world: &World, step: &Step, now: Timestamp, troubled: bool) -> Outcome {
         self.remember_user_data(world);
-        self.tell_news(world, step, now).await.waiting_for(waiting(world, step))
+        self.tell_news(world, step, now, troubled).await.waiting_for(waiting(world, step))
     }
 
     /// Reports what is, once, and only if it says something new.
-    async fn tell_news(&self, world: &World, step: &Step, now: Timestamp) -> Outcome {
+    async fn tell_news(&self, world: &World, step: &Step, now: Timestamp, troubled: bool) -> Outcome {
         let waited = self.waited(world, step, now);
         let patience = self.patience_left(step, waited);
         let (requeue, interest) = match step {
@@ -273,25 +357,73 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
         }
         let before = world.machine.status.clone().unwrap_or_default();
         let after = report(world, step, now);
+        let over = || {
+            if !troubled {
+                self.troubles.over(&world.key());
+            }
+        };
         if same(&before, &after) {
+            over();
             self.tell_story(&world.key());
             return settled(requeue, interest);
         }
         if let Some(left) = patience {
+            over();
             let requeue = requeue.map_or(left, |requeue| requeue.min(left));
             return settled(Some(requeue), interest);
         }
-        let body = json!({"metadata": {"uid": world.machine.uid()}, "status": difference(&before, &after)});
-        let write = Write::new(Stage::Report, Kind::TinkerbellMachine, world.key(), Verb::Status(body));
-        match self.ports.write(&write).await {
+        match self.write_status(world, step, &before, &after).await {
             Ok(()) => {
-                for (warning, reason, message) in news(&before, &after, step) {
-                    self.tell(world, warning, &reason, &message);
-                }
-                self.tell_story(&world.key());
+                over();
                 settled(requeue, interest)
             }
-            Err(error) => Outcome::untold(error, &world.key(), interest),
+            Err(error) => {
+                self.status_not_taken(world, &error, now);
+                Outcome::untold(error, &world.key(), interest)
+            }
+        }
+    }
+
+    /// Tells at once what goes wrong, whatever is done about it.
+    async fn publish(&self, world: &World, step: &Step, now: Timestamp) {
+        let before = world.machine.status.clone().unwrap_or_default();
+        let after = report(world, step, now);
+        if gone(world) || same(&before, &after) {
+            return;
+        }
+        if let Err(error) = self.write_status(world, step, &before, &after).await {
+            self.status_not_taken(world, &error, now);
+        }
+    }
+
+    async fn write_status(
+        &self,
+        world: &World,
+        step: &Step,
+        before: &TinkerbellMachineStatus,
+        after: &TinkerbellMachineStatus,
+    ) -> Result<(), WriteError> {
+        let body = json!({"metadata": {"uid": world.machine.uid()}, "status": difference(before, after)});
+        let write = Write::new(Stage::Report, Kind::TinkerbellMachine, world.key(), Verb::Status(body));
+        self.ports.write(&write).await?;
+        for (warning, reason, message) in news(before, after, step) {
+            self.tell(world, warning, &reason, &message);
+        }
+        self.tell_story(&world.key());
+        Ok(())
+    }
+
+    /// Where the status cannot tell, an event does.
+    fn status_not_taken(&self, world: &World, error: &WriteError, now: Timestamp) {
+        let (fault, reason) = match error {
+            // Somebody else wrote the object; the next pass tells.
+            WriteError::Conflict(_) => return,
+            WriteError::Rejected(_) | WriteError::NamespaceEnds(_) => (Fault::Refused, reasons::WRITE_REJECTED),
+            WriteError::Transient(_) => (Fault::Failed, reasons::WRITE_FAILED),
+        };
+        let message = format!("the status of TinkerbellMachine {} cannot be written: {error}", world.key());
+        if self.troubles.cries(&world.key(), fault, &message, now) {
+            self.tell(world, true, reason, &message);
         }
     }
 
@@ -306,7 +438,7 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
         if since.reason != wait.reason {
             *since = Since { reason: wait.reason, at: now };
         }
-        now.duration_since(since.at).unsigned_abs()
+        elapsed(since.at, now)
     }
 
     /// How long a wait still has to last before it is worth a status write, or nothing if it is (or is no wait).
@@ -346,28 +478,35 @@ fn watch_over_lease(world: &World, now: Timestamp) -> Interest {
     }
 }
 
-/// The wait for a write that the server refuses.
-fn refused(world: &World, step: &Step, message: &str) -> Wait {
-    if let Step::Look(kind, key) = step {
-        let message = format!("{kind:?} {key} cannot be read: {message}");
-        let concern = if world.machine.is_terminating() { Concern::Deleting } else { Concern::Workflow };
-        return Wait::problem(concern, reasons::WRITE_REJECTED, message).again_after(REFUSED_PAUSE);
+/// The wait for a step that the server refuses or does not answer.
+fn trouble(world: &World, step: &Step, reason: &'static str, message: &str) -> Wait {
+    match step {
+        Step::Look(kind, key) => {
+            let concern = if world.machine.is_terminating() { Concern::Deleting } else { Concern::Workflow };
+            Wait::problem(concern, reason, format!("{kind:?} {key} cannot be read: {message}"))
+        }
+        Step::Do(write) => {
+            let concern = if world.machine.is_terminating() { Concern::Deleting } else { concern(write.stage) };
+            let (kind, key, stage) = (write.kind, &write.key, write.stage.as_str());
+            Wait::problem(concern, reason, format!("{kind:?} {key} cannot be written ({stage}): {message}"))
+        }
+        _ => {
+            let message = format!("the bootstrap data Secret cannot be read: {message}");
+            Wait::problem(Concern::Hardware, reasons::WAITING_FOR_BOOTSTRAP_DATA, message)
+        }
     }
-    let Step::Do(write) = step else {
-        let message = format!("the bootstrap data Secret cannot be read: {message}");
-        return Wait::problem(Concern::Hardware, reasons::WAITING_FOR_BOOTSTRAP_DATA, message)
-            .again_after(REFUSED_PAUSE);
-    };
-    let concern = match write.stage {
+}
+
+/// Whose condition tells of a write of this stage.
+fn concern(stage: Stage) -> Concern {
+    match stage {
         Stage::Adopt | Stage::Reserve | Stage::Record => Concern::Hardware,
         Stage::Claim | Stage::Address => Concern::Address,
         Stage::Boot | Stage::Provisioned | Stage::Report => Concern::Workflow,
         Stage::Stop | Stage::PowerOff | Stage::ReleaseHardware | Stage::ReleaseClaims | Stage::Finish => {
             Concern::Deleting
         }
-    };
-    let message = format!("{:?} {} cannot be written ({}): {message}", write.kind, write.key, write.stage.as_str());
-    Wait::problem(concern, reasons::WRITE_REJECTED, message).again_after(REFUSED_PAUSE)
+    }
 }
 
 /// Whether two statuses say the same, whatever the times they give.

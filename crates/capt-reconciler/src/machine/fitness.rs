@@ -1,6 +1,8 @@
 //! What Hardware must have before anything is written to it (defect D16).
 
+use capt_api::contract::EXTERNAL_ADDRESS_ANNOTATION;
 use capt_api::infra::TinkerbellMachine;
+use capt_api::meta::Meta;
 use capt_api::tinkerbell::Hardware;
 
 /// What this Hardware lacks to carry this machine, in the words that operators know from Go CAPT, or nothing.
@@ -37,6 +39,9 @@ fn lack_of_interface(hardware: &Hardware, machine: &TinkerbellMachine) -> Option
             .mac
             .is_empty()
             .then(|| "hardware's first interface has no MAC address (spec.interfaces[0].dhcp.mac)".to_owned());
+    }
+    if address.is_empty() && hardware.annotation(EXTERNAL_ADDRESS_ANNOTATION) == Some("true") {
+        return None;
     }
     if address.is_empty() {
         return Some(

@@ -10,13 +10,13 @@ use capt_api::contract::{CLAIM_FINALIZER, GATEWAY_ANNOTATION, MAC_ADDRESS_ANNOTA
 use capt_api::infra::TinkerbellMachine;
 use capt_api::meta::{Meta, ObjectKey};
 use capt_api::tinkerbell::{Hardware, Interface, ReservationRecord};
-use capt_ipam_core::{Family, Reservation};
+use capt_ipam_core::{AddressError, Family, Reservation};
 use jiff::Timestamp;
 
 use super::pending;
 use super::world::World;
 use crate::outcome::Interest;
-use crate::ports::Presence;
+use crate::ports::{PoolView, Presence};
 
 /// A reason and the words for it.
 #[derive(Clone, Debug)]
@@ -88,6 +88,9 @@ pub enum Claimant {
     Ours,
     /// Nobody's, but with our finalizer: a restore stripped its owner (decision D15).
     Orphaned,
+    /// An earlier machine's of this name, which is gone: a restore gave the machine a new UID, or somebody took the
+    /// earlier one's finalizer off.
+    Stale,
     /// Somebody else's.
     Foreign,
 }
@@ -96,6 +99,13 @@ pub enum Claimant {
 pub fn claimant(claim: &IPAddressClaim, machine: &TinkerbellMachine) -> Claimant {
     match claim.controller() {
         Some(owner) if owner.uid == machine.uid() => Claimant::Ours,
+        Some(owner)
+            if owner.kind == "TinkerbellMachine"
+                && owner.name == machine.name()
+                && claim.has_finalizer(CLAIM_FINALIZER) =>
+        {
+            Claimant::Stale
+        }
         Some(_) => Claimant::Foreign,
         None if claim.has_finalizer(CLAIM_FINALIZER) => Claimant::Orphaned,
         None => Claimant::Foreign,
@@ -122,6 +132,13 @@ fn look(world: &World, now: Timestamp) -> Lease {
     let who = claimant(claim, &world.machine);
     if claim.is_terminating() {
         return terminating(world, claim, who);
+    }
+    if who == Claimant::Stale && !world.is_in_use() {
+        let message = format!(
+            "IPAddressClaim {name} belongs to an earlier TinkerbellMachine of this name, which is gone: it has to be deleted, \
+             as the garbage collector does"
+        );
+        return Lease::Blocked(Finding::problem(reasons::CLAIM_CONFLICT, message));
     }
     if who == Claimant::Foreign {
         let owner = claim.controller().map_or_else(
@@ -159,9 +176,10 @@ fn without_claim(world: &World, hardware: &Hardware, name: &ObjectKey) -> Lease 
         }
         Presence::Syncing if world.is_in_use() => Lease::Unread,
         Presence::Syncing => {
-            let message = "reading the address claims that exist".to_owned();
             let interest = Interest { ipam_kinds: true, ..Interest::default() };
-            Lease::Blocked(Finding { interest, ..Finding::expected(reasons::CLAIMS_BEING_CREATED, message) })
+            let requeue = Some(world.settings.safety_net);
+            let message = reading_claims(world);
+            Lease::Blocked(Finding { interest, requeue, ..Finding::expected(reasons::CLAIMS_BEING_CREATED, message) })
         }
         Presence::Ready if world.is_in_use() => {
             let what = address.map_or_else(|| "no address".to_owned(), |address| format!("address {address}"));
@@ -176,6 +194,14 @@ fn without_claim(world: &World, hardware: &Hardware, name: &ObjectKey) -> Lease 
     }
 }
 
+/// What is said while the claims are not known, with the reason if there is one.
+pub fn reading_claims(world: &World) -> String {
+    let words = world.ipam_trouble.as_ref().map_or_else(String::new, |words| {
+        format!("; the server says: {words}. See that we may list and watch ipaddressclaims and ipaddresses")
+    });
+    format!("reading the address claims that exist{words}")
+}
+
 /// The claim of the machine's name is being deleted.
 fn terminating(world: &World, claim: &Arc<IPAddressClaim>, who: Claimant) -> Lease {
     if who != Claimant::Foreign && world.is_in_use() {
@@ -183,6 +209,13 @@ fn terminating(world: &World, claim: &Arc<IPAddressClaim>, who: Claimant) -> Lea
         return Lease::Blocked(Finding::problem(reasons::ADDRESS_RELEASED_IN_USE, message));
     }
     let waits_for_us = who != Claimant::Foreign && claim.has_finalizer(CLAIM_FINALIZER);
+    if let Some((hardware, address)) = &world.carrier
+        && waits_for_us
+    {
+        let message = super::orphan::held(claim, hardware, *address);
+        let interest = Interest { address: Some(*address), ..Interest::default() };
+        return Lease::Blocked(Finding { interest, ..Finding::problem(reasons::CLAIM_TERMINATING, message) });
+    }
     if waits_for_us {
         return Lease::GivenUp(Arc::clone(claim));
     }
@@ -222,7 +255,10 @@ fn resolve(world: &World, hardware: &Arc<Hardware>, claim: &IPAddressClaim, now:
     };
     let reservation = match reservation(world, address, interface) {
         Ok(reservation) => reservation,
-        Err(message) => return Lease::Blocked(Finding::problem(reasons::ADDRESS_INVALID, message)),
+        Err(message) => {
+            let interest = Interest { pool: Some(claim.spec.pool_ref.clone()), ..Interest::default() };
+            return Lease::Blocked(Finding { interest, ..Finding::problem(reasons::ADDRESS_INVALID, message) });
+        }
     };
     place(world, hardware, claim, index, interface, reservation)
 }
@@ -265,6 +301,16 @@ fn place(
     }
     if world.is_provisioned() {
         return match (current, recorded) {
+            (None, Some(entry)) if entry.address == wanted && carried(world).is_some() => {
+                let other = carried(world).map_or_else(String::new, |user| user.key.to_string());
+                let message = format!(
+                    "the server runs with {wanted}, which somebody took off Hardware {}; it is not put back, for Hardware \
+                     {other} carries it now: take it off there",
+                    hardware.key()
+                );
+                let interest = Interest { address: Some(reservation.address()), ..Interest::default() };
+                Lease::Blocked(Finding { interest, ..Finding::problem(reasons::ADDRESS_DUPLICATE, message) })
+            }
             (None, Some(entry)) if entry.address == wanted => to_place(
                 ReservationRecord { claim_uid: record.claim_uid, machine_uid: record.machine_uid, ..entry },
                 reservation,
@@ -320,6 +366,11 @@ fn place(
             None => to_place(record, reservation, false),
         },
     }
+}
+
+/// Another Hardware that carries the machine's address.
+fn carried(world: &World) -> Option<&crate::ports::AddressUse> {
+    world.address_users.iter().find(|user| user.kind == "Hardware" && user.role == "address")
 }
 
 fn foreign_address(hardware: &Hardware, claim: &IPAddressClaim, current: Option<&str>, wanted: &str) -> Finding {
@@ -411,13 +462,25 @@ fn reservation(world: &World, address: &IPAddress, interface: &Interface) -> Res
     let given = spec.gateway.as_deref().filter(|gateway| !gateway.is_empty());
     let fallback = world.machine.annotation(GATEWAY_ANNOTATION).filter(|gateway| !gateway.is_empty());
     let prefix = spec.prefix.ok_or_else(|| format!("IPAddress {}: spec.prefix is missing", address.key()))?;
-    let reservation = Reservation::parse(&spec.address, prefix, given.or(fallback)).map_err(|error| {
+    let reserved = matches!(&world.pool, PoolView::Found(pool) if pool.spec.allocate_reserved_ip_addresses);
+    let parse = if reserved { Reservation::parse_with_reserved } else { Reservation::parse };
+    let pool = &spec.pool_ref;
+    let reservation = parse(&spec.address, prefix, given.or(fallback)).map_err(|error| {
         let source = if given.is_none() && fallback.is_some() {
             format!(" (gateway from the machine's annotation {GATEWAY_ANNOTATION})")
         } else {
             String::new()
         };
-        format!("IPAddress {}: {error}{source}", address.key())
+        let field = match &error {
+            AddressError::PrefixOutOfRange { .. } => format!("; put spec.prefix of {pool} right"),
+            AddressError::NetworkAddress { .. }
+            | AddressError::BroadcastAddress { .. }
+            | AddressError::SubnetRouterAnycast { .. } => {
+                format!("; keep it out of {pool} (spec.excludedAddresses, or spec.allocateReservedIPAddresses: true to use it)")
+            }
+            _ => String::new(),
+        };
+        format!("IPAddress {}: {error}{source}{field}", address.key())
     })?;
     let served = interface.disable_dhcp != Some(true);
     if reservation.family() == Family::V6 && served && !world.settings.ipv6_reservations {

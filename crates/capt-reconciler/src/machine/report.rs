@@ -5,7 +5,7 @@ use capt_api::conditions::{
 };
 use capt_api::infra::{Initialization, MachineAddress, TinkerbellMachineStatus};
 use capt_api::meta::Meta;
-use capt_api::tinkerbell::WorkflowProgress;
+use capt_api::tinkerbell::{Interface, WorkflowProgress};
 use jiff::Timestamp;
 
 use super::lease::{self, Finding, Lease};
@@ -22,6 +22,7 @@ pub fn report(world: &World, step: &Step, now: Timestamp) -> TinkerbellMachineSt
     pause::set_condition(&mut conditions, &causes(world));
     if matches!(step, Step::Paused) {
         note_paused_claim(world, now, &mut conditions);
+        pause::set_ready(&mut conditions, before.ready, &causes(world));
         return TinkerbellMachineStatus { conditions: conditions.into_list(), ..before };
     }
     let wait = match step {
@@ -34,7 +35,8 @@ pub fn report(world: &World, step: &Step, now: Timestamp) -> TinkerbellMachineSt
     }
 
     let lease = lease::evaluate(world, now);
-    hardware(world, wait, &mut conditions);
+    let bound = machine_address(world, &before, &lease);
+    hardware(world, wait, &edits(world, &lease, bound.as_deref()), &mut conditions);
     address(&lease, wait, world, &mut conditions);
     workflow(world, wait, &mut conditions);
     let ready = before.ready || world.is_provisioned();
@@ -44,7 +46,7 @@ pub fn report(world: &World, step: &Step, now: Timestamp) -> TinkerbellMachineSt
     if ready {
         status.initialization = Some(Initialization { provisioned: Some(true) });
     }
-    if let Some(address) = machine_address(world, &lease) {
+    if let Some(address) = bound {
         status.addresses = vec![MachineAddress { type_: "InternalIP".to_owned(), address }];
     }
     if let Some(hardware) = world.reserved()
@@ -58,14 +60,41 @@ pub fn report(world: &World, step: &Step, now: Timestamp) -> TinkerbellMachineSt
     status
 }
 
-fn hardware(world: &World, wait: Option<&Wait>, conditions: &mut Conditions) {
+/// What somebody did to the Hardware of an installed server, with its reason: told, and not fought over.
+fn edits(world: &World, lease: &Lease, bound: Option<&str>) -> Vec<(&'static str, String)> {
+    let Some(hardware) = world.reserved().filter(|hardware| hardware.is_provisioned()) else {
+        return Vec::new();
+    };
+    let mut edits = Vec::new();
+    let netboots = |interface: &Interface| interface.netboot.as_ref().and_then(|netboot| netboot.allow_pxe) == Some(true);
+    if hardware.spec.interfaces.iter().any(netboots) {
+        let message = "its server is installed, and netboot.allowPXE is true: at its next start it may boot from the \
+                       network again. Set it to false";
+        edits.push((reasons::NETBOOT_ALLOWED, message.to_owned()));
+    }
+    let current = lease::current_address(lease::interface_of(world, hardware).and_then(|i| hardware.spec.interfaces.get(i)));
+    // With a pool the lease's own condition tells.
+    let tells = matches!(lease, Lease::Troubled(_) | Lease::Blocked(_) | Lease::ToPlace(_));
+    if let Some(bound) = bound
+        && current != Some(bound)
+        && !tells
+    {
+        let carries = current.map_or_else(|| "no address".to_owned(), |address| format!("address {address}"));
+        let message = format!("it carries {carries} now; its server was installed with {bound}, which the machine goes on to show");
+        edits.push((reasons::HARDWARE_EDITED, message));
+    }
+    edits
+}
+
+fn hardware(world: &World, wait: Option<&Wait>, edits: &[(&'static str, String)], conditions: &mut Conditions) {
     match (world.reserved(), wait) {
         (_, Some(wait)) if wait.concern == Concern::Hardware && !starts_later(world, wait) => {
             conditions.set(HARDWARE_RESERVED, false, wait.reason, &wait.message);
         }
         (Some(hardware), _) => {
-            let message = format!("Hardware {}", hardware.key());
-            conditions.set(HARDWARE_RESERVED, true, reasons::RESERVED, &message);
+            let message = edits.iter().fold(format!("Hardware {}", hardware.key()), |all, (_, edit)| format!("{all}; {edit}"));
+            let reason = edits.first().map_or(reasons::RESERVED, |(reason, _)| *reason);
+            conditions.set(HARDWARE_RESERVED, true, reason, &message);
         }
         (None, _) => {}
     }
@@ -96,11 +125,11 @@ fn address(lease: &Lease, wait: Option<&Wait>, world: &World, conditions: &mut C
             set(false, reason, message);
         }
         Lease::Missing | Lease::Damaged(_) | Lease::GivenUp(_) | Lease::ToPlace(_) => {
-            // Only seen when the server refused the write that would change it.
-            let words = wait.filter(|wait| wait.concern == Concern::Address).map_or("", |wait| wait.message.as_str());
-            let reason =
-                if matches!(lease, Lease::Missing) { reasons::CLAIMS_BEING_CREATED } else { reasons::WRITE_REJECTED };
-            set(false, reason, words);
+            // Only seen when the write that would change it fails.
+            match wait.filter(|wait| wait.concern == Concern::Address) {
+                Some(wait) => set(false, wait.reason, &wait.message),
+                None => set(false, reasons::CLAIMS_BEING_CREATED, ""),
+            }
         }
         Lease::NotWanted | Lease::Unread => {}
     }
@@ -162,13 +191,21 @@ fn note_paused_claim(world: &World, now: Timestamp, conditions: &mut Conditions)
     conditions.set(IP_ADDRESS_CLAIMS_FULFILLED, false, reasons::CLUSTER_PAUSED, &message);
 }
 
-/// The machine's address: the reserved one, or what stands on the first interface where no pool is used.
-fn machine_address(world: &World, lease: &Lease) -> Option<String> {
+/// The machine's address: the reserved one, or what stands on the first interface where no pool is used. The address that
+/// a server was installed with is its address, whatever somebody writes to the Hardware later.
+fn machine_address(world: &World, before: &TinkerbellMachineStatus, lease: &Lease) -> Option<String> {
     let hardware = world.reserved()?;
+    if world.is_provisioned() && before.ready && let Some(bound) = before.addresses.first() {
+        return Some(bound.address.clone());
+    }
     match lease {
         Lease::Placed(address) | Lease::Static(address) => Some(address.clone()),
         Lease::NotWanted => lease::current_address(hardware.spec.interfaces.first()).map(str::to_owned),
         Lease::Troubled(_) | Lease::Unread => {
+            let recorded = hardware.reservations().into_iter().find(|entry| entry.machine_uid == world.machine.uid());
+            if let Some(entry) = recorded {
+                return Some(entry.address);
+            }
             let index = lease::interface_of(world, hardware)?;
             lease::current_address(hardware.spec.interfaces.get(index)).map(str::to_owned)
         }
@@ -214,12 +251,24 @@ pub fn news(
         let trouble = type_ == IP_ADDRESS_CLAIMS_FULFILLED
             && (condition.reason == reasons::STATIC_ADDRESS
                 || (condition.status == "False" && matches!(step, Step::Done)));
-        if blames || trouble {
+        let edited = [reasons::NETBOOT_ALLOWED, reasons::HARDWARE_EDITED].contains(&condition.reason.as_str());
+        if blames || trouble || edited {
             news.push((true, condition.reason, condition.message));
         }
     }
-    if let Some(ready) = changed(READY)
+    let ready = changed(READY);
+    if let (Step::Wait(wait), Some(ready)) = (step, &ready)
+        && problem
+        && ready.reason == wait.reason
+        && !news.iter().any(|(_, reason, _)| reason == wait.reason)
+    {
+        // No other condition tells of it.
+        news.push((true, ready.reason.clone(), ready.message.clone()));
+    }
+    let was_ready = before.conditions.iter().any(|c| c.type_ == READY && c.status == "True");
+    if let Some(ready) = ready
         && ready.status == "True"
+        && !was_ready
     {
         let address = after.addresses.first().map_or("", |address| address.address.as_str());
         news.push((

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use super::fitness;
 use super::ownership::{Ownership, Twin};
 use super::select::Candidate;
+use super::size::too_large;
 use super::step::{Concern, Step, Wait};
 use super::world::World;
 use crate::effect::{Hold, Kind, Stage, Verb, Write};
@@ -25,6 +26,9 @@ use crate::ports::BootstrapSecret;
 
 /// The bootstrap Secret is not watched; while it is missing we look again after this time at first.
 const SECRET_RETRY: Duration = Duration::from_secs(2);
+
+/// Bootstrap data that cannot be used is read again after this time at first.
+const INVALID_RETRY: Duration = Duration::from_secs(30);
 
 /// While other machines are about to reserve the last free Hardware we look again this often.
 const CONTENDED_RETRY: Duration = Duration::from_secs(1);
@@ -43,7 +47,8 @@ pub fn step(world: &World) -> Option<Step> {
             } else {
                 words.clone()
             };
-            Some(Wait::problem(Concern::Hardware, reasons::HARDWARE_TAKEN, message).into())
+            let wait = Wait::problem(Concern::Hardware, reasons::HARDWARE_TAKEN, message);
+            Some(wait.woken_by(by_hardware(hardware.key())).into())
         }
     }
 }
@@ -189,7 +194,8 @@ fn ours(world: &World) -> Map<String, Value> {
 fn reclaim(world: &World, hardware: &Arc<Hardware>) -> Step {
     if hardware.is_terminating() && !world.was_ready {
         let message = format!("Hardware {} of this machine is being deleted", hardware.key());
-        return Wait::problem(Concern::Hardware, reasons::HARDWARE_NOT_FOUND, message).into();
+        let wait = Wait::problem(Concern::Hardware, reasons::HARDWARE_NOT_FOUND, message);
+        return wait.woken_by(by_hardware(hardware.key())).into();
     }
     let lost = Lost::of(world, hardware);
     if lost.mark || (world.was_ready && hardware.is_provisioned()) {
@@ -250,6 +256,10 @@ fn take(world: &World) -> Step {
     }
 }
 
+fn by_hardware(key: ObjectKey) -> Interest {
+    Interest { object: Some((Kind::Hardware, key)), ..Interest::default() }
+}
+
 /// The wait for Hardware that lacks something.
 pub fn unfit(hardware: &ObjectKey, lack: &str, interest: Interest) -> Wait {
     Wait::problem(Concern::Hardware, reasons::HARDWARE_UNFIT, format!("Hardware {hardware}: {lack}")).woken_by(interest)
@@ -270,11 +280,17 @@ fn reserve(world: &World, hardware: &Arc<Hardware>, user_data: Option<&str>) -> 
     if let Some(note) = failed {
         message = format!("{message}, although its last installation went wrong ({note}): no other is to be had");
     }
-    Write::new(Stage::Reserve, Kind::Hardware, hardware.key(), Verb::Merge(body)).holding(Hold::Hardware).telling(
-        failed.is_some(),
-        reasons::RESERVED,
-        message,
-    )
+    let write = Write::new(Stage::Reserve, Kind::Hardware, hardware.key(), Verb::Merge(body));
+    let write = write.holding(Hold::Hardware).telling(failed.is_some(), reasons::RESERVED, message);
+    let expected = provider_id(&hardware.key());
+    if user_data.is_none_or(|text| text.contains(&expected)) {
+        return write;
+    }
+    let message = format!(
+        "the bootstrap data holds no placeholder {PROVIDER_ID_PLACEHOLDER}: unless the node registers with provider ID \
+         {expected} in another way, Cluster API never finds it and the Machine stays without a Node"
+    );
+    write.warning(reasons::PROVIDER_ID_MISSING, message)
 }
 
 /// The bootstrap data for this Hardware, or the step that is needed to get it.
@@ -291,10 +307,20 @@ pub fn bootstrap_text(world: &World, hardware: &Hardware) -> Result<String, Box<
         let wait = Wait::problem(Concern::Hardware, reason, format!("{text} (Secret {secret})"));
         Err(Box::new(Wait { unwatched: true, ..wait.again_after(SECRET_RETRY) }.into()))
     };
+    // Data that cannot be used is not soon replaced, and may be large: it is read seldom.
+    let invalid = |text: &str| {
+        let message = format!("{text} (Secret {secret})");
+        let wait = Wait::problem(Concern::Hardware, reasons::BOOTSTRAP_DATA_INVALID, message);
+        Err(Box::new(Wait { unwatched: true, ..wait.again_after(INVALID_RETRY) }.into()))
+    };
     match &world.pass.bootstrap {
         None => Err(Box::new(Step::ReadBootstrapData(secret))),
         Some(BootstrapSecret::Found(data)) => {
-            Ok(data.expose().replace(PROVIDER_ID_PLACEHOLDER, &provider_id(&hardware.key())))
+            let text = data.expose().replace(PROVIDER_ID_PLACEHOLDER, &provider_id(&hardware.key()));
+            match too_large(&text, hardware) {
+                None => Ok(text),
+                Some(words) => invalid(&words),
+            }
         }
         Some(BootstrapSecret::Missing) => {
             trouble(reasons::WAITING_FOR_BOOTSTRAP_DATA, "the bootstrap data Secret does not exist")
@@ -304,6 +330,12 @@ pub fn bootstrap_text(world: &World, hardware: &Hardware) -> Result<String, Box<
         }
         Some(BootstrapSecret::Empty) => {
             trouble(reasons::BOOTSTRAP_DATA_INVALID, "received bootstrap user data is empty")
+        }
+        Some(BootstrapSecret::NotText(what)) => {
+            invalid(&format!("bootstrap data must be text, or gzip of text; key value of the Secret is {what}"))
+        }
+        Some(BootstrapSecret::TooLarge(limit)) => {
+            invalid(&format!("bootstrap data unpacks to more than {limit} bytes, the largest object that an API server keeps"))
         }
     }
 }

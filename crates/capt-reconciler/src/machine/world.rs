@@ -1,6 +1,7 @@
 //! Everything one machine's decision needs, already read. Nothing in it is a client.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use capt_api::bmc::Job;
@@ -14,8 +15,10 @@ use capt_api::meta::{Meta, ObjectKey};
 use capt_api::tinkerbell::{Hardware, Template, UserData, Workflow, WorkflowProgress};
 
 use super::belonging::{Belonging, Made, belonging, made};
+use super::lease;
 use super::memory::Memory;
 use super::names;
+use super::orphan;
 use super::ownership::{self, Ownership, Twin};
 use super::select::{self, Candidate};
 use super::step::Step;
@@ -97,6 +100,11 @@ pub struct World {
     pub ipam: Presence,
     /// The claim of the expected name, whoever owns it.
     pub claim: Option<Arc<IPAddressClaim>>,
+    /// The Hardware that carries the address of that claim, where the claim is on its way out and was made for an
+    /// earlier machine.
+    pub carrier: Option<(ObjectKey, IpAddr)>,
+    /// What the server said last when claims or addresses could not be read.
+    pub ipam_trouble: Option<String>,
     /// The claims that the machine owns.
     pub claims: Vec<Arc<IPAddressClaim>>,
     /// The address that the claim names, or that names the claim.
@@ -257,6 +265,8 @@ pub fn observe(stores: &impl Stores, key: &ObjectKey, pass: &Pass, settings: &Ar
         may_delete_jobs: stores.may_delete_jobs(),
         bmc: stores.bmc(),
         ipam,
+        carrier: None,
+        ipam_trouble: None,
         claim,
         claims,
         address,
@@ -266,6 +276,17 @@ pub fn observe(stores: &impl Stores, key: &ObjectKey, pass: &Pass, settings: &Ar
         settings: Arc::clone(settings),
         machine,
     };
+
+    if ipam == Presence::Syncing {
+        world.ipam_trouble = stores.trouble_with(Kind::IPAddressClaim);
+    }
+    if let Some(claim) = &world.claim
+        && claim.is_terminating()
+        && lease::claimant(claim, &world.machine) == lease::Claimant::Stale
+    {
+        let mine = world.hardware.as_ref().map(|hardware| hardware.key());
+        world.carrier = orphan::carrier(stores, claim).filter(|(hardware, _)| Some(hardware) != mine.as_ref());
+    }
 
     let target = world.target_namespace();
     let of_the_name = ObjectKey::new(target.clone(), key.name.clone());
@@ -346,7 +367,7 @@ fn cluster_name(machine: &TinkerbellMachine, owner: Option<&Machine>) -> Option<
 /// The address that the claim names. Status does not travel with `clusterctl move`: until the provider has filled it in
 /// again, the address of the claim's own name that names the claim is its address. A server that does not use it yet waits
 /// for the claim all the same.
-fn address_of(stores: &impl Stores, claim: &IPAddressClaim) -> Option<Arc<IPAddress>> {
+pub(super) fn address_of(stores: &impl Stores, claim: &IPAddressClaim) -> Option<Arc<IPAddress>> {
     let named = |name: &str| stores.address(&ObjectKey::new(claim.namespace(), name));
     match claim.status.address_name() {
         Some(name) => named(name),

@@ -43,16 +43,20 @@ pub fn image_url(lookup: &ImageLookup<'_>) -> Result<String, TemplateError> {
     let distro = or_default(lookup.os_distro, defaults::OS_DISTRO).to_lowercase();
     let default_version = if distro == "ubuntu" { defaults::UBUNTU_VERSION } else { "" };
     let version = or_default(lookup.os_version, default_version).replace('.', "");
+    let format = or_default(lookup.format, defaults::FORMAT);
+    // Versions such as v1.31.5+k3s1 have a character that no image tag may have; images are published with a dash. The
+    // user's own format gets the version as it is.
+    let kubernetes_version =
+        if format == defaults::FORMAT { lookup.kubernetes_version.replace('+', "-") } else { lookup.kubernetes_version.to_owned() };
     let data = Struct::new(
         "ImageLookup",
         [
             ("BaseRegistry", or_default(lookup.base_registry, defaults::BASE_REGISTRY).into()),
             ("OSDistro", distro.into()),
             ("OSVersion", version.into()),
-            ("KubernetesVersion", lookup.kubernetes_version.into()),
+            ("KubernetesVersion", kubernetes_version.into()),
         ],
     );
-    let format = or_default(lookup.format, defaults::FORMAT);
     let template = Template::parse("imageLookupFormat", format, &Functions::builtin())?;
     let url = template.render(&data.into(), Limits::URL)?;
     if url.is_empty() { Err(TemplateError::EmptyImageUrl) } else { Ok(url) }
@@ -76,6 +80,14 @@ mod tests {
             image_url(&lookup()).unwrap(),
             "ghcr.io/tinkerbell/cluster-api-provider-tinkerbell/ubuntu-2004:v1.31.0.gz"
         );
+    }
+
+    #[test]
+    fn build_metadata_of_a_version_does_not_make_an_impossible_image_tag() {
+        let k3s = ImageLookup { kubernetes_version: "v1.31.5+k3s1", ..lookup() };
+        assert!(image_url(&k3s).unwrap().ends_with("/ubuntu-2004:v1.31.5-k3s1.gz"));
+        let own = ImageLookup { format: "http://files/{{.KubernetesVersion}}", ..k3s };
+        assert_eq!(image_url(&own).unwrap(), "http://files/v1.31.5+k3s1", "a person's own format is taken at its word");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use capt_api::meta::Meta;
 
 use crate::effect::{Kind, Stage, Verb, Write};
 use crate::machine::claim::release_finalizer;
-use crate::machine::lease::{Claimant, claimant};
+use crate::machine::lease::{Claimant, claimant, reading_claims};
 use crate::machine::step::{Concern, Step, Wait};
 use crate::machine::world::World;
 use crate::outcome::Interest;
@@ -20,10 +20,13 @@ use crate::ports::{PoolView, Presence};
 pub(super) fn step(world: &World) -> Option<Step> {
     match world.ipam {
         Presence::Absent => return None,
+        // It has no claim, or one that is let go once it can be seen: nobody waits for that.
+        Presence::Syncing if world.machine.spec.ipam_pool_ref.is_none() => return None,
         Presence::Syncing => {
-            let message = "reading the address claims that exist";
+            let message = reading_claims(world);
             let interest = Interest { ipam_kinds: true, ..Interest::default() };
-            return Some(wait(message.to_owned(), interest));
+            let wait = Wait::expected(Concern::Deleting, reasons::WAITING_FOR_ADDRESS_RELEASE, message);
+            return Some(wait.woken_by(interest).again_after(world.settings.safety_net).into());
         }
         Presence::Ready => {}
     }
@@ -60,7 +63,12 @@ fn wait(message: String, interest: Interest) -> Step {
 fn all(world: &World) -> Vec<Arc<IPAddressClaim>> {
     let mut claims = world.claims.clone();
     if let Some(orphan) = &world.claim
-        && claimant(orphan, &world.machine) == Claimant::Orphaned
+        && match claimant(orphan, &world.machine) {
+            Claimant::Orphaned => true,
+            // Else it is kept for the server that still carries its address.
+            Claimant::Stale => world.carrier.is_none(),
+            Claimant::Ours | Claimant::Foreign => false,
+        }
     {
         claims.push(Arc::clone(orphan));
     }

@@ -24,7 +24,12 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
                     r".metadata.labels.cluster\.x-k8s\.io/cluster-name",
                     "Cluster it belongs to",
                 ),
-                column("Ready", "string", ".status.conditions[?(@.type==\"Ready\")].status", "Whether the infrastructure is ready"),
+                column(
+                    "Ready",
+                    "string",
+                    ".status.conditions[?(@.type==\"Ready\")].status",
+                    "Whether the infrastructure is ready",
+                ),
                 column("Endpoint", "string", ".spec.controlPlaneEndpoint.host", "Host of the cluster's API server"),
                 AGE,
             ],
@@ -48,7 +53,12 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
                 ),
                 column("Hardware", "string", ".spec.hardwareName", "Hardware it runs on"),
                 column("Address", "string", ".status.addresses[0].address", "Address of the machine"),
-                column("Ready", "string", ".status.conditions[?(@.type==\"Ready\")].status", "Whether the machine is provisioned"),
+                column(
+                    "Ready",
+                    "string",
+                    ".status.conditions[?(@.type==\"Ready\")].status",
+                    "Whether the machine is provisioned",
+                ),
                 column(
                     "State",
                     "string",

@@ -68,7 +68,8 @@ impl Reservation {
     /// # Errors
     /// The first thing found wrong, address before prefix before gateway: see [`AddressError`].
     pub fn parse(address: &str, prefix: i64, gateway: Option<&str>) -> Result<Self, AddressError> {
-        Self::parse_with_reserved(address, prefix, gateway).and_then(|found| refuse_reserved(found.interface).map(|()| found))
+        Self::parse_with_reserved(address, prefix, gateway)
+            .and_then(|found| refuse_reserved(found.interface).map(|()| found))
     }
 
     /// As [`parse`](Self::parse), but takes the addresses that a network keeps for itself: an operator asked for them.

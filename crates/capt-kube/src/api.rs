@@ -149,7 +149,9 @@ impl Writer {
             .map_err(|error| WriteError::Rejected(error.to_string()))?;
         let (size, limit) = (request.body().len(), largest(&write.verb));
         if size > limit {
-            return Err(WriteError::Rejected(format!("not sent, for it has {size} bytes and the server takes {limit}")));
+            return Err(WriteError::Rejected(format!(
+                "not sent, for it has {size} bytes and the server takes {limit}"
+            )));
         }
         let error = match send(client, request).await {
             Ok(text) => return self.take_in::<K>(write, &text),
@@ -439,10 +441,7 @@ mod tests {
         let table = [
             (r#"{"data": {"value": "aGk="}}"#, BootstrapSecret::Found(BootstrapData::new("hi".into()))),
             (r#"{"data": {"value": ""}}"#, BootstrapSecret::Empty),
-            (
-                r#"{"data": {"value": "/w=="}}"#,
-                BootstrapSecret::NotText("not UTF-8 (at byte 0 of 1)".to_owned()),
-            ),
+            (r#"{"data": {"value": "/w=="}}"#, BootstrapSecret::NotText("not UTF-8 (at byte 0 of 1)".to_owned())),
             (r#"{"data": {"other": "aGk="}}"#, BootstrapSecret::KeyMissing),
             (r#"{"data": null}"#, BootstrapSecret::KeyMissing),
             (r#"{}"#, BootstrapSecret::KeyMissing),

@@ -73,7 +73,10 @@ mod tests {
 
     #[test]
     fn packed_bootstrap_data_is_unpacked_and_not_called_empty() {
-        assert_eq!(data(gzip(b"#cloud-config")), BootstrapSecret::Found(BootstrapData::new("#cloud-config".to_owned())));
+        assert_eq!(
+            data(gzip(b"#cloud-config")),
+            BootstrapSecret::Found(BootstrapData::new("#cloud-config".to_owned()))
+        );
         assert_eq!(data(gzip(b"")), BootstrapSecret::Empty);
     }
 

@@ -177,7 +177,9 @@ impl Stores for Ports {
     fn trouble_with(&self, kind: Kind) -> Option<String> {
         let last = |trouble: crate::cache::Trouble| trouble.last.map(|(words, _)| words);
         match kind {
-            Kind::IPAddressClaim => last(self.cache.claims.trouble()).or_else(|| last(self.cache.ip_addresses.trouble())),
+            Kind::IPAddressClaim => {
+                last(self.cache.claims.trouble()).or_else(|| last(self.cache.ip_addresses.trouble()))
+            }
             Kind::Job => last(self.cache.jobs.trouble()),
             _ => None,
         }

@@ -203,7 +203,8 @@ mod tests {
     #[test]
     fn words_that_change_with_every_attempt_do_not_cost_a_status_write_each() {
         let troubles = Troubles::default();
-        let tell = |words: &str, second| troubles.failed(&key(), Fault::Refused, words.into(), at(second)).tell.unwrap();
+        let tell =
+            |words: &str, second| troubles.failed(&key(), Fault::Refused, words.into(), at(second)).tell.unwrap();
         assert_eq!(tell("port 4711: reset", 0), "port 4711: reset");
         assert_eq!(tell("port 815: reset", 300), "port 4711: reset", "only a number changed");
         assert_eq!(tell("forbidden", 301), "forbidden", "what was told has stood long enough");

@@ -17,5 +17,6 @@ mod odd_objects;
 mod races;
 mod rights;
 mod scope;
+mod silence;
 mod trouble;
 mod whose;

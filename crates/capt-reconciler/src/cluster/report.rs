@@ -55,7 +55,9 @@ pub fn news(before: &[Condition], after: &TinkerbellClusterStatus, world: &World
             reasons::READY if old.is_none_or(|old| old.status != "True") => {
                 news.push((false, new.reason, format!("the cluster's infrastructure is ready, with endpoint {host}")));
             }
-            reasons::ENDPOINT_NOT_SET | reasons::WRITE_REJECTED | reasons::WRITE_FAILED => news.push((true, new.reason, new.message)),
+            reasons::ENDPOINT_NOT_SET | reasons::WRITE_REJECTED | reasons::WRITE_FAILED => {
+                news.push((true, new.reason, new.message))
+            }
             _ => {}
         }
     }

@@ -176,8 +176,7 @@ pub fn needs_version(world: &World) -> bool {
     };
     let named = world.hardware.as_ref().or(candidate).is_some_and(|hardware| hardware.template_override().is_some());
     let cluster = world.tinkerbell_cluster.as_ref().map(|cluster| &cluster.spec);
-    let shared =
-        cluster.is_some_and(|spec| !spec.template_override.is_empty() || spec.template_override_ref.is_some());
+    let shared = cluster.is_some_and(|spec| !spec.template_override.is_empty() || spec.template_override_ref.is_some());
     if named || shared || !world.machine.spec.template_override.is_empty() {
         return false;
     }

@@ -134,9 +134,10 @@ fn look(world: &World, now: Timestamp) -> Lease {
         return terminating(world, claim, who);
     }
     if who == Claimant::Stale && !world.is_in_use() {
+        let uid = claim.controller().map_or("unknown", |owner| owner.uid.as_str());
         let message = format!(
-            "IPAddressClaim {name} belongs to an earlier TinkerbellMachine of this name, which is gone: it has to be deleted, \
-             as the garbage collector does"
+            "IPAddressClaim {name} belongs to an earlier TinkerbellMachine of this name (UID {uid}), which is gone: it has \
+             to be deleted, as the garbage collector does"
         );
         return Lease::Blocked(Finding::problem(reasons::CLAIM_CONFLICT, message));
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use capt_api::cluster_api::IPAddressClaim;
 use capt_api::contract::{
-    CLAIM_FINALIZER, HARDWARE_NAME_ANNOTATION, HARDWARE_NAMESPACE_ANNOTATION, INFRASTRUCTURE_GROUP,
-    MACHINE_NAME_LABEL, MACHINE_NAMESPACE_LABEL, claim_name,
+    CLAIM_FINALIZER, HARDWARE_NAME_ANNOTATION, HARDWARE_NAMESPACE_ANNOTATION, INFRASTRUCTURE_GROUP, MACHINE_NAME_LABEL,
+    MACHINE_NAMESPACE_LABEL, claim_name,
 };
 use capt_api::meta::{Meta, ObjectKey, group_of};
 
@@ -92,8 +92,9 @@ pub fn carrier(stores: &impl Stores, claim: &IPAddressClaim) -> Option<(ObjectKe
     let name = claim.annotation(HARDWARE_NAME_ANNOTATION)?;
     let namespace = claim.annotation(HARDWARE_NAMESPACE_ANNOTATION)?;
     let hardware = stores.hardware(&ObjectKey::new(namespace, name))?;
-    let recorded = hardware.reservations().into_iter().find(|entry| {
-        entry.claim_uid == claim.uid() && hardware.addresses().any(|address| address == entry.address)
-    })?;
+    let recorded = hardware
+        .reservations()
+        .into_iter()
+        .find(|entry| entry.claim_uid == claim.uid() && hardware.addresses().any(|address| address == entry.address))?;
     Some((hardware.key(), capt_ipam_core::canonical(&recorded.address)?))
 }

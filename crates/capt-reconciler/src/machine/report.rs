@@ -66,13 +66,15 @@ fn edits(world: &World, lease: &Lease, bound: Option<&str>) -> Vec<(&'static str
         return Vec::new();
     };
     let mut edits = Vec::new();
-    let netboots = |interface: &Interface| interface.netboot.as_ref().and_then(|netboot| netboot.allow_pxe) == Some(true);
+    let netboots =
+        |interface: &Interface| interface.netboot.as_ref().and_then(|netboot| netboot.allow_pxe) == Some(true);
     if hardware.spec.interfaces.iter().any(netboots) {
         let message = "its server is installed, and netboot.allowPXE is true: at its next start it may boot from the \
                        network again. Set it to false";
         edits.push((reasons::NETBOOT_ALLOWED, message.to_owned()));
     }
-    let current = lease::current_address(lease::interface_of(world, hardware).and_then(|i| hardware.spec.interfaces.get(i)));
+    let current =
+        lease::current_address(lease::interface_of(world, hardware).and_then(|i| hardware.spec.interfaces.get(i)));
     // With a pool the lease's own condition tells.
     let tells = matches!(lease, Lease::Troubled(_) | Lease::Blocked(_) | Lease::ToPlace(_));
     if let Some(bound) = bound
@@ -80,7 +82,9 @@ fn edits(world: &World, lease: &Lease, bound: Option<&str>) -> Vec<(&'static str
         && !tells
     {
         let carries = current.map_or_else(|| "no address".to_owned(), |address| format!("address {address}"));
-        let message = format!("it carries {carries} now; its server was installed with {bound}, which the machine goes on to show");
+        let message = format!(
+            "it carries {carries} now; its server was installed with {bound}, which the machine goes on to show"
+        );
         edits.push((reasons::HARDWARE_EDITED, message));
     }
     edits
@@ -92,7 +96,8 @@ fn hardware(world: &World, wait: Option<&Wait>, edits: &[(&'static str, String)]
             conditions.set(HARDWARE_RESERVED, false, wait.reason, &wait.message);
         }
         (Some(hardware), _) => {
-            let message = edits.iter().fold(format!("Hardware {}", hardware.key()), |all, (_, edit)| format!("{all}; {edit}"));
+            let message =
+                edits.iter().fold(format!("Hardware {}", hardware.key()), |all, (_, edit)| format!("{all}; {edit}"));
             let reason = edits.first().map_or(reasons::RESERVED, |(reason, _)| *reason);
             conditions.set(HARDWARE_RESERVED, true, reason, &message);
         }
@@ -195,7 +200,10 @@ fn note_paused_claim(world: &World, now: Timestamp, conditions: &mut Conditions)
 /// a server was installed with is its address, whatever somebody writes to the Hardware later.
 fn machine_address(world: &World, before: &TinkerbellMachineStatus, lease: &Lease) -> Option<String> {
     let hardware = world.reserved()?;
-    if world.is_provisioned() && before.ready && let Some(bound) = before.addresses.first() {
+    if world.is_provisioned()
+        && before.ready
+        && let Some(bound) = before.addresses.first()
+    {
         return Some(bound.address.clone());
     }
     match lease {

@@ -334,9 +334,9 @@ pub fn bootstrap_text(world: &World, hardware: &Hardware) -> Result<String, Box<
         Some(BootstrapSecret::NotText(what)) => {
             invalid(&format!("bootstrap data must be text, or gzip of text; key value of the Secret is {what}"))
         }
-        Some(BootstrapSecret::TooLarge(limit)) => {
-            invalid(&format!("bootstrap data unpacks to more than {limit} bytes, the largest object that an API server keeps"))
-        }
+        Some(BootstrapSecret::TooLarge(limit)) => invalid(&format!(
+            "bootstrap data unpacks to more than {limit} bytes, the largest object that an API server keeps"
+        )),
     }
 }
 

@@ -46,8 +46,11 @@ pub fn image_url(lookup: &ImageLookup<'_>) -> Result<String, TemplateError> {
     let format = or_default(lookup.format, defaults::FORMAT);
     // Versions such as v1.31.5+k3s1 have a character that no image tag may have; images are published with a dash. The
     // user's own format gets the version as it is.
-    let kubernetes_version =
-        if format == defaults::FORMAT { lookup.kubernetes_version.replace('+', "-") } else { lookup.kubernetes_version.to_owned() };
+    let kubernetes_version = if format == defaults::FORMAT {
+        lookup.kubernetes_version.replace('+', "-")
+    } else {
+        lookup.kubernetes_version.to_owned()
+    };
     let data = Struct::new(
         "ImageLookup",
         [

@@ -13,4 +13,5 @@ mod proof;
 mod reinstall;
 mod release;
 mod scene;
+mod silence;
 mod whose;

@@ -325,7 +325,7 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
                         let kind = Kind::IPAddressClaim;
                         self.ports.event(Event { kind, key, uid, warning: true, reason, message });
                     }
-                    return settled(None, interest);
+                    return settled(None, *interest);
                 }
             }
         }

@@ -31,7 +31,7 @@ pub enum Orphan {
         /// Text for a person.
         message: String,
         /// What ends it.
-        interest: Interest,
+        interest: Box<Interest>,
     },
 }
 
@@ -52,7 +52,7 @@ pub fn claim_of_nobody(stores: &impl Stores, machine: &ObjectKey) -> Orphan {
         None => Orphan::LetGo(Box::new(release_finalizer(&claim, Stage::ReleaseClaims))),
         Some((hardware, address)) => {
             let message = held(&claim, &hardware, address);
-            Orphan::Held { claim, message, interest: Interest { address: Some(address), ..Interest::default() } }
+            Orphan::Held { claim, message, interest: Box::new(Interest { address: Some(address), ..Interest::default() }) }
         }
     }
 }

@@ -359,6 +359,12 @@ fn discreet(error: &Error) -> String {
     let Error::Api(status) = error else {
         return errors::describe(error);
     };
+    // What the API server says of its own troubles quotes nobody's objects.
+    const OWN_WORDS: [&str; 4] =
+        ["failed calling webhook", "etcdserver:", "the server is currently unable", "no endpoints available"];
+    if status.code >= 500 && OWN_WORDS.iter().any(|words| status.message.contains(words)) {
+        return errors::describe(error);
+    }
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let fields: Vec<_> = causes.map(|cause| cause.field.as_str()).filter(|field| !field.is_empty()).collect();
     let fields = if fields.is_empty() { String::new() } else { format!(": {}", fields.join(", ")) };
@@ -434,6 +440,9 @@ mod tests {
         }
         let status = kube::core::Status::failure(r#"spec.userData: Invalid value: "s3cret""#, "Invalid").with_code(422);
         assert!(!discreet(&Error::Api(Box::new(status))).contains("s3cret"));
+        let words = r#"Internal error occurred: failed calling webhook "w": connection refused"#;
+        let down = kube::core::Status::failure(words, "InternalError").with_code(500);
+        assert!(discreet(&Error::Api(Box::new(down))).contains("connection refused"), "whom to look for is told");
     }
 
     #[test]

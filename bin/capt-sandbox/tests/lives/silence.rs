@@ -12,7 +12,7 @@ const A_MINUTE: Duration = Duration::from_secs(60);
 #[tokio::test(start_paused = true)]
 async fn a_webhook_that_is_down_for_ever_is_told_within_a_minute_and_costs_little() {
     for (group, resource, code, words) in [
-        ("hardware", "hardware", 500, "webhook is down"),
+        ("hardware", "hardware", 500, "failed calling webhook: connection refused"),
         ("claims", "ipaddressclaims", 500, "connect: connection refused"),
         ("templates", "templates", 503, "no endpoints available"),
         ("jobs", "jobs", 429, "too many"),
@@ -48,6 +48,9 @@ async fn a_webhook_that_is_down_for_ever_is_told_within_a_minute_and_costs_littl
 async fn claims_of_machines_whose_finalizer_somebody_took_off_go_once_no_hardware_carries_their_address() {
     let mut lab = Lab::with_provisioned("m").await;
     lab.expect_violations_by_hand();
+    lab.pause_cluster(true).await;
+    lab.until_condition("m", "Paused", "True", "Paused").await;
+    lab.delete_machine("m").await;
     lab.patch(
         "infrastructure.cluster.x-k8s.io",
         "tinkerbellmachines",
@@ -56,7 +59,7 @@ async fn claims_of_machines_whose_finalizer_somebody_took_off_go_once_no_hardwar
         json!({"metadata": {"finalizers": null}}),
     )
     .await;
-    lab.delete_machine("m").await;
+    lab.until_gone("m").await;
     lab.delete("ipam.cluster.x-k8s.io", "ipaddressclaims", "default", "m-0").await;
     lab.until("it is told", A_MINUTE, |lab| lab.events("AddressReleasedInUse") > 0).await;
     assert_eq!(lab.claims(), 1, "the server may run with that address");

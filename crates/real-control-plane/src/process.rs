@@ -109,6 +109,16 @@ impl Process {
         self.child.kill().await.with_context(|| self.name.clone())
     }
 
+    /// Lets it stand still until [`Self::go_on`]: it is late, as on a machine that is busy.
+    pub fn stand_still(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
     /// Asks it to end, and kills it if it does not.
     ///
     /// # Errors
@@ -146,6 +156,8 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.signal(Signal::SIGTERM);
+        // One that stands still would not hear it.
+        self.go_on();
         let begin = Instant::now();
         while matches!(self.child.try_wait(), Ok(None)) {
             if begin.elapsed() > PATIENCE {

@@ -4,13 +4,16 @@ mod bad_line;
 mod conformance;
 mod crashes;
 mod moves;
+mod nothing_silent;
 mod one_lease;
 mod optional_kinds;
+mod proof;
 mod seed_example;
 mod takeover;
 mod two_managers;
 mod waits;
 mod webhooks;
+mod whose_server;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -71,6 +74,21 @@ pub const ALL: &[Scenario] = &[
         name: "two-managers",
         about: "two managers at work and no election: nothing goes to two machines, nothing is left behind",
         play: |stage| Box::pin(two_managers::play(stage)),
+    },
+    Scenario {
+        name: "proof",
+        about: "no server is released before it is off: leftovers, slow and missing BMCs, late boot Jobs, namesakes",
+        play: |stage| Box::pin(proof::play(stage)),
+    },
+    Scenario {
+        name: "whose-server",
+        about: "stripped labels, servers kept back, lost marks and wiped data: no server is taken or installed twice",
+        play: |stage| Box::pin(whose_server::play(stage)),
+    },
+    Scenario {
+        name: "nothing-silent",
+        about: "a webhook that fails is told, a namespace goes with all that is in it, two clusters share a Tinkerbell",
+        play: |stage| Box::pin(nothing_silent::play(stage)),
     },
     Scenario {
         name: "takeover",

@@ -9,7 +9,7 @@ use capt_neighbours::bmc::{Power, PowerStates};
 use serde_json::Value;
 
 use super::kinds::{ADDRESS, CLAIM, EVENT, HARDWARE, POOL, TEMPLATE, TINKERBELL_MACHINE, WORKFLOW};
-use super::objects::{NAMESPACE, name, text, told, until};
+use super::objects::{NAMESPACE, Objects, name, text, told, until};
 use super::{CAPT_ACCOUNT, Stage};
 
 /// How long a pool may take to count.
@@ -217,6 +217,35 @@ pub async fn is_told(stage: &Stage, machine: &str, reason: &str) -> anyhow::Resu
     until(&format!("an event tells {machine} of {reason}"), TELLS, async || {
         let events = stage.objects.list(EVENT).await?;
         Ok(if events.iter().any(is_it) { Ok(()) } else { Err(format!("{} other events", events.len())) })
+    })
+    .await
+}
+
+/// Waits until a machine says in this condition that it has this problem, in these words, and a warning says so as well.
+///
+/// # Errors
+/// When it does not within `patience`.
+pub async fn problem_is_told(
+    objects: &Objects,
+    machine: &str,
+    condition: &str,
+    words: &[&str],
+    patience: Duration,
+) -> anyhow::Result<()> {
+    let has_all = |text: &str| words.iter().all(|word| text.contains(word));
+    until(&format!("{machine} tells of {words:?}"), patience, async || {
+        let told = told(&objects.get(TINKERBELL_MACHINE, machine).await?, condition);
+        Ok(if has_all(&told) { Ok(()) } else { Err(told) })
+    })
+    .await?;
+    let is_it = |event: &Value| {
+        let about = format!("{} {}", text(event, "/reason"), text(event, "/message"));
+        text(event, "/involvedObject/name") == machine && text(event, "/type") == "Warning" && has_all(&about)
+    };
+    until(&format!("a warning tells {machine} of {words:?}"), COUNTS, async || {
+        let events = objects.list(EVENT).await?;
+        let about: Vec<&str> = events.iter().map(|event| text(event, "/message")).collect();
+        Ok(if events.iter().any(is_it) { Ok(()) } else { Err(about.join("; ")) })
     })
     .await
 }

@@ -75,6 +75,15 @@ pub const WORKFLOW: Kind = Kind::new("tinkerbell.org", "v1alpha1", "Workflow", "
 pub const JOB: Kind = Kind::new("bmc.tinkerbell.org", "v1alpha1", "Job", "jobs");
 /// A BMC.
 pub const BMC: Kind = Kind::new("bmc.tinkerbell.org", "v1alpha1", "Machine", "machines");
+/// One action of a BMC's job.
+pub const TASK: Kind = Kind::new("bmc.tinkerbell.org", "v1alpha1", "Task", "tasks");
+/// Whom the API server asks before it writes.
+pub const VALIDATING_WEBHOOKS: Kind = Kind::new(
+    "admissionregistration.k8s.io",
+    "v1",
+    "ValidatingWebhookConfiguration",
+    "validatingwebhookconfigurations",
+);
 /// A namespace.
 pub const NAMESPACE: Kind = Kind::new("", "v1", "Namespace", "namespaces");
 /// A secret.
@@ -107,6 +116,7 @@ pub const DUMPED: &[Kind] = &[
     TEMPLATE,
     WORKFLOW,
     JOB,
+    TASK,
     BMC,
     EVENT,
     LEASE,

@@ -1,12 +1,15 @@
 //! Machines made by the real Cluster API core without kubeadm: their bootstrap data is a Secret that is there already.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::kinds::{
-    CLUSTER, Kind, MACHINE_DEPLOYMENT, SECRET, TINKERBELL_CLUSTER, TINKERBELL_MACHINE, TINKERBELL_TEMPLATE,
+    CLUSTER, Kind, MACHINE, MACHINE_DEPLOYMENT, POOL, SECRET, TINKERBELL_CLUSTER, TINKERBELL_MACHINE,
+    TINKERBELL_TEMPLATE,
 };
-use super::objects::{Objects, until};
+use super::objects::{Objects, told, until};
 
 use super::checks::summary;
 
@@ -78,6 +81,73 @@ pub async fn deployment(
     Ok(())
 }
 
+/// Makes one Machine with a name of its own, as a person does.
+///
+/// # Errors
+/// When the server refuses one of the objects.
+pub async fn machine(objects: &Objects, cluster: &str, name: &str, spec: &Value) -> anyhow::Result<()> {
+    let metadata = json!({ "name": name, "labels": { CLUSTER_NAME_LABEL: cluster } });
+    objects.create(TINKERBELL_MACHINE, &json!({ "metadata": metadata, "spec": spec })).await?;
+    let reference = json!({ "apiGroup": TINKERBELL_MACHINE.group, "kind": TINKERBELL_MACHINE.kind, "name": name });
+    let machine = json!({
+        "metadata": metadata,
+        "spec": {
+            "clusterName": cluster,
+            "version": "v1.33.5",
+            "bootstrap": { "dataSecretName": BOOTSTRAP },
+            "infrastructureRef": reference,
+        },
+    });
+    objects.create(MACHINE, &machine).await.with_context(|| format!("Machine {name}"))?;
+    Ok(())
+}
+
+/// The spec of a TinkerbellMachine that takes a server of this `type`, with an address from a pool if one is named.
+pub fn spec(kind: &str, pool: Option<&str>) -> Value {
+    let mut spec = json!({
+        "hardwareAffinity": { "required": [{ "labelSelector": { "matchLabels": { "type": kind } } }] },
+    });
+    if let (Some(pool), Some(spec)) = (pool, spec.as_object_mut()) {
+        let reference = json!({ "apiGroup": POOL.group, "kind": POOL.kind, "name": pool });
+        spec.insert("ipamPoolRef".to_owned(), reference);
+    }
+    spec
+}
+
+/// The same for a server that its BMC boots from the network.
+pub fn netboot_spec(kind: &str, pool: Option<&str>) -> Value {
+    let mut spec = spec(kind, pool);
+    if let Some(spec) = spec.as_object_mut() {
+        spec.insert("bootOptions".to_owned(), json!({ "bootMode": "netboot" }));
+    }
+    spec
+}
+
+/// Waits until this TinkerbellMachine is ready, and returns it.
+///
+/// # Errors
+/// When that takes longer than `patience`.
+pub async fn ready(objects: &Objects, name: &str, patience: Duration) -> anyhow::Result<Value> {
+    until(&format!("{name} is ready"), patience, async || {
+        let machine = objects.get(TINKERBELL_MACHINE, name).await?;
+        Ok(if is_ready(&machine) { Ok(machine) } else { Err(summary(&[machine])) })
+    })
+    .await
+}
+
+/// Waits until this TinkerbellMachine is gone.
+///
+/// # Errors
+/// When that takes longer than `patience`.
+pub async fn gone(objects: &Objects, name: &str, patience: Duration) -> anyhow::Result<()> {
+    until(&format!("{name} is gone"), patience, async || {
+        let machine = objects.find(TINKERBELL_MACHINE, name).await?;
+        Ok(machine
+            .map_or(Ok(()), |machine| Err(format!("{} ({})", summary(&[machine.clone()]), told(&machine, "Deleting")))))
+    })
+    .await
+}
+
 /// Wants another number of machines.
 ///
 /// # Errors
@@ -105,7 +175,7 @@ pub fn is_ready(machine: &Value) -> bool {
 ///
 /// # Errors
 /// When that takes longer than `patience`.
-pub async fn all_ready(objects: &Objects, wanted: usize, patience: std::time::Duration) -> anyhow::Result<Vec<Value>> {
+pub async fn all_ready(objects: &Objects, wanted: usize, patience: Duration) -> anyhow::Result<Vec<Value>> {
     until(&format!("{wanted} machines are ready"), patience, async || {
         let machines = objects.list(TINKERBELL_MACHINE).await?;
         let ready = machines.iter().filter(|machine| is_ready(machine)).count();

@@ -11,6 +11,7 @@
 
 pub mod checks;
 pub mod cluster_api;
+mod holding;
 pub mod kinds;
 pub mod kubectl;
 pub mod kubelet;

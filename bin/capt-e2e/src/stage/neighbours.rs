@@ -21,6 +21,19 @@ impl Stage {
     /// # Errors
     /// When no client can be made.
     pub async fn neighbours(&self, step: Duration) -> anyhow::Result<StandIns> {
+        let tinkerbell = tinkerbell::Options { step, coarse: true, ..tinkerbell::Options::default() };
+        self.neighbours_with(tinkerbell, bmc::Options { latency: step, ..bmc::Options::default() }).await
+    }
+
+    /// The same with other manners.
+    ///
+    /// # Errors
+    /// When no client can be made.
+    pub async fn neighbours_with(
+        &self,
+        tinkerbell: tinkerbell::Options,
+        bmc: bmc::Options,
+    ) -> anyhow::Result<StandIns> {
         let mut clients = HashMap::new();
         for name in [TINKERBELL, RUFIO] {
             clients.insert(name, self.plane.client(NEIGHBOURS, name).await?);
@@ -30,8 +43,8 @@ impl Stage {
         let running = Neighbours::builder(move |name| clients.get(name).unwrap_or(&admin).clone())
             .ipam([])
             .cluster_api(None)
-            .tinkerbell(tinkerbell::Options { step, coarse: true, ..tinkerbell::Options::default() })
-            .bmc(bmc::Options { latency: step, ..bmc::Options::default() })
+            .tinkerbell(tinkerbell)
+            .bmc(bmc)
             .power(self.power.clone())
             .token(token.clone())
             .start();

@@ -1,6 +1,7 @@
 //! The observer of the sandbox on a real server: the rules with teeth, checked at every write, in the order of etcd.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -9,6 +10,7 @@ use capt_observer::{Key, Observer, Write};
 use capt_sandbox::control_plane::MANAGER;
 use capt_sandbox::remote::writer;
 use futures::StreamExt as _;
+use parking_lot::Mutex;
 use real_control_plane::history::{Change, Changes, History};
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -16,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Stage;
+use super::holding::Holding;
 use super::kinds::{ADDRESS, CLAIM, HARDWARE, Kind, TEMPLATE, TINKERBELL_MACHINE, WORKFLOW};
 
 /// What the observer looks at.
@@ -28,6 +31,7 @@ const CATCH_UP: Duration = Duration::from_secs(60);
 /// The observer at work.
 pub struct Watch {
     observer: Observer,
+    holding: Arc<Mutex<Holding>>,
     history: History,
     /// The revision up to which everything was seen.
     seen: watch::Receiver<u64>,
@@ -53,8 +57,9 @@ impl Stage {
         let (power, switched) = unbounded_channel();
         self.tell_power(&history, seen.clone(), power);
         let changes = history.changes().await?;
-        let task = tokio::spawn(see_all(observer.clone(), changes, switched, seen_up_to));
-        Ok(Watch { observer, history, seen, task })
+        let holding = Arc::<Mutex<Holding>>::default();
+        let task = tokio::spawn(see_all(observer.clone(), holding.clone(), changes, switched, seen_up_to));
+        Ok(Watch { observer, holding, history, seen, task })
     }
 
     /// Finds out after which write a server was switched.
@@ -101,6 +106,10 @@ impl Watch {
             Ok(Err(_)) => return self.task.await.context("the observer")?.and_then(|()| bail!("etcd's history ends")),
             Err(_) => bail!("the observer saw writes up to {} of {last}", *self.seen.borrow()),
         }
+        let holding = self.holding.lock().broken().to_vec();
+        if !holding.is_empty() {
+            bail!("{}", holding.join("\n"));
+        }
         let violations = self.observer.violations();
         if self.observer.writes() == 0 {
             bail!("the observer saw no write of {MANAGER}: it proves nothing");
@@ -115,6 +124,7 @@ impl Watch {
 
 async fn see_all(
     observer: Observer,
+    holding: Arc<Mutex<Holding>>,
     mut changes: Changes,
     mut switched: UnboundedReceiver<Switched>,
     seen_up_to: watch::Sender<u64>,
@@ -127,12 +137,13 @@ async fn see_all(
                 let Some(changes) = told else { return Ok(()) };
                 for change in changes? {
                     seen = change.revision;
-                    see(&observer, &change)?;
+                    see(&observer, &holding, &change)?;
                 }
             }
             Some(switch) = switched.recv() => waiting.push_back(switch),
         }
         while let Some(Switched { bmc, on, .. }) = waiting.pop_front_if(|switch: &mut Switched| switch.after <= seen) {
+            holding.lock().switched(&bmc, on);
             observer.power(bmc, on);
         }
         seen_up_to.send_replace(seen);
@@ -140,7 +151,7 @@ async fn see_all(
 }
 
 /// Tells the observer of a write to an object that it looks at.
-fn see(observer: &Observer, change: &Change) -> anyhow::Result<()> {
+fn see(observer: &Observer, holding: &Mutex<Holding>, change: &Change) -> anyhow::Result<()> {
     let Some((kind, key)) = change.key.strip_prefix(PREFIX).and_then(object) else {
         return Ok(());
     };
@@ -153,6 +164,9 @@ fn see(observer: &Observer, change: &Change) -> anyhow::Result<()> {
         (_, None) => "delete",
         _ => "update",
     };
+    if kind == HARDWARE {
+        holding.lock().see(&key, new.as_ref(), user == MANAGER);
+    }
     observer.see(&Write {
         sequence: change.revision,
         user: &user,

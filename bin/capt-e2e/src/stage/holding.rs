@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use capt_sandbox::observer::Key;
+use capt_observer::Key;
 use serde_json::Value;
 
 use super::objects::text;

@@ -64,7 +64,7 @@ impl Bmc {
             // Whatever it was: rufio does not try again.
             Err(error) => {
                 let key = task_key(job, completed);
-                let message = format!("failed to create Task {key}: {}", words(&error));
+                let message = format!("failed to create Task {key}: {}", error.words());
                 self.report(job, Some(("Failed", &message))).await
             }
         }
@@ -135,12 +135,4 @@ fn set_conditions(status: &mut Value, conditions: Vec<Value>) {
 
 fn task_key(job: &Object, n: usize) -> Key {
     Key::new(job.namespace(), format!("{}-task-{n}", job.name()))
-}
-
-/// The server's own words, as Go prints them.
-fn words(error: &Error) -> String {
-    match error {
-        Error::Kube(kube::Error::Api(status)) => status.message.clone(),
-        other => other.to_string(),
-    }
 }

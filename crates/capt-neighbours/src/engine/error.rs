@@ -36,6 +36,19 @@ impl Error {
         self.status_code() == 404
     }
 
+    /// The server's own words, as Go prints them.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Kube(kube::Error::Api(status)) => status.message.clone(),
+            other => other.to_string(),
+        }
+    }
+
+    /// Whether the server answered, and refused.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.status_code() != 0
+    }
+
     /// Somebody else was faster: a stale resourceVersion, or the name is taken.
     pub(crate) fn is_conflict(&self) -> bool {
         self.status_code() == 409

@@ -14,6 +14,6 @@ pub(crate) use error::{Error, answer};
 pub(crate) use kind::{Kind, kinds};
 pub(crate) use object::{Key, Object, controller_reference, is_paused, owner_reference};
 pub(crate) use queue::{Next, Queue, Reconcile, work};
-pub(crate) use store::{Change, Store};
+pub(crate) use store::{Change, Store, delete_labelled};
 pub(crate) use tasks::Tasks;
 pub(crate) use timers::Timers;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use ahash::{AHashMap, AHashSet};
 use futures::{StreamExt, pin_mut};
 use kube::Client;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::ApiResource;
 use kube::runtime::watcher;
 use parking_lot::{Mutex, RwLock};
@@ -37,6 +37,25 @@ impl Change<'_> {
 }
 
 type OnChange = Box<dyn Fn(&Change<'_>) + Send + Sync>;
+
+/// Deletes every object of a kind in a namespace with this label, in one request. Where the kind is not served, or
+/// nothing has the label, there is nothing to do.
+pub(crate) async fn delete_labelled(
+    client: &Client,
+    kind: &Kind,
+    namespace: &str,
+    (label, value): (&str, &str),
+) -> Result<(), Error> {
+    let Some(version) = kind.versions.first() else {
+        return Ok(());
+    };
+    let api: Api<Object> = Api::namespaced_with(client.clone(), namespace, &kind.resource(version));
+    let labelled = ListParams::default().labels(&format!("{label}={value}"));
+    match answer(api.delete_collection(&DeleteParams::background(), &labelled)).await {
+        Err(error) if !error.is_not_found() => Err(error),
+        _ => Ok(()),
+    }
+}
 
 /// All objects of a kind, fed by one watch, and the way to write them.
 ///

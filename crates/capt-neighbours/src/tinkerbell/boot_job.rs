@@ -1,24 +1,66 @@
 //! The BMC Jobs that a boot mode makes, before the agent runs and after.
 
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::{Value, json};
 
-use crate::engine::{Error, Key, Object, controller_reference};
+use crate::engine::{Error, Key, Object, controller_reference, delete_labelled, kinds};
 
+use super::netboot::missing;
+use super::patch::StatusPatch;
 use super::{Tink, render};
 
 /// tink-controller marks its Jobs with this, as annotation and as label.
 const AUTO_CREATED: &str = "tink-controller-auto-created";
 
+/// How often a running Job is looked at that does not wake us, for it is not our own.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// How far the Job of a boot mode is.
 pub(super) enum Boot {
     /// There is no Job, or it is complete and noted.
     Done,
-    /// It has just completed; the value is to be merged into `status.bootOptions.jobs`.
-    Finished(Value),
-    /// It runs.
-    Waits,
+    /// One of the steps to a Job was done.
+    Step(Note),
+    /// The Job has just completed.
+    Finished(Note),
+    /// It runs; with a time where no event will tell of its end.
+    Waits(Option<Duration>),
+    /// There is nothing to do, and no end to it.
+    Never,
     /// It ended badly, or cannot be made.
-    Failed(String),
+    Failed(Note),
+}
+
+/// What is to be told in the Workflow's status.
+#[derive(Default)]
+pub(super) struct Note {
+    /// To be merged into `status.bootOptions.jobs`.
+    jobs: Option<Value>,
+    condition: Option<(&'static str, &'static str, String)>,
+}
+
+impl Note {
+    fn condition(kind: &'static str, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { jobs: None, condition: Some((kind, reason, message.into())) }
+    }
+
+    fn job(mut self, name: &str, note: Value) -> Self {
+        self.jobs = Some(json!({ name: note }));
+        self
+    }
+
+    pub(super) fn on(self, mut patch: StatusPatch) -> StatusPatch {
+        if let Some(jobs) = self.jobs {
+            patch = patch.boot_option("jobs", jobs);
+        }
+        match self.condition {
+            // Each of them says that something is so, also the failures: there is none with False.
+            Some((kind, reason, message)) => patch.condition(kind, true, reason, &message),
+            None => patch,
+        }
+    }
 }
 
 /// A Job that a Workflow needs.
@@ -46,7 +88,8 @@ impl Tink {
             "isoboot" | "iso" => {
                 let iso = workflow.spec_text("/bootOptions/isoURL");
                 if iso.is_empty() {
-                    return Ok(Boot::Failed("boot mode iso needs an isoURL".to_owned()));
+                    // Tinkerbell says so in its log only.
+                    return Ok(Boot::Failed(Note::default()));
                 }
                 Wanted {
                     name: format!("iso-mount-{name}"),
@@ -57,11 +100,14 @@ impl Tink {
                 let wanted = self.custom(workflow, "preparing");
                 // As in Tinkerbell: without preparing actions it never leaves PREPARING.
                 if wanted.as_ref().is_ok_and(|wanted| wanted.actions.is_empty()) {
-                    return Ok(Boot::Waits);
+                    return Ok(Boot::Never);
                 }
                 match wanted {
                     Ok(wanted) => wanted,
-                    Err(problem) => return Ok(Boot::Failed(problem)),
+                    Err(problem) => {
+                        let note = Note::condition("BootJobSetupFailed", "Error", problem);
+                        return Ok(Boot::Failed(note));
+                    }
                 }
             }
             _ => return Ok(Boot::Done),
@@ -76,7 +122,7 @@ impl Tink {
             "customboot" => match self.custom(workflow, "post") {
                 Ok(wanted) if wanted.actions.is_empty() => return Ok(Boot::Done),
                 Ok(wanted) => wanted,
-                Err(problem) => return Ok(Boot::Failed(problem)),
+                Err(_) => return Ok(Boot::Failed(Note::default())),
             },
             _ => return Ok(Boot::Done),
         };
@@ -104,49 +150,93 @@ impl Tink {
         Ok(Wanted { name: format!("customboot-{when}-{}", workflow.name()), actions })
     }
 
+    /// One pass of `job.go`. The first Job is always made twice: what stands in the status as a Job of that name is
+    /// deleted, and only the next is waited for.
     async fn job(&self, workflow: &Object, wanted: Wanted) -> Result<Boot, Error> {
         let noted = workflow.status.pointer("/bootOptions/jobs").and_then(|jobs| jobs.get(&wanted.name));
-        if noted.and_then(|job| job.get("complete")).and_then(Value::as_bool) == Some(true) {
-            return Ok(Boot::Done);
-        }
-        let key = Key::new(workflow.namespace(), &wanted.name);
-        let Some(job) = self.jobs.get(&key) else {
-            return self.create_job(workflow, wanted).await;
+        let says = |field: &str| noted.and_then(|job| job.get(field)).and_then(Value::as_bool) == Some(true);
+        let uid = noted.and_then(|job| job.get("uid")).and_then(Value::as_str).unwrap_or_default();
+        let boot = if noted.is_some() && !says("existingJobDeleted") {
+            self.delete_existing(workflow, &wanted.name).await
+        } else if uid.is_empty() {
+            self.create_job(workflow, wanted).await
+        } else if says("complete") {
+            Ok(Boot::Done)
+        } else {
+            Ok(self.track(workflow, &wanted.name))
         };
-        if !job.is_owned_by(workflow.uid()) {
-            return Err(Error::Other(format!("job {key} is another workflow's, waiting for its end")));
+        match boot {
+            Err(error) if error.is_refusal() => Ok(Boot::Failed(Note::default())),
+            boot => boot,
         }
-        if job.has_condition("Failed") {
-            return Ok(Boot::Failed(format!("job {key} failed")));
-        }
-        if job.has_condition("Completed") {
-            let note = json!({ "existingJobDeleted": true, "uid": job.uid(), "complete": true });
-            return Ok(Boot::Finished(json!({ wanted.name: note })));
-        }
-        Ok(Boot::Waits)
     }
 
+    /// Deletes the Tasks by a label that only has the Job's name, and the Job of this name, whoever made it.
+    async fn delete_existing(&self, workflow: &Object, name: &str) -> Result<Boot, Error> {
+        delete_labelled(&self.client, &kinds::BMC_TASK, workflow.namespace(), ("owner-name", name)).await?;
+        if let Some(job) = self.jobs.get(&Key::new(workflow.namespace(), name)) {
+            self.jobs.delete(&job).await?;
+        }
+        let note = json!({ "existingJobDeleted": true, "uid": null, "complete": null });
+        Ok(Boot::Step(Note::default().job(name, note)))
+    }
+
+    /// Makes the Job, or takes one of that name for its own, whoever made it.
     async fn create_job(&self, workflow: &Object, wanted: Wanted) -> Result<Boot, Error> {
+        let created = || Note::condition("BootJobSetupComplete", "Created", "job created");
+        let failed = |problem: String| {
+            Ok(Boot::Failed(Note::condition("BootJobSetupFailed", "Error", format!("error creating job: {problem}"))))
+        };
+        if let Some(job) = self.jobs.get(&Key::new(workflow.namespace(), &wanted.name)) {
+            let note = created();
+            let goes = job.is_terminating();
+            return Ok(Boot::Step(if goes { note } else { note.job(&wanted.name, json!({ "uid": job.uid() })) }));
+        }
         let Some(hardware) = self.hardware_of(workflow) else {
-            return Ok(Boot::Failed("hardware not found".to_owned()));
+            return failed(format!("error getting hardware: {}", missing(workflow)));
         };
         let bmc = hardware.spec_text("/bmcRef/name");
         if bmc.is_empty() {
-            return Ok(Boot::Failed(format!("hardware {} has no bmcRef", hardware.key())));
+            return failed(format!("hardware \"{}\" does not have a BMC", hardware.name()));
         }
+        let owner = controller_reference(workflow, self.workflows.resource()?);
         let body = json!({
             "metadata": {
                 "name": wanted.name, "namespace": workflow.namespace(),
                 "labels": { AUTO_CREATED: "true" }, "annotations": { AUTO_CREATED: "true" },
-                "ownerReferences": [controller_reference(workflow, self.workflows.resource()?)],
+                // Not one that holds up the Workflow's deletion.
+                "ownerReferences": [OwnerReference { block_owner_deletion: None, ..owner }],
             },
             "spec": {
                 "machineRef": { "name": bmc, "namespace": workflow.namespace() },
                 "tasks": wanted.actions,
             },
         });
-        self.jobs.create(body).await?;
-        Ok(Boot::Waits)
+        match self.jobs.create(body).await {
+            Ok(_) => Ok(Boot::Step(created())),
+            Err(error) if error.is_refusal() => failed(format!(
+                "error creating job: error creating job.bmc.tinkerbell.org object for netbooting machine: {}",
+                error.words()
+            )),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Looks at the Job of this name; nobody compares its UID with the one that was noted.
+    fn track(&self, workflow: &Object, name: &str) -> Boot {
+        let Some(job) = self.jobs.get(&Key::new(workflow.namespace(), name)) else {
+            let problem = format!("error getting job: jobs.bmc.tinkerbell.org \"{name}\" not found");
+            return Boot::Failed(Note::condition("BootJobFailed", "Error", problem));
+        };
+        if job.has_condition("Failed") {
+            return Boot::Failed(Note::condition("BootJobFailed", "Error", "job failed"));
+        }
+        if job.has_condition("Completed") {
+            let note = Note::condition("BootJobComplete", "Complete", "job completed");
+            return Boot::Finished(note.job(name, json!({ "complete": true })));
+        }
+        let wakes_us = workflow_of(&job).is_some_and(|owner| owner == workflow.key());
+        Boot::Waits((!wakes_us).then_some(LOOK_AGAIN))
     }
 }
 

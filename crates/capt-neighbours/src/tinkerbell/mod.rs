@@ -1,4 +1,5 @@
-//! A stand-in for tink-controller, tink-server and the agent on every server.
+//! A stand-in for tink-controller (`tink/controller/internal/workflow` of Tinkerbell), tink-server and the agent on
+//! every server.
 
 mod agent;
 mod boot_job;
@@ -55,6 +56,10 @@ pub struct Options {
     /// A server with a BMC is switched on when its Workflow reaches PENDING without a boot mode (which has its own Job
     /// for that): somebody presses the button.
     pub power_on: bool,
+    /// Time between the look at a Workflow in PREPARING and what is done about it. tink-controller sleeps there: up to
+    /// 7.5 s where a Job runs, up to a few seconds where it loses races for the Hardware. What it does then, it does
+    /// although the Workflow may have been deleted meanwhile: such a boot Job comes after its Workflow's end.
+    pub stall: Duration,
     /// A finished Workflow with the same agent blocks a new one (Tinkerbell up to v0.25 may do this).
     pub terminal_siblings_block: bool,
     /// How many Workflows are worked on at once.
@@ -70,6 +75,7 @@ impl Default for Options {
             coarse: false,
             cached: false,
             power_on: true,
+            stall: Duration::ZERO,
             terminal_siblings_block: false,
             workers: 16,
             start_time: None,
@@ -80,6 +86,7 @@ impl Default for Options {
 /// What the workers share.
 struct Tink {
     options: Options,
+    client: Client,
     faults: Faults<WorkflowFault>,
     /// Power of the servers; without it every server counts as on.
     power: Option<PowerStates>,
@@ -148,6 +155,7 @@ impl Tinkerbell {
         let tink = Arc::new(Tink {
             clock: Clock::start(options.start_time),
             options,
+            client: client.clone(),
             faults: faults.clone(),
             power,
             hardware: Store::start(&tasks, client, &kinds::HARDWARE, |_| {}),

@@ -13,30 +13,53 @@ const TRIES: u32 = 4;
 /// Time to the second try; grows with each.
 const RETRY: Duration = Duration::from_millis(50);
 
+/// Why `allowPXE` is not as it should be.
+pub(super) enum Refused {
+    /// There is no such Hardware.
+    NoHardware(String),
+    /// The Hardware could not be written.
+    Write(String),
+}
+
 impl Tink {
-    /// Sets `allowPXE`; the inner error is the Workflow's failure.
-    pub(super) async fn allow_pxe(&self, workflow: &Object, allow: bool) -> Result<Result<(), String>, Error> {
+    /// Sets `allowPXE`; the inner error is the Workflow's failure. Any refusal is one, a lost race only the fourth time.
+    pub(super) async fn allow_pxe(&self, workflow: &Object, allow: bool) -> Result<Result<(), Refused>, Error> {
         let key = hardware_key(workflow);
         let Some(mut hardware) = self.hardware.get(&key) else {
-            return Ok(Err(format!("hardware {key} not found")));
+            return Ok(Err(Refused::NoHardware(format!("error getting hardware: {}", missing(workflow)))));
         };
+        let refused =
+            |problem: String| Ok(Err(Refused::Write(format!("error setting allowPXE to {allow}: {problem}"))));
         for attempt in 1..=TRIES {
             let mut changed = Object::clone(&hardware);
             set_allow_pxe(&mut changed.spec, allow);
             match self.hardware.replace(&changed).await {
                 Ok(_) => return Ok(Ok(())),
-                Err(error) if error.is_not_found() => return Ok(Err(format!("hardware {key} not found"))),
-                Err(error) if error.is_conflict() => tokio::time::sleep(RETRY * attempt).await,
+                Err(error) if error.is_conflict() && attempt < TRIES => tokio::time::sleep(RETRY * attempt).await,
+                Err(error) if error.is_conflict() => {
+                    return refused(format!("error updating allow pxe after {TRIES} retries: {}", error.words()));
+                }
+                Err(error) if error.is_refusal() => {
+                    return refused(format!("error updating allow pxe: {}", error.words()));
+                }
                 Err(error) => return Err(error),
             }
             hardware = match self.hardware.read(&key).await {
                 Ok(hardware) => hardware,
-                Err(error) if error.is_not_found() => return Ok(Err(format!("hardware {key} not found"))),
+                Err(error) if error.is_refusal() => return refused(missing(workflow)),
                 Err(error) => return Err(error),
             };
         }
-        Ok(Err(format!("hardware {key} was changed by others {TRIES} times in a row")))
+        Ok(Ok(()))
     }
+}
+
+/// What tink-controller says about a Hardware that is not there.
+pub(super) fn missing(workflow: &Object) -> String {
+    let (name, namespace) = (workflow.spec_text("/hardwareRef"), workflow.namespace());
+    format!(
+        "hardware not found: name={name}; namespace={namespace}, error: hardware.tinkerbell.org \"{name}\" not found"
+    )
 }
 
 fn set_allow_pxe(spec: &mut Value, allow: bool) {

@@ -32,13 +32,16 @@ impl StatusPatch {
         self
     }
 
-    /// Sets a condition, replacing the one of its type.
+    /// Sets a condition, in the place of the one of its type.
     pub(super) fn condition(mut self, kind: &str, status: bool, reason: &str, message: &str) -> Self {
-        self.conditions.retain(|c| c.get("type").and_then(Value::as_str) != Some(kind));
-        self.conditions.push(json!({
+        let condition = json!({
             "type": kind, "status": if status { "True" } else { "False" },
             "reason": reason, "message": message, "time": self.now,
-        }));
+        });
+        match self.conditions.iter_mut().find(|known| known.get("type").and_then(Value::as_str) == Some(kind)) {
+            Some(known) => *known = condition,
+            None => self.conditions.push(condition),
+        }
         self.conditions_changed = true;
         self
     }

@@ -1,6 +1,7 @@
 //! The life of a Workflow: "" → PREPARING → PENDING → RUNNING → POST → SUCCESS.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -8,6 +9,7 @@ use crate::engine::{Error, Key, Next, Object, Reconcile, Store};
 
 use super::boot_job::Boot;
 use super::document::Document;
+use super::netboot::Refused;
 use super::patch::StatusPatch;
 use super::{Tink, WorkflowFault, hardware_key, render};
 
@@ -17,6 +19,8 @@ pub(super) enum Stage {
     Write(StatusPatch),
     /// Nothing, until an event.
     Wait,
+    /// Nothing; another look after this time.
+    Again(Duration),
 }
 
 impl Reconcile for Tink {
@@ -43,8 +47,10 @@ impl Reconcile for Tink {
             "SUCCESS" => self.after_success(&workflow),
             _ => Stage::Wait,
         };
-        let Stage::Write(patch) = stage else {
-            return Ok(Next::Wait);
+        let patch = match stage {
+            Stage::Write(patch) => patch,
+            Stage::Wait => return Ok(Next::Wait),
+            Stage::Again(after) => return Ok(Next::After(after)),
         };
         let due = tokio::time::Instant::now() + self.options.step;
         self.remember(&workflow, |memory| memory.due = Some(due));
@@ -63,7 +69,8 @@ impl Tink {
         let document = match self.render(workflow).await {
             Ok(document) => document,
             Err(message) => {
-                if workflow.status_text("/templateRendering") != "failed" {
+                let told = workflow.condition("TemplateRenderedSuccess").and_then(|known| known.get("message"));
+                if told.and_then(Value::as_str) != Some(message.as_str()) {
                     let patch = self.patch(workflow).set("templateRendering", "failed").condition(
                         "TemplateRenderedSuccess",
                         false,
@@ -91,7 +98,6 @@ impl Tink {
             .set("templateRendering", "successful")
             .set("globalTimeout", document.global_timeout)
             .set("tasks", render::tasks(&document, workflow.uid()))
-            .boot_option("allowNetboot", json!({}))
             .condition("TemplateRenderedSuccess", true, "Complete", "template rendered successfully");
         Ok(Stage::Write(patch))
     }
@@ -99,16 +105,23 @@ impl Tink {
     /// Renders the Workflow's Template with its Hardware, if it names one.
     async fn render(&self, workflow: &Object) -> Result<Document, String> {
         if self.strikes(workflow, WorkflowFault::RenderFails) {
-            return Err("template cannot be rendered: fault on demand".to_owned());
+            return Err("error rendering template: fault on demand".to_owned());
         }
         let template = Key::new(workflow.namespace(), workflow.spec_text("/templateRef"));
-        let template = self.look(&self.templates, &template).await.map_err(|e| format!("template {template}: {e}"))?;
+        let template = match self.look(&self.templates, &template).await {
+            Err(error) if error.is_not_found() => return Err("template not found".to_owned()),
+            answer => answer.map_err(|error| error.words())?,
+        };
         let hardware = hardware_key(workflow);
-        if hardware.name.is_empty() {
-            return render::document(workflow, &template, None);
-        }
-        let hardware = self.look(&self.hardware, &hardware).await.map_err(|e| format!("hardware {hardware}: {e}"))?;
-        render::document(workflow, &template, Some(&hardware))
+        let hardware = match hardware.name.as_str() {
+            "" => None,
+            _ => Some(self.look(&self.hardware, &hardware).await.map_err(|error| match error.is_not_found() {
+                true => format!("hardware not found: {}", error.words()),
+                false => format!("error getting hardware: {}", error.words()),
+            })?),
+        };
+        render::document(workflow, &template, hardware.as_deref())
+            .map_err(|problem| format!("error rendering template: {problem}"))
     }
 
     /// The object as the server holds it now: the watches may not have heard of a Template or an address written just
@@ -120,75 +133,58 @@ impl Tink {
         }
     }
 
-    /// Lets the server boot from the network, and has its BMC boot it where a boot mode says so.
+    /// Lets the server boot from the network, and has its BMC boot it where a boot mode says so. Both are told in one
+    /// write (`pre.go`).
     async fn prepare(&self, workflow: &Object) -> Result<Stage, Error> {
         if self.strikes(workflow, WorkflowFault::PreparingFails) {
-            return Ok(self.fail(workflow, "fault on demand"));
+            let patch = self.patch(workflow).condition("BootJobFailed", true, "Error", "fault on demand");
+            return Ok(failed(patch));
         }
-        let mut patch = self.patch(workflow);
-        if toggles_netboot(workflow) && !flag_in(&workflow.status, "/bootOptions/allowNetboot/toggledTrue") {
-            if let Err(problem) = self.allow_pxe(workflow, true).await? {
-                return Ok(self.fail(workflow, &problem));
-            }
-            patch = patch.boot_option("allowNetboot", json!({ "toggledTrue": true })).condition(
-                "AllowNetbootTrue",
-                true,
-                "Complete",
-                "set allowPXE to true",
-            );
-            if !self.options.coarse {
-                return Ok(Stage::Write(patch));
-            }
+        if !self.options.stall.is_zero() {
+            tokio::time::sleep(self.options.stall).await;
         }
-        match self.boot_before(workflow).await? {
-            Boot::Done => Ok(Stage::Write(patch.set("state", "PENDING"))),
-            Boot::Finished(job) => Ok(Stage::Write(patch.boot_option("jobs", job).condition(
-                "BootJobComplete",
-                true,
-                "Complete",
-                "boot job completed",
-            ))),
-            Boot::Failed(problem) => Ok(self.fail(workflow, &problem)),
-            Boot::Waits if patch.is_empty() => Ok(Stage::Wait),
-            Boot::Waits => Ok(Stage::Write(patch)),
-        }
+        let patch = match self.toggle(workflow, true).await? {
+            Ok(patch) => patch,
+            Err(patch) => return Ok(failed(patch)),
+        };
+        let boot = self.boot_before(workflow).await?;
+        Ok(after_boot(patch, boot, "PENDING"))
     }
 
-    /// Undoes what [`Self::prepare`] did.
+    /// Undoes what [`Self::prepare`] did (`post.go`).
     async fn finish(&self, workflow: &Object) -> Result<Stage, Error> {
         self.delete_hardware_on_demand(workflow).await?;
-        let mut patch = self.patch(workflow);
-        if toggles_netboot(workflow) && !flag_in(&workflow.status, "/bootOptions/allowNetboot/toggledFalse") {
-            if let Err(problem) = self.allow_pxe(workflow, false).await? {
-                return Ok(self.fail(workflow, &problem));
-            }
-            patch = patch.boot_option("allowNetboot", json!({ "toggledFalse": true })).condition(
-                "AllowNetbootFalse",
-                true,
-                "Complete",
-                "set allowPXE to false",
-            );
-            if !self.options.coarse {
-                return Ok(Stage::Write(patch));
-            }
-        }
-        match self.boot_after(workflow).await? {
-            Boot::Done => {
-                let state = match workflow.status_text("/currentState/state") {
-                    "" => "SUCCESS",
-                    state => state,
-                };
-                Ok(Stage::Write(patch.set("state", state)))
-            }
-            Boot::Finished(job) => Ok(Stage::Write(patch.boot_option("jobs", job))),
-            Boot::Failed(problem) => Ok(self.fail(workflow, &problem)),
-            Boot::Waits if patch.is_empty() => Ok(Stage::Wait),
-            Boot::Waits => Ok(Stage::Write(patch)),
-        }
+        let patch = match self.toggle(workflow, false).await? {
+            Ok(patch) => patch,
+            Err(patch) => return Ok(failed(patch)),
+        };
+        let state = match workflow.status_text("/currentState/state") {
+            "" => "SUCCESS",
+            state => state,
+        };
+        let boot = self.boot_after(workflow).await?;
+        Ok(after_boot(patch, boot, state))
     }
 
-    fn fail(&self, workflow: &Object, problem: &str) -> Stage {
-        Stage::Write(self.patch(workflow).set("state", "FAILED").condition("BootJobFailed", true, "Error", problem))
+    /// Switches `allowPXE` where it is asked for and not noted yet; the inner error ends the Workflow (`hardware.go`).
+    async fn toggle(&self, workflow: &Object, allow: bool) -> Result<Result<StatusPatch, StatusPatch>, Error> {
+        let patch = self.patch(workflow);
+        let (noted, condition) =
+            if allow { ("toggledTrue", "AllowNetbootTrue") } else { ("toggledFalse", "AllowNetbootFalse") };
+        if !toggles_netboot(workflow) || flag_in(&workflow.status, &format!("/bootOptions/allowNetboot/{noted}")) {
+            return Ok(Ok(patch));
+        }
+        Ok(match self.allow_pxe(workflow, allow).await? {
+            Ok(()) => Ok(patch.boot_option("allowNetboot", json!({ noted: true })).condition(
+                condition,
+                true,
+                "Complete",
+                &format!("set allowPXE to {allow}"),
+            )),
+            // Without its Hardware the condition is the one of PREPARING, in POST too.
+            Err(Refused::NoHardware(problem)) => Err(patch.condition("AllowNetbootTrue", false, "Error", &problem)),
+            Err(Refused::Write(problem)) => Err(patch.condition(condition, false, "Error", &problem)),
+        })
     }
 
     /// An agent that did not hear the answer reports its last success again.
@@ -211,6 +207,23 @@ impl Tink {
         }
         self.remember(workflow, |memory| memory.hardware_deleted = true);
         Ok(())
+    }
+}
+
+fn failed(patch: StatusPatch) -> Stage {
+    Stage::Write(patch.set("state", "FAILED"))
+}
+
+/// The write after a look at the Job of a boot mode; `state` is the Workflow's when that is done.
+fn after_boot(patch: StatusPatch, boot: Boot, state: &str) -> Stage {
+    match boot {
+        Boot::Done => Stage::Write(patch.set("state", state)),
+        Boot::Step(note) => Stage::Write(note.on(patch)),
+        Boot::Finished(note) => Stage::Write(note.on(patch).set("state", state)),
+        Boot::Failed(note) => failed(note.on(patch)),
+        Boot::Waits(_) | Boot::Never if !patch.is_empty() => Stage::Write(patch),
+        Boot::Waits(Some(again)) => Stage::Again(again),
+        Boot::Waits(None) | Boot::Never => Stage::Wait,
     }
 }
 

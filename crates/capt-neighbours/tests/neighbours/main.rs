@@ -4,6 +4,7 @@
 mod bmc;
 mod bmc_power;
 mod bmc_tasks;
+mod boot_jobs;
 mod cluster_api;
 mod ipam;
 mod scale;

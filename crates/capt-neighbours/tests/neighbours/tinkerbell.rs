@@ -36,7 +36,7 @@ tasks:
     pid: host
 "#;
 
-async fn world(bmc: bool) -> World {
+pub async fn world(bmc: bool) -> World {
     let world = World::new(&[Group::Tinkerbell, Group::Bmc]).await;
     let labels = BTreeMap::new();
     let mut hardware = fixtures::hardware(NS, "hw", &fixtures::mac(1), &labels, bmc.then_some("hw-bmc"));
@@ -49,11 +49,11 @@ async fn world(bmc: bool) -> World {
     world
 }
 
-async fn create_template(world: &World) {
+pub async fn create_template(world: &World) {
     world.create("Template", "wf", json!({ "spec": { "data": TEMPLATE } })).await;
 }
 
-async fn create_workflow(world: &World, boot_options: Value) {
+pub async fn create_workflow(world: &World, boot_options: Value) {
     let spec = json!({
         "templateRef": "wf", "hardwareRef": "hw", "hardwareMap": { "device_1": fixtures::mac(1) },
         "bootOptions": boot_options,
@@ -61,15 +61,15 @@ async fn create_workflow(world: &World, boot_options: Value) {
     world.create("Workflow", "wf", json!({ "spec": spec })).await;
 }
 
-fn start(world: &World, options: Options) -> Tinkerbell {
+pub fn start(world: &World, options: Options) -> Tinkerbell {
     start_with_power(world, options, None)
 }
 
-fn start_with_power(world: &World, options: Options, power: Option<PowerStates>) -> Tinkerbell {
+pub fn start_with_power(world: &World, options: Options, power: Option<PowerStates>) -> Tinkerbell {
     Tinkerbell::start(&world.client_for("tinkerbell"), options, power, &world.token)
 }
 
-fn state(expected: &'static str) -> impl Fn(&Value) -> bool {
+pub fn state(expected: &'static str) -> impl Fn(&Value) -> bool {
     move |workflow| workflow["status"]["state"] == expected
 }
 
@@ -144,6 +144,7 @@ async fn a_template_that_does_not_render_fails_visibly_and_is_tried_again() {
     let missing = world.until("Workflow", "wf", failed).await;
     assert!(missing["status"].get("state").is_none());
     assert_eq!(missing["status"]["conditions"][0]["status"], "False");
+    assert_eq!(missing["status"]["conditions"][0]["message"], "template not found", "reconciler.go, processWorkflow");
     // A missing key is an error, as with Tinkerbell.
     world.create("Template", "wf", json!({ "spec": { "data": "name: {{ .nothing }}" } })).await;
     world.settle().await;
@@ -295,10 +296,19 @@ async fn every_boot_mode_boots_the_server_by_its_own_jobs() {
 
 #[tokio::test(start_paused = true)]
 async fn a_boot_mode_that_cannot_work_fails_the_workflow() {
-    for (name, with_bmc, options, fails) in [
-        ("no BMC", false, json!({ "bootMode": "netboot" }), false),
-        ("no URL", true, json!({ "bootMode": "iso" }), false),
-        ("job fails", true, json!({ "bootMode": "netboot" }), true),
+    let no_bmc = "error creating job: hardware \"hw\" does not have a BMC";
+    for (name, with_bmc, options, fails, condition, message) in [
+        ("no BMC", false, json!({ "bootMode": "netboot" }), false, "BootJobSetupFailed", no_bmc),
+        // Tinkerbell says nothing about it in the status.
+        (
+            "no URL",
+            true,
+            json!({ "bootMode": "iso" }),
+            false,
+            "TemplateRenderedSuccess",
+            "template rendered successfully",
+        ),
+        ("job fails", true, json!({ "bootMode": "netboot" }), true, "BootJobFailed", "job failed"),
     ] {
         let world = world(with_bmc).await;
         let power = PowerStates::default();
@@ -311,7 +321,7 @@ async fn a_boot_mode_that_cannot_work_fails_the_workflow() {
         create_workflow(&world, options).await;
         let failed = world.until("Workflow", "wf", state("FAILED")).await;
         let failed_for = failed["status"]["conditions"].as_array().unwrap().last().unwrap().clone();
-        assert_eq!(failed_for["type"], "BootJobFailed", "{name}");
+        assert_eq!((&failed_for["type"], &failed_for["message"]), (&json!(condition), &json!(message)), "{name}");
     }
 }
 
@@ -338,6 +348,14 @@ async fn lost_races_for_the_hardware_are_repeated_and_four_in_a_row_are_fatal() 
         start(&world, Options::default());
         create_template(&world).await;
         create_workflow(&world, json!({ "toggleAllowNetboot": true })).await;
-        world.until("Workflow", "wf", state(end)).await;
+        let ended = world.until("Workflow", "wf", state(end)).await;
+        if end == "FAILED" {
+            // hardware.go: the Workflow says so by the condition of the toggle itself.
+            let told = ended["status"]["conditions"].as_array().unwrap().last().unwrap().clone();
+            assert_eq!((&told["type"], &told["status"]), (&json!("AllowNetbootTrue"), &json!("False")));
+            let message = told["message"].as_str().unwrap();
+            let begins = "error setting allowPXE to true: error updating allow pxe after 4 retries: ";
+            assert!(message.starts_with(begins), "{message}");
+        }
     }
 }

@@ -100,6 +100,21 @@ fn a_boot_job_that_tinkerbell_makes_shortly_after_the_workflow_is_gone_does_not_
 }
 
 #[test]
+fn a_power_off_made_before_the_workflow_was_heard_of_is_no_proof_until_tinkerbell_has_forgotten_the_workflow() {
+    let hardware = capt_api::meta::ObjectKey::new("metal", "hw-1");
+    let stirred = |seconds: i64| {
+        preparing().with(|s| {
+            s.remove("Workflow", "metal/m").remove("Template", "metal/m");
+            s.put("Job", power_off("m-poweroff-1", 60, 40, conditions("Completed")));
+            s.pass.memory.uid = "m-uid".to_owned();
+            s.pass.memory.stirred.insert(hardware.clone(), now() - SignedDuration::from_secs(seconds));
+        })
+    };
+    assert_eq!(wait(&stirred(3)).0, "StoppingWorkflow");
+    assert!(is_release(&write(&stirred(15))));
+}
+
+#[test]
 fn a_power_off_is_no_proof_if_a_job_that_switches_on_did_anything_since() {
     let seen = |version: &str| {
         stopped().with(|s| {

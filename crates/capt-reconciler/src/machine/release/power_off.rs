@@ -57,7 +57,8 @@ pub(super) fn step(world: &World, now: Timestamp) -> Option<Step> {
         return bmc::while_it_runs(world, hardware, running, &key, now);
     }
     if mine.iter().any(|job| is_proof(world, hardware, job)) {
-        return None;
+        // Stores that were behind may have told of a Workflow only after this Job was made; Tinkerbell may boot for it yet.
+        return boot_jobs::quiet(world, hardware, now);
     }
     if let Some(last) = last_failure(world, hardware) {
         return after_failure(world, hardware, last, &key, now);
@@ -117,7 +118,7 @@ fn after_failure(world: &World, hardware: &Hardware, job: &Job, key: &ObjectKey,
         return Some(look);
     }
     if bmc::is_off(world, hardware, job) {
-        return None;
+        return boot_jobs::quiet(world, hardware, now);
     }
     let failures = failures(job);
     let (age, pause) = (clock::age(job.metadata.creation_timestamp.as_ref(), now), retry_after(failures));

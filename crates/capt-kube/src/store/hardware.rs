@@ -18,7 +18,7 @@ use super::indexes::remove_member;
 #[derive(Default)]
 pub struct HardwareIndex {
     by_owner: AHashMap<ObjectKey, BTreeSet<Arc<ObjectKey>>>,
-    by_mac: AHashMap<Box<str>, Few>,
+    by_mac: ByMac,
     free: ByLabel,
     /// What is neither free nor labelled for a machine: lost labels, marks of persons.
     parked: ByLabel,
@@ -27,40 +27,52 @@ pub struct HardwareIndex {
     held: AHashSet<ObjectKey>,
 }
 
-/// The Hardware of one MAC. Nearly every MAC has one, so that a set each would mostly hold room for others.
-enum Few {
-    One(Arc<ObjectKey>),
-    Many(BTreeSet<Arc<ObjectKey>>),
+/// Hardware by MAC. Nearly every MAC has one Hardware: the map holds that one, by the MAC's number, and what shares
+/// a MAC with it stands apart, so that the many cost little.
+#[derive(Default)]
+struct ByMac {
+    first: AHashMap<u64, Arc<ObjectKey>>,
+    others: AHashMap<u64, BTreeSet<Arc<ObjectKey>>>,
 }
 
-impl Few {
-    fn insert(&mut self, key: &Arc<ObjectKey>) {
-        match self {
-            Self::One(only) if only == key => {}
-            Self::One(first) => *self = Self::Many(BTreeSet::from([first.clone(), key.clone()])),
-            Self::Many(all) => {
-                all.insert(key.clone());
+impl ByMac {
+    /// The number of a MAC; what is no MAC has none, and nothing boots from it.
+    fn number(mac: &str) -> Option<u64> {
+        let digits: String = mac.chars().filter(|c| !matches!(c, ':' | '-')).collect();
+        (digits.len() == 12).then(|| u64::from_str_radix(&digits, 16).ok()).flatten()
+    }
+
+    fn insert(&mut self, mac: &str, key: &Arc<ObjectKey>) {
+        let Some(number) = Self::number(mac) else { return };
+        match self.first.get(&number) {
+            None => {
+                self.first.insert(number, key.clone());
+            }
+            Some(first) if first == key => {}
+            Some(_) => {
+                self.others.entry(number).or_default().insert(key.clone());
             }
         }
     }
 
-    /// Removes a key; says whether none is left.
-    fn remove(&mut self, key: &Arc<ObjectKey>) -> bool {
-        match self {
-            Self::One(only) => only == key,
-            Self::Many(all) => {
-                all.remove(key);
-                all.is_empty()
+    fn remove(&mut self, mac: &str, key: &Arc<ObjectKey>) {
+        let Some(number) = Self::number(mac) else { return };
+        remove_member(&mut self.others, &number, key);
+        if self.first.get(&number) == Some(key) {
+            self.first.remove(&number);
+            let next = self.others.get(&number).and_then(|others| others.first()).cloned();
+            if let Some(next) = next {
+                remove_member(&mut self.others, &number, &next);
+                self.first.insert(number, next);
             }
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = &Arc<ObjectKey>> {
-        let (one, many) = match self {
-            Self::One(only) => (Some(only), None),
-            Self::Many(all) => (None, Some(all.iter())),
-        };
-        one.into_iter().chain(many.into_iter().flatten())
+    fn of(&self, mac: &str) -> Vec<Arc<ObjectKey>> {
+        let Some(number) = Self::number(mac) else { return Vec::new() };
+        let others = self.others.get(&number).into_iter().flatten();
+        let all: BTreeSet<Arc<ObjectKey>> = self.first.get(&number).into_iter().chain(others).cloned().collect();
+        all.into_iter().collect()
     }
 }
 
@@ -127,7 +139,7 @@ impl HardwareIndex {
 
     /// The Hardware with this MAC, in lower case.
     pub fn of_mac(&self, mac: &str) -> Vec<Arc<ObjectKey>> {
-        self.by_mac.get(mac).map(|few| few.iter().cloned().collect()).unwrap_or_default()
+        self.by_mac.of(mac)
     }
 
     /// Up to `limit` available Hardware after `last`, by namespace and name, among them all that match the selector
@@ -168,17 +180,10 @@ impl HardwareIndex {
 
     fn replace_macs(&mut self, key: &Arc<ObjectKey>, old: &[String], new: &[String]) {
         for mac in old {
-            if self.by_mac.get_mut(mac.as_str()).is_some_and(|few| few.remove(key)) {
-                self.by_mac.remove(mac.as_str());
-            }
+            self.by_mac.remove(mac, key);
         }
         for mac in new {
-            match self.by_mac.get_mut(mac.as_str()) {
-                Some(few) => few.insert(key),
-                None => {
-                    self.by_mac.insert(mac.as_str().into(), Few::One(key.clone()));
-                }
-            }
+            self.by_mac.insert(mac, key);
         }
     }
 }

@@ -52,7 +52,11 @@ pub fn claim_of_nobody(stores: &impl Stores, machine: &ObjectKey) -> Orphan {
         None => Orphan::LetGo(Box::new(release_finalizer(&claim, Stage::ReleaseClaims))),
         Some((hardware, address)) => {
             let message = held(&claim, &hardware, address);
-            Orphan::Held { claim, message, interest: Box::new(Interest { address: Some(address), ..Interest::default() }) }
+            Orphan::Held {
+                claim,
+                message,
+                interest: Box::new(Interest { address: Some(address), ..Interest::default() }),
+            }
         }
     }
 }

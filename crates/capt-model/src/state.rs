@@ -120,7 +120,7 @@ impl State {
         // tink-controller works on what its cache holds, for a while.
         if object.kind == Kind::Workflow && matches!(object.text("/status/state"), "" | "PREPARING") {
             let untouched = object.json.pointer("/status/bootOptions").is_none();
-            if object.text("/spec/bootOptions/bootMode") != "" && untouched && !self.tink.contains(&id) {
+            if !object.text("/spec/bootOptions/bootMode").is_empty() && untouched && !self.tink.contains(&id) {
                 self.tink.push(id);
                 self.tink.sort_unstable();
             }

@@ -142,8 +142,9 @@ pub async fn ready(objects: &Objects, name: &str, patience: Duration) -> anyhow:
 pub async fn gone(objects: &Objects, name: &str, patience: Duration) -> anyhow::Result<()> {
     until(&format!("{name} is gone"), patience, async || {
         let machine = objects.find(TINKERBELL_MACHINE, name).await?;
-        Ok(machine
-            .map_or(Ok(()), |machine| Err(format!("{} ({})", summary(&[machine.clone()]), told(&machine, "Deleting")))))
+        Ok(machine.map_or(Ok(()), |machine| {
+            Err(format!("{} ({})", summary(std::slice::from_ref(&machine)), told(&machine, "Deleting")))
+        }))
     })
     .await
 }

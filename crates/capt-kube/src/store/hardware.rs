@@ -1,6 +1,7 @@
 //! The index over Hardware: whose it is, and which of it is free.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -36,14 +37,19 @@ struct ByMac {
 }
 
 impl ByMac {
-    /// The number of a MAC; what is no MAC has none, and nothing boots from it.
-    fn number(mac: &str) -> Option<u64> {
+    /// The number of a MAC; of what is no MAC, one that is as good as its own.
+    fn number(mac: &str) -> u64 {
         let digits: String = mac.chars().filter(|c| !matches!(c, ':' | '-')).collect();
-        (digits.len() == 12).then(|| u64::from_str_radix(&digits, 16).ok()).flatten()
+        let number = if digits.len() == 12 { u64::from_str_radix(&digits, 16).ok() } else { None };
+        number.unwrap_or_else(|| {
+            let mut hasher = DefaultHasher::new();
+            mac.hash(&mut hasher);
+            hasher.finish()
+        })
     }
 
     fn insert(&mut self, mac: &str, key: &Arc<ObjectKey>) {
-        let Some(number) = Self::number(mac) else { return };
+        let number = Self::number(mac);
         match self.first.get(&number) {
             None => {
                 self.first.insert(number, key.clone());
@@ -56,7 +62,7 @@ impl ByMac {
     }
 
     fn remove(&mut self, mac: &str, key: &Arc<ObjectKey>) {
-        let Some(number) = Self::number(mac) else { return };
+        let number = Self::number(mac);
         remove_member(&mut self.others, &number, key);
         if self.first.get(&number) == Some(key) {
             self.first.remove(&number);
@@ -69,7 +75,7 @@ impl ByMac {
     }
 
     fn of(&self, mac: &str) -> Vec<Arc<ObjectKey>> {
-        let Some(number) = Self::number(mac) else { return Vec::new() };
+        let number = Self::number(mac);
         let others = self.others.get(&number).into_iter().flatten();
         let all: BTreeSet<Arc<ObjectKey>> = self.first.get(&number).into_iter().chain(others).cloned().collect();
         all.into_iter().collect()

@@ -293,7 +293,7 @@ async fn kubectl_get_shows_what_a_person_wants_to_see() {
     let rows = lab.table("tinkerbellmachines").await;
     let heads = ["NAME", "CLUSTER", "MACHINE", "HARDWARE", "ADDRESS", "READY", "STATE", "INSTANCEID", "AGE"];
     assert_eq!(rows[0], heads);
-    assert_eq!(rows[1][..8], ["m", "c", "m", "hw-000", "10.0.0.100", "true", "Ready", "tinkerbell://metal/hw-000"]);
+    assert_eq!(rows[1][..8], ["m", "c", "m", "hw-000", "10.0.0.100", "True", "Ready", "tinkerbell://metal/hw-000"]);
     let rows = lab.table("tinkerbellclusters").await;
     assert_eq!(rows[0], ["NAME", "CLUSTER", "READY", "ENDPOINT", "AGE"]);
     assert_eq!(rows[1][..4], ["c", "c", "true", "10.0.0.50"]);

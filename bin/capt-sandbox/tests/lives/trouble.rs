@@ -56,7 +56,7 @@ async fn a_manual_address_is_kept_reported_and_nothing_is_claimed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stale_record_of_another_machine_is_replaced_by_the_new_reservation() {
+async fn hardware_with_the_record_of_a_machine_that_is_gone_goes_to_nobody_until_a_person_clears_it() {
     let mut lab = Lab::new().await;
     lab.hardware(1).await;
     lab.set_ip("hw-000", json!({"address": "10.0.0.77", "netmask": "255.255.255.0"})).await;
@@ -65,9 +65,16 @@ async fn a_stale_record_of_another_machine_is_replaced_by_the_new_reservation() 
     lab.annotate_hardware("hw-000", json!({"capt.tinkerbell.org/ipam-reservation": record.to_string()})).await;
     lab.start_manager().await;
     lab.machine("m").await;
+    lab.until_condition("m", "HardwareReserved", "False", "NoHardwareAvailable").await;
+    let message = lab.message("m", "HardwareReserved");
+    assert!(message.contains("metal/hw-000") && message.contains("capt.tinkerbell.org/ipam-reservation"), "{message}");
+    assert_eq!(lab.address_of("hw-000").as_deref(), Some("10.0.0.77"), "its server may run with it");
+    lab.annotate_hardware("hw-000", json!({"capt.tinkerbell.org/ipam-reservation": null})).await;
+    lab.set_ip("hw-000", json!(null)).await;
     lab.until_provisioned("m").await;
     assert_eq!(lab.address_of("hw-000").as_deref(), Some("10.0.0.100"));
     assert_eq!(lab.machine_address("m").as_deref(), Some("10.0.0.100"));
+    lab.no_violations();
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use crate::contract::{
     PROVISIONED_ANNOTATION, REINSTALL_ANNOTATION, RESERVATION_ANNOTATION, SET_ASIDE_ANNOTATION,
     TEMPLATE_OVERRIDE_ANNOTATION, TINKERBELL_GROUP,
 };
-use crate::meta::{Meta, ObjectKey, lenient};
+use crate::meta::{Meta, ObjectKey, lenient, lenient_tight};
 
 crate::meta::kind! {
     /// One server.
@@ -27,10 +27,10 @@ pub struct HardwareSpec {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub bmc_ref: Option<BmcReference>,
     /// Disks; the first one gets the operating system.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "lenient")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "lenient_tight")]
     pub disks: Vec<Disk>,
     /// Network interfaces.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "lenient")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "lenient_tight")]
     pub interfaces: Vec<Interface>,
     /// Metadata served to the machine.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]

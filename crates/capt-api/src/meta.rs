@@ -186,17 +186,6 @@ where
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
-/// As [`lenient`], without the room that a growing list keeps to spare: on cached objects that is most of its memory.
-pub fn lenient_tight<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: serde::de::DeserializeOwned,
-{
-    let mut items: Vec<T> = lenient(deserializer)?;
-    items.shrink_to_fit();
-    Ok(items)
-}
-
 /// A list of which one item may hold what does not decode, such as a time beyond the year 9999: that item is left out.
 pub fn lenient_list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where

@@ -296,5 +296,5 @@ async fn kubectl_get_shows_what_a_person_wants_to_see() {
     assert_eq!(rows[1][..8], ["m", "c", "m", "hw-000", "10.0.0.100", "True", "Ready", "tinkerbell://metal/hw-000"]);
     let rows = lab.table("tinkerbellclusters").await;
     assert_eq!(rows[0], ["NAME", "CLUSTER", "READY", "ENDPOINT", "AGE"]);
-    assert_eq!(rows[1][..4], ["c", "c", "true", "10.0.0.50"]);
+    assert_eq!(rows[1][..4], ["c", "c", "True", "10.0.0.50"]);
 }

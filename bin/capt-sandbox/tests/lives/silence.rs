@@ -64,5 +64,7 @@ async fn claims_of_machines_whose_finalizer_somebody_took_off_go_once_no_hardwar
     lab.until("it is told", A_MINUTE, |lab| lab.events("AddressReleasedInUse") > 0).await;
     assert_eq!(lab.claims(), 1, "the server may run with that address");
     lab.set_ip("hw-000", json!(null)).await;
+    // The provider lets nothing go while the Cluster is paused.
+    lab.pause_cluster(false).await;
     lab.until("the claim goes", A_MINUTE, |lab| lab.claims() == 0).await;
 }

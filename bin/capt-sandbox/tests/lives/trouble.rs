@@ -69,8 +69,8 @@ async fn hardware_with_the_record_of_a_machine_that_is_gone_goes_to_nobody_until
     let message = lab.message("m", "HardwareReserved");
     assert!(message.contains("metal/hw-000") && message.contains("capt.tinkerbell.org/ipam-reservation"), "{message}");
     assert_eq!(lab.address_of("hw-000").as_deref(), Some("10.0.0.77"), "its server may run with it");
-    lab.annotate_hardware("hw-000", json!({"capt.tinkerbell.org/ipam-reservation": null})).await;
     lab.set_ip("hw-000", json!(null)).await;
+    lab.annotate_hardware("hw-000", json!({"capt.tinkerbell.org/ipam-reservation": null})).await;
     lab.until_provisioned("m").await;
     assert_eq!(lab.address_of("hw-000").as_deref(), Some("10.0.0.100"));
     assert_eq!(lab.machine_address("m").as_deref(), Some("10.0.0.100"));

@@ -7,7 +7,7 @@ use crate::contract::{
     PROVISIONED_ANNOTATION, REINSTALL_ANNOTATION, RESERVATION_ANNOTATION, SET_ASIDE_ANNOTATION,
     TEMPLATE_OVERRIDE_ANNOTATION, TINKERBELL_GROUP,
 };
-use crate::meta::{Meta, ObjectKey, lenient, lenient_tight};
+use crate::meta::{Meta, ObjectKey, lenient};
 
 crate::meta::kind! {
     /// One server.
@@ -27,17 +27,17 @@ pub struct HardwareSpec {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub bmc_ref: Option<BmcReference>,
     /// Disks; the first one gets the operating system.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "lenient_tight")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "lenient")]
     pub disks: Vec<Disk>,
     /// Network interfaces.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "lenient_tight")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "lenient")]
     pub interfaces: Vec<Interface>,
     /// Metadata served to the machine.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub metadata: Option<HardwareMetadata>,
     /// Name under which the agent on this server asks for work, where it is not the MAC.
-    #[serde(rename = "agentID", skip_serializing_if = "String::is_empty", deserialize_with = "lenient")]
-    pub agent_id: String,
+    #[serde(rename = "agentID", skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub agent_id: Option<Box<str>>,
     /// Bootstrap data served to the machine; secret, and kept as a fingerprint only.
     #[serde(skip_serializing)]
     pub user_data: Option<UserData>,

@@ -135,7 +135,8 @@ fn worker<'a>(hardware: &'a Hardware, id: &'a str, options: Option<&BootOptions>
         Some(BootMode::Customboot) => json!(options.customboot_config).to_string().contains("virtualMediaMount"),
         Some(BootMode::Netboot | BootMode::Unknown) | None => false,
     });
-    if from_iso || hardware.spec.agent_id.is_empty() { id } else { &hardware.spec.agent_id }
+    let told = hardware.spec.agent_id.as_deref().filter(|agent| !agent.is_empty());
+    if from_iso { id } else { told.unwrap_or(id) }
 }
 
 fn invalid(message: String, interest: Interest) -> Box<Wait> {

@@ -183,11 +183,17 @@ fn without_claim(world: &World, hardware: &Hardware, name: &ObjectKey) -> Lease 
             Lease::Blocked(Finding { interest, requeue, ..Finding::expected(reasons::CLAIMS_BEING_CREATED, message) })
         }
         Presence::Ready if world.is_in_use() => {
-            let what = address.map_or_else(|| "no address".to_owned(), |address| format!("address {address}"));
-            let message = format!(
-                "IPAddressClaim {name} is gone while the server uses it: Hardware {} carries {what}",
-                hardware.key()
-            );
+            let key = hardware.key();
+            let message = match address {
+                Some(address) => format!(
+                    "IPAddressClaim {name} is gone while the server uses it: Hardware {key} carries address {address}"
+                ),
+                // It may have had an address that a person wrote, and wiped since.
+                None => format!(
+                    "the server is in use, but there is no IPAddressClaim {name}, and Hardware {key} carries no address: \
+                     write the address that the server uses back to it"
+                ),
+            };
             Lease::Blocked(Finding::problem(reasons::ADDRESS_RELEASED_IN_USE, message))
         }
         Presence::Ready if interface_of(world, hardware).is_none() => Lease::Blocked(no_interface(world, hardware)),

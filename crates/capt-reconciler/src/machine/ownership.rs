@@ -106,7 +106,7 @@ fn stranger(machine: &ObjectKey, stores: &impl Stores) -> String {
 
 fn remedy(condition: &str) -> String {
     format!(
-        "{condition}, remove the labels {OWNER_NAME_LABEL} and {OWNER_NAMESPACE_LABEL}, the finalizer \
+        "{condition}, take off the address that is not yours (dhcp.ip), then remove the labels {OWNER_NAME_LABEL} and {OWNER_NAMESPACE_LABEL}, the finalizer \
          {MACHINE_FINALIZER} and the annotations {MACHINE_UID_ANNOTATION}, {RESERVATION_ANNOTATION} and \
          {PROVISIONED_ANNOTATION}"
     )

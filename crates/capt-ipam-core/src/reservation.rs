@@ -29,7 +29,7 @@ impl Family {
 
     /// 4 or 6, as a Hardware's `dhcp.ip.family` writes it.
     #[must_use]
-    pub fn number(self) -> i64 {
+    pub fn number(self) -> i32 {
         match self {
             Self::V4 => 4,
             Self::V6 => 6,

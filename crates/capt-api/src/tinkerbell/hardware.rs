@@ -146,7 +146,7 @@ pub struct Ip {
     pub gateway: String,
     /// 4 or 6.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub family: Option<i64>,
+    pub family: Option<i32>,
 }
 
 /// Metadata served to the machine.

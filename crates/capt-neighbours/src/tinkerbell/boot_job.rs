@@ -136,7 +136,11 @@ impl Tink {
             let uefi = interface.pointer("/dhcp/uefi");
             uefi.and_then(Value::as_bool) == Some(true)
         });
-        json!({ "oneTimeBootDeviceAction": { "device": [device], "efiBoot": efi } })
+        // Go leaves it out where it is false.
+        match efi {
+            true => json!({ "oneTimeBootDeviceAction": { "device": [device], "efiBoot": true } }),
+            false => json!({ "oneTimeBootDeviceAction": { "device": [device] } }),
+        }
     }
 
     fn custom(&self, workflow: &Object, when: &str) -> Result<Wanted, String> {

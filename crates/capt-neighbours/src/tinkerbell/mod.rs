@@ -50,8 +50,8 @@ pub struct Options {
     pub step: Duration,
     /// Only PREPARING, PENDING, RUNNING, POST and SUCCESS are written, not each action of the agent.
     pub coarse: bool,
-    /// A template is rendered with what the watches have told, as tink-controller does it. Otherwise Template and
-    /// Hardware are read first, so that what was written just before the Workflow is never missed.
+    /// A template is rendered with what the watches have told, as tink-controller does it: one written just before the
+    /// Workflow may be "not found" at first. Otherwise Template and Hardware are read, so that nothing is missed.
     pub cached: bool,
     /// A server with a BMC is switched on when its Workflow reaches PENDING without a boot mode (which has its own Job
     /// for that): somebody presses the button.

@@ -32,7 +32,7 @@ impl Tink {
             |problem: String| Ok(Err(Refused::Write(format!("error setting allowPXE to {allow}: {problem}"))));
         for attempt in 1..=TRIES {
             let mut changed = Object::clone(&hardware);
-            set_allow_pxe(&mut changed.spec, allow);
+            written_by_go(&mut changed.spec, allow);
             match self.hardware.replace(&changed).await {
                 Ok(_) => return Ok(Ok(())),
                 Err(error) if error.is_conflict() && attempt < TRIES => tokio::time::sleep(RETRY * attempt).await,
@@ -62,7 +62,12 @@ pub(super) fn missing(workflow: &Object) -> String {
     )
 }
 
-fn set_allow_pxe(spec: &mut Value, allow: bool) {
+/// The spec as Tinkerbell writes it: `auto` is a struct there, so it is never left out, and the write changes the object
+/// although `allowPXE` may be right already.
+fn written_by_go(spec: &mut Value, allow: bool) {
+    if let Some(spec) = spec.as_object_mut() {
+        spec.entry("auto").or_insert_with(|| json!({}));
+    }
     let interfaces = spec.get_mut("interfaces").and_then(Value::as_array_mut);
     for interface in interfaces.into_iter().flatten().filter_map(Value::as_object_mut) {
         let netboot = interface.entry("netboot").or_insert_with(|| json!({}));
@@ -77,12 +82,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_interface_is_set_and_nothing_else_is_touched() {
+    fn every_interface_is_set_and_nothing_else_but_auto_is_touched() {
         let mut spec = json!({
             "interfaces": [{"dhcp": {"mac": "a", "new": 1}}, {"netboot": {"allowPXE": true, "x": 2}}], "other": 3,
         });
-        set_allow_pxe(&mut spec, false);
+        written_by_go(&mut spec, false);
         let expected = json!({
+            "auto": {},
             "interfaces": [
                 {"dhcp": {"mac": "a", "new": 1}, "netboot": {"allowPXE": false}},
                 {"netboot": {"allowPXE": false, "x": 2}},
@@ -90,8 +96,8 @@ mod tests {
             "other": 3,
         });
         assert_eq!(spec, expected);
-        let mut empty = json!({});
-        set_allow_pxe(&mut empty, true);
-        assert_eq!(empty, json!({}));
+        let mut set = json!({ "auto": { "enrollmentEnabled": true } });
+        written_by_go(&mut set, true);
+        assert_eq!(set, json!({ "auto": { "enrollmentEnabled": true } }));
     }
 }

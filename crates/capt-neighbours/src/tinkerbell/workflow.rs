@@ -108,28 +108,31 @@ impl Tink {
             return Err("error rendering template: fault on demand".to_owned());
         }
         let template = Key::new(workflow.namespace(), workflow.spec_text("/templateRef"));
-        let template = match self.look(&self.templates, &template).await {
-            Err(error) if error.is_not_found() => return Err("template not found".to_owned()),
-            answer => answer.map_err(|error| error.words())?,
-        };
+        let template = self.look(&self.templates, &template).await.map_err(|error| error.words())?;
+        let template = template.ok_or("template not found")?;
         let hardware = hardware_key(workflow);
         let hardware = match hardware.name.as_str() {
             "" => None,
-            _ => Some(self.look(&self.hardware, &hardware).await.map_err(|error| match error.is_not_found() {
-                true => format!("hardware not found: {}", error.words()),
-                false => format!("error getting hardware: {}", error.words()),
-            })?),
+            name => {
+                let found = self.look(&self.hardware, &hardware).await;
+                let found = found.map_err(|error| format!("error getting hardware: {}", error.words()))?;
+                let missing = || format!("hardware not found: hardware.tinkerbell.org \"{name}\" not found");
+                Some(found.ok_or_else(missing)?)
+            }
         };
         render::document(workflow, &template, hardware.as_deref())
             .map_err(|problem| format!("error rendering template: {problem}"))
     }
 
     /// The object as the server holds it now: the watches may not have heard of a Template or an address written just
-    /// before the Workflow. With [`Options::cached`](super::Options::cached), what they have told is enough.
-    async fn look(&self, store: &Store, key: &Key) -> Result<Arc<Object>, Error> {
-        match store.get(key).filter(|_| self.options.cached) {
-            Some(known) => Ok(known),
-            None => store.read(key).await,
+    /// before the Workflow. With [`Options::cached`](super::Options::cached), what they have told is all there is.
+    async fn look(&self, store: &Store, key: &Key) -> Result<Option<Arc<Object>>, Error> {
+        if self.options.cached {
+            return Ok(store.get(key));
+        }
+        match store.read(key).await {
+            Err(error) if error.is_not_found() => Ok(None),
+            answer => answer.map(Some),
         }
     }
 

@@ -7,6 +7,7 @@ mod bmc_tasks;
 mod boot_jobs;
 mod cluster_api;
 mod ipam;
+mod recorded;
 mod scale;
 mod support;
 mod tinkerbell;

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-/// Namespace of every object.
+/// Namespace of every object, unless a test has its own.
 pub const NS: &str = "default";
 
 /// Longest time, on the paused clock, that anything may take.
@@ -22,11 +22,12 @@ pub struct World {
     client: Client,
     /// Version of Cluster API's kinds.
     contract: &'static str,
+    namespace: String,
     pub token: CancellationToken,
 }
 
 /// Where an object lives; `kind` as it is used in tests, `contract` is the version of Cluster API's kinds.
-fn path(contract: &str, kind: &str, name: &str) -> String {
+fn path(contract: &str, namespace: &str, kind: &str, name: &str) -> String {
     let (group_version, plural) = match kind {
         "Cluster" => ("cluster.x-k8s.io/v1beta2", "clusters"),
         "Machine" => ("cluster.x-k8s.io/v1beta2", "machines"),
@@ -47,10 +48,10 @@ fn path(contract: &str, kind: &str, name: &str) -> String {
         "BMC" => ("bmc.tinkerbell.org/v1alpha1", "machines"),
         "Job" => ("bmc.tinkerbell.org/v1alpha1", "jobs"),
         "Task" => ("bmc.tinkerbell.org/v1alpha1", "tasks"),
-        "Secret" => return format!("/api/v1/namespaces/{NS}/secrets/{name}"),
+        "Secret" => return format!("/api/v1/namespaces/{namespace}/secrets/{name}"),
         other => panic!("unknown kind {other}"),
     };
-    let namespace = if kind.starts_with("Global") { String::new() } else { format!("namespaces/{NS}/") };
+    let namespace = if kind.starts_with("Global") { String::new() } else { format!("namespaces/{namespace}/") };
     let group_version = group_version.replace("v1beta2", contract);
     format!("/apis/{group_version}/{namespace}{plural}/{name}")
 }
@@ -71,13 +72,25 @@ impl World {
         Self::on(MemoryApiServer::new(), groups, contract)
     }
 
-    fn on(server: MemoryApiServer, groups: &[Group], contract: &'static str) -> Self {
+    /// A world on this server.
+    pub fn on(server: MemoryApiServer, groups: &[Group], contract: &'static str) -> Self {
         server.apply_manifest(include_str!("infrastructure.yaml")).unwrap();
         for text in groups.iter().flat_map(|group| group.crds()) {
             server.apply_manifest(&up_to(contract, text)).unwrap();
         }
         let client = server.client("test");
-        Self { server, client, contract, token: CancellationToken::new() }
+        Self { server, client, contract, namespace: NS.to_owned(), token: CancellationToken::new() }
+    }
+
+    /// The same world, seen from another namespace, which is made.
+    pub async fn in_namespace(&self, namespace: &str) -> Self {
+        let body = json!({ "metadata": { "name": namespace } });
+        self.send("POST", "/api/v1/namespaces", "application/json", &body).await.unwrap();
+        Self { namespace: namespace.to_owned(), ..self.clone() }
+    }
+
+    fn path(&self, kind: &str, name: &str) -> String {
+        path(self.contract, &self.namespace, kind, name)
     }
 
     /// The client of a stand-in.
@@ -108,7 +121,7 @@ impl World {
     }
 
     pub async fn create(&self, kind: &str, name: &str, mut body: Value) -> Value {
-        let path = path(self.contract, kind, "");
+        let path = self.path(kind, "");
         let mut segments = path.trim_start_matches("/apis/").split('/');
         let api_version = format!("{}/{}", segments.next().unwrap(), segments.next().unwrap());
         body["apiVersion"] = json!(api_version);
@@ -119,7 +132,7 @@ impl World {
     }
 
     pub async fn get(&self, kind: &str, name: &str) -> Option<Value> {
-        match self.send("GET", &path(self.contract, kind, name), "application/json", &Value::Null).await {
+        match self.send("GET", &self.path(kind, name), "application/json", &Value::Null).await {
             Ok(value) => Some(value),
             Err(404) => None,
             Err(code) => panic!("get {kind} {name}: {code}"),
@@ -127,25 +140,25 @@ impl World {
     }
 
     pub async fn list(&self, kind: &str) -> Vec<Value> {
-        let list = self.send("GET", &path(self.contract, kind, ""), "application/json", &Value::Null).await.unwrap();
+        let list = self.send("GET", &self.path(kind, ""), "application/json", &Value::Null).await.unwrap();
         list["items"].as_array().cloned().unwrap()
     }
 
     pub async fn patch(&self, kind: &str, name: &str, patch: Value) -> Value {
-        let path = path(self.contract, kind, name);
+        let path = self.path(kind, name);
         let patched = self.send("PATCH", &path, "application/merge-patch+json", &patch).await;
         patched.unwrap_or_else(|code| panic!("patch {kind} {name}: {code}"))
     }
 
     pub async fn patch_status(&self, kind: &str, name: &str, status: Value) -> Value {
-        let path = format!("{}/status", path(self.contract, kind, name));
+        let path = format!("{}/status", self.path(kind, name));
         let patch = json!({ "status": status });
         let patched = self.send("PATCH", &path, "application/merge-patch+json", &patch).await;
         patched.unwrap_or_else(|code| panic!("patch status of {kind} {name}: {code}"))
     }
 
     pub async fn delete(&self, kind: &str, name: &str) {
-        let deleted = self.send("DELETE", &path(self.contract, kind, name), "application/json", &Value::Null).await;
+        let deleted = self.send("DELETE", &self.path(kind, name), "application/json", &Value::Null).await;
         deleted.unwrap_or_else(|code| panic!("delete {kind} {name}: {code}"));
     }
 
@@ -192,26 +205,36 @@ impl World {
     /// Every value that a text in an object takes from now on, repeats left out.
     pub fn trace(&self, kind: &str, name: &str, pointer: &'static str) -> Arc<Mutex<Vec<String>>> {
         let seen: Arc<Mutex<Vec<String>>> = Arc::default();
-        let collection = path(self.contract, kind, "");
-        let url = format!("{}?watch=true", collection.trim_end_matches('/'));
-        let (client, name, trace) = (self.client.clone(), name.to_owned(), Arc::clone(&seen));
+        let (world, kind, name, trace) = (self.clone(), kind.to_owned(), name.to_owned(), Arc::clone(&seen));
         tokio::spawn(async move {
-            use futures::{AsyncBufReadExt, TryStreamExt};
-            let request = http::Request::get(url).body(Vec::new()).unwrap();
-            let lines = client.request_stream(request).await.unwrap().lines();
-            futures::pin_mut!(lines);
-            while let Some(line) = lines.try_next().await.unwrap() {
-                let event: Value = serde_json::from_str(&line).unwrap();
-                if event["object"]["metadata"]["name"] == json!(name) {
-                    let value = event["object"].pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            let take_in = move |_: &str, object: Value| {
+                if object["metadata"]["name"] == json!(name) {
+                    let value = object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
                     let mut trace = trace.lock();
                     if trace.last().map(String::as_str) != Some(value) {
                         trace.push(value.to_owned());
                     }
                 }
-            }
+            };
+            world.watch(&kind, take_in).await;
         });
         seen
+    }
+
+    /// Hands out every event of a kind from now on; returns when the watch is open.
+    pub async fn watch(&self, kind: &str, mut take_in: impl FnMut(&str, Value) + Send + 'static) {
+        use futures::{AsyncBufReadExt, TryStreamExt};
+        let url = format!("{}?watch=true", self.path(kind, "").trim_end_matches('/'));
+        let request = http::Request::get(url).body(Vec::new()).unwrap();
+        let lines = self.client.request_stream(request).await.unwrap().lines();
+        tokio::spawn(async move {
+            futures::pin_mut!(lines);
+            while let Some(line) = lines.try_next().await.unwrap() {
+                let mut event: Value = serde_json::from_str(&line).unwrap();
+                let object = event["object"].take();
+                take_in(event["type"].as_str().unwrap(), object);
+            }
+        });
     }
 }
 

@@ -5,11 +5,13 @@
 //! the seeds in `fuzz/seeds` and over thousands of broken copies of them, with nothing but cargo.
 
 mod address;
+mod bootstrap;
 mod objects;
 mod review;
 mod template;
 
 pub use address::address;
+pub use bootstrap::bootstrap;
 pub use objects::objects;
 pub use review::review;
 pub use template::template;
@@ -24,8 +26,9 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
     Target { name: "address", run: address },
+    Target { name: "bootstrap", run: bootstrap },
     Target { name: "objects", run: objects },
     Target { name: "review", run: review },
     Target { name: "template", run: template },

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use capt_fuzz::{TARGETS, Target};
+use capt_kube::bootstrap;
+use capt_reconciler::ports::BootstrapSecret;
 use proptest::prelude::*;
 
 fn fuzz() -> PathBuf {
@@ -146,6 +148,30 @@ fn breaks_nothing(name: &str, cases: u32) {
 #[test]
 fn broken_addresses_break_nothing() {
     breaks_nothing("address", 4096);
+}
+
+#[test]
+fn broken_bootstrap_data_breaks_nothing() {
+    breaks_nothing("bootstrap", 2048);
+}
+
+/// Packed seeds that were unpacked for nothing would try little.
+#[test]
+fn packed_seeds_are_what_their_names_say() {
+    let outcome = |name: &str| {
+        let seed = std::fs::read(fuzz().join("seeds/bootstrap").join(name)).unwrap();
+        bootstrap::data(seed)
+    };
+    let plain = outcome("plain");
+    assert!(matches!(plain, BootstrapSecret::Found(_)));
+    for packed in ["packed", "members", "stored", "header"] {
+        assert_eq!(outcome(packed), plain, "{packed}");
+    }
+    assert_eq!(outcome("bomb"), BootstrapSecret::TooLarge(bootstrap::MOST));
+    assert_eq!(outcome("nothing"), BootstrapSecret::Empty);
+    for broken in ["truncated", "no_sum", "trailing", "packed_twice", "latin", "utf16", "zstd"] {
+        assert!(matches!(outcome(broken), BootstrapSecret::NotText(_)), "{broken}: {:?}", outcome(broken));
+    }
 }
 
 #[test]

@@ -6,10 +6,10 @@ use capt_reconciler::ports::{BootstrapData, BootstrapSecret};
 use flate2::read::MultiGzDecoder;
 
 /// Most bytes of text: the largest object that an API server keeps. A small archive may unpack to any size.
-const MOST: usize = 1_572_864;
+pub const MOST: usize = 1_572_864;
 
-/// What the value of the Secret is.
-pub(crate) fn data(bytes: Vec<u8>) -> BootstrapSecret {
+/// What the value of the Secret is: text, gzip of text, or what it is instead.
+pub fn data(bytes: Vec<u8>) -> BootstrapSecret {
     let bytes = if bytes.starts_with(&[0x1f, 0x8b]) {
         match unpack(&bytes) {
             Ok(unpacked) => unpacked,

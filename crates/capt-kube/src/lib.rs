@@ -16,6 +16,7 @@
 //! | [`store`], [`cache`], [`pools`] | all objects in memory, with indexes, written through |
 //! | [`wake`] | whom a change concerns, and who waits for what |
 //! | [`queue`], [`controller`] | which object is worked on when, and by whom |
+//! | [`bootstrap`] | what the value of a bootstrap Secret is |
 //! | [`external`] | Tinkerbell in another cluster |
 //! | [`resync`] | every object once in a while |
 //! | [`ports`], [`api`], [`errors`], [`events`], [`clock`] | what the reconcilers need of the world outside |
@@ -29,7 +30,7 @@
 
 pub mod api;
 mod bmc;
-mod bootstrap;
+pub mod bootstrap;
 pub mod cache;
 pub mod chance;
 pub mod client;

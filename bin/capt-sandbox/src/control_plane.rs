@@ -3,7 +3,7 @@
 
 use anyhow::Context;
 use capt_kube::{Manager, Settings};
-use capt_neighbours::bmc::PowerStates;
+use capt_neighbours::bmc::{self, PowerStates};
 use capt_neighbours::ipam::{self, Family};
 use capt_neighbours::{Neighbours, Running};
 use kube::Client;
@@ -72,10 +72,10 @@ impl ControlPlane {
         observer
     }
 
-    /// Starts the stand-ins. Must be called inside a tokio runtime.
-    pub fn start_neighbours(&mut self) {
+    /// Starts the stand-ins, with such a rufio. Must be called inside a tokio runtime.
+    pub fn start_neighbours(&mut self, rufio: bmc::Options) {
         let server = self.server.clone();
-        self.neighbours = Some(start_neighbours(move |user| server.client(user), &self.power));
+        self.neighbours = Some(start_neighbours(move |user| server.client(user), &self.power, rufio));
     }
 
     /// The stand-ins, while they run.
@@ -125,7 +125,7 @@ impl ControlPlane {
 }
 
 /// Starts the stand-ins on clients of any server, with IPAM providers of both families.
-pub fn start_neighbours(clients: impl Fn(&str) -> Client, power: &PowerStates) -> Running {
+pub fn start_neighbours(clients: impl Fn(&str) -> Client, power: &PowerStates, rufio: bmc::Options) -> Running {
     let providers = [Family::InCluster, Family::Metal3].map(ipam::Options::of);
-    Neighbours::builder(clients).ipam(providers).power(power.clone()).start()
+    Neighbours::builder(clients).ipam(providers).bmc(rufio).power(power.clone()).start()
 }

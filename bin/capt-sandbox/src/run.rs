@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::board::{Address, Board, Row, Stage};
 use crate::example::example;
-use crate::faults::{Fault, Told};
+use crate::faults::{Borne, Fault, Shown, Struck, Told};
 use crate::flags::{Flags, Output};
 use crate::install::{Installer, machines_wanted};
 use crate::manifests::{BadInput, Document, read};
@@ -30,7 +30,7 @@ pub async fn run(flags: Flags) -> anyhow::Result<bool> {
     let documents = if flags.files.is_empty() { example(flags.size(), flags.provider)? } else { read(&flags.files)? };
     let wanted = machines_wanted(&documents);
     let begin = Instant::now();
-    let theatre = Theatre::open(flags.kubeconfig.as_deref()).await?;
+    let theatre = Theatre::open(flags.kubeconfig.as_deref(), Fault::rufio(flags.faults())).await?;
     let interrupted = CancellationToken::new();
     listen_for_interrupts(interrupted.clone())?;
     let mut play = Play {
@@ -47,7 +47,8 @@ pub async fn run(flags: Flags) -> anyhow::Result<bool> {
         writes: Writes::default(),
         phases: Phases::default(),
         addresses: Vec::new(),
-        told: Vec::new(),
+        struck: Vec::new(),
+        shown: Vec::new(),
     };
     let played = play.perform().await;
     let closed = play.close(played.is_ok()).await;
@@ -96,7 +97,9 @@ struct Play {
     writes: Writes,
     phases: Phases,
     addresses: Vec<Address>,
-    told: Vec<Told>,
+    /// Faults that have struck and have not shown.
+    struck: Vec<Struck>,
+    shown: Vec<Shown>,
 }
 
 impl Play {
@@ -105,15 +108,16 @@ impl Play {
     }
 
     async fn perform(&mut self) -> anyhow::Result<()> {
-        let whole = self.documents.clone();
-        self.strike(Fault::is_of_provisioning);
+        // Who breaks nothing needs no second copy of so many objects.
+        let whole = if self.flags.fault.is_empty() { Vec::new() } else { self.documents.clone() };
+        self.strike(Fault::strikes_at_first).await?;
         self.install().await?;
-        self.watch_faults(&whole, Fault::is_of_provisioning).await?;
+        self.watch_faults(&whole, Fault::shows_at_first).await?;
         self.provision().await?;
         if self.flags.keep {
             self.stay().await?;
         }
-        self.release().await
+        self.release(&whole).await
     }
 
     async fn install(&mut self) -> anyhow::Result<()> {
@@ -135,44 +139,70 @@ impl Play {
     }
 
     /// Breaks what the user asked for and belongs to this part of the play.
-    fn strike(&mut self, is_of_now: impl Fn(Fault) -> bool) {
-        let Some(control_plane) = self.theatre.control_plane() else { return };
+    async fn strike(&mut self, is_of_now: impl Fn(Fault) -> bool) -> anyhow::Result<()> {
+        let Some(control_plane) = self.theatre.control_plane() else { return Ok(()) };
         for fault in self.flags.faults().filter(|fault| is_of_now(*fault)) {
-            fault.strike(control_plane, &mut self.documents);
-            self.screen.say(&format!("fault {fault}: {}", fault.words().0));
-        }
-    }
-
-    /// Waits until each of these faults was told, shows the words, and mends it.
-    async fn watch_faults(&mut self, whole: &[Document], is_of_now: impl Fn(Fault) -> bool) -> anyhow::Result<()> {
-        let Some(server) = self.theatre.control_plane().map(|control_plane| control_plane.server().clone()) else {
-            return Ok(());
-        };
-        let faults: Vec<Fault> = self.flags.faults().filter(|fault| is_of_now(*fault)).collect();
-        for fault in faults {
-            let mut told = None;
-            self.wait(|_| {
-                told = fault.told(&server);
-                told.is_some()
-            })
-            .await?;
-            let Some(told) = told else {
-                bail!("fault {fault} was not told by condition and event within {} s", self.timeout.as_secs());
-            };
-            let Told { machine, condition, reason, message, event, .. } = &told;
-            self.screen.say(&format!("  told by {machine}, condition {condition}, {reason}: {message}"));
-            self.screen.say(&format!("  told by an event, {reason}: {event}"));
-            self.told.push(told);
-            fault.mend(&server, &mut self.installer, whole).await?;
-            self.screen.say(&format!("  mended: {}", fault.words().1));
+            let struck = Struck::strike(fault, control_plane, &mut self.installer, &mut self.documents).await?;
+            self.struck.push(struck);
+            self.screen.say(&format!("fault {fault}: {}", fault.words()));
         }
         Ok(())
+    }
+
+    /// Waits until each fault of this part of the play showed, says how, and mends it; `whole` are the objects as they
+    /// were before it struck.
+    async fn watch_faults(&mut self, whole: &[Document], is_of_now: impl Fn(Fault) -> bool) -> anyhow::Result<()> {
+        let mut waiting: Vec<Struck> = self.struck.extract_if(.., |struck| is_of_now(struck.fault())).collect();
+        while !waiting.is_empty() {
+            let mut found: Vec<(Struck, Shown)> = Vec::new();
+            self.wait(|theatre| {
+                let Some(control_plane) = theatre.control_plane() else { return true };
+                waiting.retain_mut(|struck| match struck.shown(control_plane) {
+                    Some(shown) => {
+                        found.push((struck.clone(), shown));
+                        false
+                    }
+                    None => true,
+                });
+                !found.is_empty()
+            })
+            .await?;
+            if let (true, Some(silent)) = (found.is_empty(), waiting.first()) {
+                bail!("{}", self.silence(silent.fault()));
+            }
+            for (struck, shown) in found {
+                self.say(&shown);
+                self.shown.push(shown);
+                let Some(control_plane) = self.theatre.control_plane() else { return Ok(()) };
+                struck.mend(control_plane, &mut self.installer, whole).await?;
+                if let Some(remedy) = struck.fault().remedy() {
+                    self.screen.say(&format!("  mended: {remedy}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Why a fault that did not show ends the play.
+    fn silence(&self, fault: Fault) -> String {
+        let how = if fault.is_told() { "told by condition and event" } else { "seen" };
+        format!("fault {fault} was not {how} within {} s", self.timeout.as_secs())
+    }
+
+    fn say(&mut self, shown: &Shown) {
+        match shown {
+            Shown::Told(Told { machine, condition, reason, message, event, .. }) => {
+                self.screen.say(&format!("  told by {machine}, condition {condition}, {reason}: {message}"));
+                self.screen.say(&format!("  told by an event, {reason}: {event}"));
+            }
+            Shown::Borne(Borne { seen, .. }) => self.screen.say(&format!("  borne: {seen}")),
+        }
     }
 
     async fn provision(&mut self) -> anyhow::Result<()> {
         let begin = Instant::now();
         let wanted = self.wanted;
-        let done = self.wait(|board| board.count(Stage::Provisioned) >= wanted).await?;
+        let done = self.wait(|theatre| theatre.board().count(Stage::Provisioned) >= wanted).await?;
         self.phases.provision = begin.elapsed().as_secs_f64();
         self.writes.provision = self.theatre.observer().writes();
         self.addresses = self.board().addresses();
@@ -207,16 +237,15 @@ impl Play {
         Ok(())
     }
 
-    async fn release(&mut self) -> anyhow::Result<()> {
+    async fn release(&mut self, whole: &[Document]) -> anyhow::Result<()> {
         let begin = Instant::now();
-        let of_release = |fault: Fault| !fault.is_of_provisioning();
-        self.strike(of_release);
+        self.strike(|fault| !fault.strikes_at_first()).await?;
         for document in self.roots() {
             self.installer.delete(&document).await?;
         }
         self.screen.say("deleted the cluster");
-        self.watch_faults(&[], of_release).await?;
-        let done = self.wait(|board| board.leftovers().is_empty()).await?;
+        self.watch_faults(whole, |fault| !fault.shows_at_first()).await?;
+        let done = self.wait(|theatre| theatre.board().leftovers().is_empty()).await?;
         self.phases.release = begin.elapsed().as_secs_f64();
         self.writes.release = self.theatre.observer().writes() - self.writes.provision;
         if !done {
@@ -236,12 +265,12 @@ impl Play {
         self.documents.iter().take(self.installed).filter(is_root).cloned().collect()
     }
 
-    /// Shows the board until it is as wanted; false if that takes too long.
-    async fn wait(&mut self, mut done: impl FnMut(&Board) -> bool) -> anyhow::Result<bool> {
+    /// Shows the board until all is as wanted; false if that takes too long.
+    async fn wait(&mut self, mut done: impl FnMut(&Theatre) -> bool) -> anyhow::Result<bool> {
         let begin = Instant::now();
         let done = loop {
             self.check()?;
-            if done(self.theatre.board()) {
+            if done(&self.theatre) {
                 break true;
             }
             if begin.elapsed() > self.timeout {
@@ -301,7 +330,7 @@ impl Play {
                 self.installer.delete(&document).await?;
             }
             self.interrupted = CancellationToken::new();
-            self.wait(|board| board.leftovers().is_empty()).await?;
+            self.wait(|theatre| theatre.board().leftovers().is_empty()).await?;
         }
         let made: Vec<Document> = self.documents.iter().take(self.installed).rev().cloned().collect();
         for document in &made {
@@ -340,7 +369,7 @@ impl Play {
                 provision: round(self.phases.provision),
                 release: round(self.phases.release),
             },
-            faults: self.told.clone(),
+            faults: self.shown.clone(),
             violations: violations.len(),
             violation_details: violations.iter().map(ToString::to_string).collect(),
         }

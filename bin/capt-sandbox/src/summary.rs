@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::board::Address;
-use crate::faults::Told;
+use crate::faults::Shown;
 
 /// How it went, as `--output json` tells it.
 #[derive(Debug, Serialize)]
@@ -26,9 +26,9 @@ pub struct Summary {
     pub seconds: f64,
     /// How long each phase took.
     pub phases: Phases,
-    /// How the faults that were asked for were told.
+    /// How the faults that were asked for showed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub faults: Vec<Told>,
+    pub faults: Vec<Shown>,
     /// How often a rule was broken.
     pub violations: usize,
     /// What was broken, in words.

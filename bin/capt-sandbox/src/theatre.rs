@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use capt_neighbours::Running;
-use capt_neighbours::bmc::{Power, PowerStates};
+use capt_neighbours::bmc::{self, Power, PowerStates};
 use kube::Client;
 use memory_apiserver::Serving;
 
@@ -36,19 +36,19 @@ struct Face {
 }
 
 impl Theatre {
-    /// Opens the control plane of a kubeconfig, or without one the embedded one.
+    /// Opens the control plane of a kubeconfig, or without one the embedded one, with such a rufio.
     ///
     /// # Errors
     /// When it cannot be reached or set up.
-    pub async fn open(kubeconfig: Option<&Path>) -> anyhow::Result<Self> {
+    pub async fn open(kubeconfig: Option<&Path>, rufio: bmc::Options) -> anyhow::Result<Self> {
         let board = Board::default();
         match kubeconfig {
-            None => Self::embedded(board),
-            Some(file) => Self::remote(board, file).await,
+            None => Self::embedded(board, rufio),
+            Some(file) => Self::remote(board, file, rufio).await,
         }
     }
 
-    fn embedded(board: Board) -> anyhow::Result<Self> {
+    fn embedded(board: Board, rufio: bmc::Options) -> anyhow::Result<Self> {
         let mut control_plane = ControlPlane::new()?;
         let observer = control_plane.observe();
         control_plane.server().journal().on_write({
@@ -56,12 +56,12 @@ impl Theatre {
             move |record| board.see(&Write::from(record))
         });
         show_power(&board, control_plane.power());
-        control_plane.start_neighbours();
+        control_plane.start_neighbours(rufio);
         control_plane.start_manager(capt_kube::Settings::default());
         Ok(Self { board, observer, place: Place::Embedded { control_plane, face: None } })
     }
 
-    async fn remote(board: Board, kubeconfig: &Path) -> anyhow::Result<Self> {
+    async fn remote(board: Board, kubeconfig: &Path, rufio: bmc::Options) -> anyhow::Result<Self> {
         let config = remote::Config::read(kubeconfig).await?;
         let client = config.client(SANDBOX)?;
         remote::install_crds(&client).await?;
@@ -91,7 +91,7 @@ impl Theatre {
         ])?;
         let fallback = client.clone();
         let neighbours =
-            start_neighbours(move |name| clients.get(name).cloned().unwrap_or_else(|| fallback.clone()), &power);
+            start_neighbours(move |name| clients.get(name).cloned().unwrap_or_else(|| fallback.clone()), &power, rufio);
         Ok(Self { board, observer, place: Place::Remote { client, neighbours, following } })
     }
 

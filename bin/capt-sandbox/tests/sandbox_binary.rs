@@ -145,6 +145,74 @@ fn an_exhausted_pool_is_told_and_life_goes_on_once_it_is_larger() {
 }
 
 #[test]
+fn a_bmc_that_never_answers_is_told_with_what_lets_its_machine_go() {
+    play_with(
+        "bmc-never-answers",
+        "Deleting",
+        "BMCNotContactable",
+        &["rufio cannot reach the BMC", "capt.tinkerbell.org/release-without-power-off=true"],
+    );
+}
+
+#[test]
+fn a_missing_bmc_machine_is_told_and_life_goes_on_once_it_is_back() {
+    play_with(
+        "bmc-machine-missing",
+        "Deleting",
+        "BMCNotFound",
+        &["its BMC Machine does not exist: create it, or take bmcRef off the Hardware"],
+    );
+}
+
+/// Plays with a fault that nobody has to hear of: it must have been there, and everything must end well.
+fn play_in_spite_of(fault: &str, words: &str) {
+    let summary = play(&["--fault", fault], 3);
+    let shown = summary["faults"].as_array().unwrap();
+    assert_eq!(shown.len(), 1, "{summary}");
+    assert_eq!(shown[0]["fault"], fault);
+    let seen = shown[0]["seen"].as_str().unwrap();
+    assert!(seen.contains(words), "{seen}");
+}
+
+#[test]
+fn a_bmc_that_calls_off_an_error_holds_no_machine_whose_server_is_off() {
+    play_in_spite_of("off-is-an-error", "refused the command");
+}
+
+#[test]
+fn a_late_garbage_collector_holds_nothing_up() {
+    play_in_spite_of("late-collector", "outlives its Workflow");
+}
+
+#[test]
+fn slow_bmcs_that_one_worker_serves_hold_machines_up_but_not_for_good() {
+    play_in_spite_of("slow-bmcs", "for its turn");
+}
+
+#[test]
+fn three_faults_of_three_servers_are_shown_in_one_play() {
+    let faults = ["--fault", "bmc-never-answers", "--fault", "bmc-machine-missing", "--fault", "off-is-an-error"];
+    let shown = play(&faults, 3)["faults"].as_array().unwrap().clone();
+    let machines: BTreeSet<&str> = shown.iter().filter_map(|shown| shown["machine"].as_str()).collect();
+    assert_eq!((shown.len(), machines.len()), (3, 2), "{shown:#?}");
+}
+
+#[test]
+fn every_fault_is_explained_by_help() {
+    let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
+    for (fault, words) in [
+        ("bmc-never-answers", "never answers"),
+        ("bmc-machine-missing", "is missing"),
+        ("off-is-an-error", "is off already"),
+        ("late-collector", "garbage collector comes"),
+        ("slow-bmcs", "takes a second"),
+    ] {
+        let line = help.lines().find(|line| line.trim_start().starts_with(&format!("- {fault}:")));
+        assert!(line.is_some_and(|line| line.contains(words)), "{fault}: {help}");
+    }
+}
+
+#[test]
 fn faults_of_all_sorts_are_shown_with_their_words_on_the_screen() {
     let all = [
         "--fault",

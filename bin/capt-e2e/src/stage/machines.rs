@@ -25,7 +25,7 @@ pub async fn cluster(objects: &Objects, name: &str) -> anyhow::Result<()> {
     let secret = json!({
         "metadata": { "name": BOOTSTRAP, "labels": { CLUSTER_NAME_LABEL: name } },
         "type": "cluster.x-k8s.io/secret",
-        "stringData": { "value": "#cloud-config\n", "format": "cloud-config" },
+        "stringData": { "value": "#cloud-config\n# PROVIDER_ID\n", "format": "cloud-config" },
     });
     objects.create(SECRET, &secret).await?;
     // Port 1 refuses at once, so nobody waits for a cluster that is not there.

@@ -127,6 +127,22 @@ async fn a_failed_workflow_is_told_and_not_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_message_of_a_failed_workflow_says_to_do_works() {
+    let mut lab = Lab::new().await;
+    lab.hardware(1).await;
+    lab.fail_workflow("m");
+    lab.start_manager().await;
+    lab.machine("m").await;
+    lab.until_condition("m", "WorkflowSucceeded", "False", "WorkflowFailed").await;
+    let message = lab.message("m", "WorkflowSucceeded");
+    assert!(message.contains("delete the Workflow to try again on this server"), "{message}");
+    lab.neighbours.workflow_faults().unwrap().heal_all();
+    lab.delete("tinkerbell.org", "workflows", "metal", "m").await;
+    lab.until_provisioned("m").await;
+    lab.no_violations();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pause_holds_provisioning_and_deletion_until_it_ends() {
     let mut lab = Lab::new().await;
     lab.hardware(1).await;

@@ -29,7 +29,8 @@ fn gate(world: &World) -> Option<Wait> {
     let name = world.machine.name();
     if name.len() > LONGEST_MACHINE_NAME {
         let message = format!(
-            "the machine's name has {} characters; labels of its Hardware bear it, which take at most {LONGEST_MACHINE_NAME}",
+            "the machine's name has {} characters; labels of its Hardware bear it, which take at most {LONGEST_MACHINE_NAME}: \
+             delete the Machine and give it a shorter name",
             name.len()
         );
         return Some(Wait::problem(Concern::Hardware, reasons::MACHINE_INVALID, message));

@@ -18,6 +18,9 @@ use super::world::World;
 use crate::outcome::Interest;
 use crate::ports::{PoolView, Presence};
 
+/// What helps a server that has another address than its claim.
+const REPLACE: &str = "replace the Machine to use the new one";
+
 /// A reason and the words for it.
 #[derive(Clone, Debug)]
 pub struct Finding {
@@ -146,12 +149,15 @@ fn look(world: &World, now: Timestamp) -> Lease {
             || "has no owner and does not carry our finalizer".to_owned(),
             |owner| format!("belongs to {} {} (UID {})", owner.kind, owner.name, owner.uid),
         );
-        let message = format!("IPAddressClaim {name} {owner}, not to this machine");
+        let message = format!("IPAddressClaim {name} {owner}, not to this machine: delete it if nobody needs it");
         return Lease::Blocked(Finding::problem(reasons::CLAIM_CONFLICT, message));
     }
     if claim.spec.pool_ref != *pool {
-        let message =
-            format!("IPAddressClaim {name} asks {} for an address, the machine names {pool}", claim.spec.pool_ref);
+        let message = format!(
+            "IPAddressClaim {name} asks {} for an address, the machine names {pool}: delete the Machine, so that \
+                 another one asks the right pool",
+            claim.spec.pool_ref
+        );
         return Lease::Blocked(Finding::problem(reasons::CLAIM_CONFLICT, message));
     }
     if super::claim::damage(world, claim).is_some() {
@@ -171,7 +177,10 @@ fn without_claim(world: &World, hardware: &Hardware, name: &ObjectKey) -> Lease 
     }
     match world.ipam {
         Presence::Absent => {
-            let message = "the server does not serve IPAddressClaim and IPAddress (ipam.cluster.x-k8s.io)".to_owned();
+            let message =
+                "the server does not serve IPAddressClaim and IPAddress (ipam.cluster.x-k8s.io): install Cluster API \
+                           and an IPAM provider"
+                    .to_owned();
             let interest = Interest { ipam_kinds: true, ..Interest::default() };
             Lease::Blocked(Finding { interest, ..Finding::problem(reasons::IPAM_NOT_INSTALLED, message) })
         }
@@ -325,7 +334,7 @@ fn place(
             ),
             (Some(address), Some(entry)) if entry.address == address => {
                 let message = format!(
-                    "IPAddressClaim {} now holds {wanted}; the server runs with {address} on Hardware {}",
+                    "IPAddressClaim {} now holds {wanted}; the server runs with {address} on Hardware {}: {REPLACE}",
                     claim.key(),
                     hardware.key()
                 );
@@ -333,7 +342,8 @@ fn place(
             }
             (None, Some(entry)) => {
                 let message = format!(
-                    "IPAddressClaim {} now holds {wanted}; the server was installed with {}, which is no longer on Hardware {}",
+                    "IPAddressClaim {} now holds {wanted}; the server was installed with {}, which is no longer on Hardware {}: \
+                     {REPLACE}",
                     claim.key(),
                     entry.address,
                     hardware.key()
@@ -351,7 +361,7 @@ fn place(
         }
         Some(address) if world.workflow.is_some() => {
             let message = format!(
-                "IPAddressClaim {} now holds {wanted}; the server is being installed with {address} on Hardware {}",
+                "IPAddressClaim {} now holds {wanted}; the server is being installed with {address} on Hardware {}: {REPLACE}",
                 claim.key(),
                 hardware.key()
             );
@@ -360,7 +370,8 @@ fn place(
         _ => match world.address_users.first() {
             Some(user) => {
                 let message = format!(
-                    "address {wanted} of IPAddressClaim {} is in use: {} {} has it as {}",
+                    "address {wanted} of IPAddressClaim {} is in use: {} {} has it as {}; take it off there, or exclude it \
+                     from the pool and delete the claim",
                     claim.key(),
                     user.kind,
                     user.key,
@@ -383,8 +394,12 @@ fn carried(world: &World) -> Option<&crate::ports::AddressUse> {
 fn foreign_address(hardware: &Hardware, claim: &IPAddressClaim, current: Option<&str>, wanted: &str) -> Finding {
     let carries = current
         .map_or_else(|| "no address and no record of one".to_owned(), |a| format!("{a}, which we did not write"));
-    let message =
-        format!("Hardware {} carries {carries}; IPAddressClaim {} holds {wanted}", hardware.key(), claim.key());
+    let message = format!(
+        "Hardware {} carries {carries}; IPAddressClaim {} holds {wanted}: write that to the Hardware, or replace the \
+             Machine",
+        hardware.key(),
+        claim.key()
+    );
     Finding::problem(reasons::HARDWARE_ADDRESS_CONFLICT, message)
 }
 

@@ -37,20 +37,25 @@ pub fn why(world: &World, claim: &IPAddressClaim, now: Timestamp) -> Finding {
     }
     match &world.pool {
         PoolView::KindNotServed => {
-            let message =
-                format!("the server knows no kind {}.{}; IPAddressClaim {key} names it", pool.kind, pool.api_group);
+            let message = format!(
+                "the server knows no kind {}.{}; IPAddressClaim {key} names it: install the IPAM provider that has it",
+                pool.kind, pool.api_group
+            );
             return problem(reasons::POOL_KIND_NOT_SERVED, message);
         }
         PoolView::NotFound => {
-            return problem(reasons::POOL_NOT_FOUND, format!("{pool} does not exist; IPAddressClaim {key} names it"));
+            let message = format!("{pool} does not exist; IPAddressClaim {key} names it: create it");
+            return problem(reasons::POOL_NOT_FOUND, message);
         }
         PoolView::Found(found) if found.is_paused() => {
-            return problem(reasons::POOL_PAUSED, format!("{pool} is paused; IPAddressClaim {key} waits for it"));
+            let message = format!("{pool} is paused; IPAddressClaim {key} waits until somebody ends that");
+            return problem(reasons::POOL_PAUSED, message);
         }
         PoolView::Found(found) => {
             if let Some(counts) = found.exhausted() {
                 let message = format!(
-                    "{pool} has no free address ({} of {} used); IPAddressClaim {key} waits for one",
+                    "{pool} has no free address ({} of {} used); IPAddressClaim {key} waits for one: enlarge the pool, or delete \
+                     a machine",
                     counts.used, counts.total
                 );
                 return problem(reasons::POOL_EXHAUSTED, message);

@@ -45,7 +45,7 @@ pub fn step(world: &World) -> Option<Step> {
             let message = if world.was_ready {
                 format!("{words}; this machine was ready on it, and is not installed on any other")
             } else {
-                words.clone()
+                format!("{words}; delete this machine's Machine, or have that Hardware released")
             };
             let wait = Wait::problem(Concern::Hardware, reasons::HARDWARE_TAKEN, message);
             Some(wait.woken_by(by_hardware(hardware.key())).into())
@@ -60,7 +60,7 @@ fn without_hardware(world: &World) -> Step {
         (true, false) => return take(world),
         (true, true) => {
             "the machine was ready before, and nothing tells on which Hardware: it is not installed anew, and \
-                         no other Hardware is taken"
+                         no other Hardware is taken; delete the Machine"
                 .to_owned()
         }
         (false, was_ready) => {
@@ -69,7 +69,7 @@ fn without_hardware(world: &World) -> Step {
                 "; its server may run all the same, and is not installed anew: create the Hardware again, or delete the \
                  Machine"
             } else {
-                ""
+                ": create it, or delete the Machine"
             };
             format!("Hardware {key} of this machine does not exist{remedy}")
         }

@@ -47,6 +47,10 @@ fn mark(world: &World, hardware: &Hardware) -> Verb {
     ]))
 }
 
+/// Nothing is installed twice by itself: what failed once may have left the disk half written, or fail for ever.
+const TRY_AGAIN: &str = "it is not tried again by itself: delete the Workflow to try again on this server, or the \
+                         Machine to let another take its place";
+
 fn wait(workflow: &Workflow) -> Wait {
     let (key, state) = (workflow.key(), workflow.status.state.as_str());
     let state = if state.is_empty() { "not started" } else { state };
@@ -55,12 +59,12 @@ fn wait(workflow: &Workflow) -> Wait {
         WorkflowProgress::Failed => Wait::problem(
             concern,
             reasons::WORKFLOW_FAILED,
-            format!("workflow failed: Workflow {key} is {state}{}", at_action(workflow)),
+            format!("workflow failed: Workflow {key} is {state}{}; {TRY_AGAIN}", at_action(workflow)),
         ),
         WorkflowProgress::TimedOut => Wait::problem(
             concern,
             reasons::WORKFLOW_TIMED_OUT,
-            format!("workflow timed out: Workflow {key} is {state}{}", at_action(workflow)),
+            format!("workflow timed out: Workflow {key} is {state}{}; {TRY_AGAIN}", at_action(workflow)),
         ),
         WorkflowProgress::Running => Wait::expected(concern, reasons::WORKFLOW_RUNNING, format!("Workflow {key} runs")),
         WorkflowProgress::Pending | WorkflowProgress::Succeeded if workflow.status.template_rendering == "failed" => {
@@ -69,7 +73,10 @@ fn wait(workflow: &Workflow) -> Wait {
             Wait::problem(
                 concern,
                 reasons::TEMPLATE_INVALID,
-                format!("Tinkerbell cannot render Workflow {key}: {words}"),
+                format!(
+                    "Tinkerbell cannot render Workflow {key}: {words}; mend the template, then delete the Workflow and its \
+                     Template, and both are made anew"
+                ),
             )
         }
         WorkflowProgress::Pending | WorkflowProgress::Succeeded => {

@@ -1,4 +1,4 @@
-//! Folders of generated YAML: written, and compared with what would be written now.
+//! Folders of generated YAML, with what is below them: written, and compared with what would be written now.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-/// File names and contents.
+/// Names of files, below the folder, and contents.
 pub type Files = BTreeMap<String, String>;
 
 /// A folder whose files one command writes.
@@ -89,6 +89,9 @@ impl Folder {
             let path = folder.join(&name);
             match wanted.get(&name) {
                 Some(content) => {
+                    if let Some(parent) = path.parent() {
+                        fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
+                    }
                     fs::write(&path, content).with_context(|| path.display().to_string())?;
                     changes.push(format!("wrote {name}"));
                 }
@@ -102,7 +105,7 @@ impl Folder {
     }
 }
 
-/// The YAML files of a folder; none when the folder is not there.
+/// The YAML files of a folder and of those in it; none when the folder is not there.
 fn read(folder: &Path) -> anyhow::Result<Files> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Files::new()),
@@ -111,10 +114,12 @@ fn read(folder: &Path) -> anyhow::Result<Files> {
     let mut files = Files::new();
     for entry in entries {
         let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str());
-        if let Some(name) = name.filter(|name| name.ends_with(".yaml")) {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else { continue };
+        if path.is_dir() {
+            files.extend(read(&path)?.into_iter().map(|(below, content)| (format!("{name}/{below}"), content)));
+        } else if name.ends_with(".yaml") {
             let content = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-            files.insert(name.to_owned(), content);
+            files.insert(name, content);
         }
     }
     Ok(files)

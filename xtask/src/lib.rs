@@ -8,6 +8,8 @@ pub mod dist;
 pub mod e2e;
 pub mod fuzz;
 pub mod generated;
+pub mod manifests;
+pub mod names;
 pub mod rbac;
 pub mod simulate;
 pub mod workspace;

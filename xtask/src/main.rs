@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::generated::{Files, Folder};
-use xtask::{arrows, bench, check_model, crds, dist, e2e, fuzz, rbac, simulate, workspace};
+use xtask::{arrows, bench, check_model, crds, dist, e2e, fuzz, manifests, simulate, workspace};
 
 /// Chores of this workspace.
 #[derive(Parser)]
@@ -23,7 +23,7 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
-    /// Write the manifests that grant the manager its rights to deploy/rbac
+    /// Write everything that installs the manager to deploy
     Manifests {
         /// Write nothing; fail and name each file that is stale, missing or too many
         #[arg(long)]
@@ -76,12 +76,8 @@ fn main() -> anyhow::Result<ExitCode> {
     let root = workspace::root()?;
     let complaints: Vec<String> = match chore {
         Chore::Crds { check } => generate(&root, crds::FOLDER, &crds::render()?, check)?,
-        Chore::Manifests { check } => generate(&root, rbac::FOLDER, &rbac::render(), check)?,
-        Chore::CheckGenerated => [
-            generate(&root, crds::FOLDER, &crds::render()?, true)?,
-            generate(&root, rbac::FOLDER, &rbac::render(), true)?,
-        ]
-        .concat(),
+        Chore::Manifests { check } => generate_all(&root, check)?,
+        Chore::CheckGenerated => generate_all(&root, true)?,
         Chore::Dist => {
             println!("{}", dist::build(&root)?);
             Vec::new()
@@ -112,6 +108,15 @@ fn main() -> anyhow::Result<ExitCode> {
         eprintln!("{complaint}");
     }
     Ok(if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Brings all of `deploy` up to date, or only complains of what is not.
+fn generate_all(root: &Path, check: bool) -> anyhow::Result<Vec<String>> {
+    Ok([
+        generate(root, crds::FOLDER, &crds::render()?, check)?,
+        generate(root, manifests::FOLDER, &manifests::render()?, check)?,
+    ]
+    .concat())
 }
 
 /// Brings a folder up to date, or only complains of what is not.

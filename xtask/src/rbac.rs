@@ -4,15 +4,8 @@
 //! with the requests that the API server recorded. Rights that only an admission plugin asks for leave no trace there:
 //! whole lives in `bin/capt-sandbox/tests/lives/rights.rs` show which of them are needed.
 
-use crate::generated::{Files, Folder};
-
-/// Where the manifests lie.
-pub const FOLDER: Folder = Folder { path: "deploy/rbac", command: "manifests" };
-
-/// Where the manager runs. Names are those of Go CAPT's manifests, so that ours replace them in place.
-pub const NAMESPACE: &str = "capt-system";
-/// As whom the manager runs.
-pub const SERVICE_ACCOUNT: &str = "capt-controller-manager";
+use crate::manifests::Document;
+pub use crate::names::{MANAGER as SERVICE_ACCOUNT, NAMESPACE};
 
 const READ: &[&str] = &["get", "list", "watch"];
 const WATCH: &[&str] = &["list", "watch"];
@@ -135,6 +128,18 @@ pub const EVERYWHERE: &[Rule] = &[
         verbs: &[WATCH],
         reason: "whether optional kinds (IPAM, BMC) are installed",
     },
+    Rule {
+        group: "authentication.k8s.io",
+        resources: &["tokenreviews"],
+        verbs: &[&["create"]],
+        reason: "whom a token belongs to that somebody shows at --diagnostics-address",
+    },
+    Rule {
+        group: "authorization.k8s.io",
+        resources: &["subjectaccessreviews"],
+        verbs: &[&["create"]],
+        reason: "whether he may see what he asks for there",
+    },
     Rule { group: "", resources: &["events"], verbs: &[&["create", "patch"]], reason: "telling what happens" },
 ];
 
@@ -146,45 +151,40 @@ pub const OWN_NAMESPACE: &[Rule] = &[Rule {
     reason: "leader election",
 }];
 
-/// The manifests.
-pub fn render() -> Files {
-    let account = manifest("v1", "ServiceAccount", Some(NAMESPACE), SERVICE_ACCOUNT, "");
-    let api = "rbac.authorization.k8s.io/v1";
-    let everywhere = [
-        manifest(api, "ClusterRole", None, "capt-manager-role", &rules(EVERYWHERE)),
-        manifest(
-            api,
-            "ClusterRoleBinding",
-            None,
-            "capt-manager-rolebinding",
-            &binding("ClusterRole", "capt-manager-role"),
-        ),
-    ];
-    let election = [
-        manifest(api, "Role", Some(NAMESPACE), "capt-leader-election-role", &rules(OWN_NAMESPACE)),
-        manifest(
-            api,
-            "RoleBinding",
-            Some(NAMESPACE),
-            "capt-leader-election-rolebinding",
-            &binding("Role", "capt-leader-election-role"),
-        ),
-    ];
-    [
-        ("service_account.yaml", account),
-        ("manager_role.yaml", everywhere.concat()),
-        ("leader_election_role.yaml", election.concat()),
-    ]
-    .map(|(name, content)| (name.to_owned(), format!("{}\n{content}", FOLDER.header())))
-    .into()
+const API: &str = "rbac.authorization.k8s.io/v1";
+
+/// As whom the manager runs.
+#[must_use]
+pub fn service_account() -> Vec<Document> {
+    vec![manifest("v1", "ServiceAccount", Some(NAMESPACE), SERVICE_ACCOUNT, "")]
 }
 
-fn manifest(api_version: &str, kind: &str, namespace: Option<&str>, name: &str, rest: &str) -> String {
+/// What it may do in all namespaces.
+#[must_use]
+pub fn manager_role() -> Vec<Document> {
+    let role = binding("ClusterRole", "capt-manager-role");
+    vec![
+        manifest(API, "ClusterRole", None, "capt-manager-role", &rules(EVERYWHERE)),
+        manifest(API, "ClusterRoleBinding", None, "capt-manager-rolebinding", &role),
+    ]
+}
+
+/// What it may do in its own.
+#[must_use]
+pub fn leader_election_role() -> Vec<Document> {
+    let (role, name) = ("capt-leader-election-role", "capt-leader-election-rolebinding");
+    vec![
+        manifest(API, "Role", Some(NAMESPACE), role, &rules(OWN_NAMESPACE)),
+        manifest(API, "RoleBinding", Some(NAMESPACE), name, &binding("Role", role)),
+    ]
+}
+
+fn manifest(api_version: &str, kind: &str, namespace: Option<&str>, name: &str, rest: &str) -> Document {
     let namespace = namespace.map(|namespace| format!("  namespace: {namespace}\n")).unwrap_or_default();
-    format!(
-        "---\napiVersion: {api_version}\nkind: {kind}\nmetadata:\n  name: {name}\n{namespace}  labels:\n    \
+    Document::text(format!(
+        "apiVersion: {api_version}\nkind: {kind}\nmetadata:\n  name: {name}\n{namespace}  labels:\n    \
          cluster.x-k8s.io/provider: infrastructure-tinkerbell\n{rest}"
-    )
+    ))
 }
 
 fn rules(rules: &[Rule]) -> String {

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
-use xtask::rbac::{EVERYWHERE, NAMESPACE, OWN_NAMESPACE, SERVICE_ACCOUNT, render};
+use xtask::manifests::render;
+use xtask::rbac::{EVERYWHERE, NAMESPACE, OWN_NAMESPACE, SERVICE_ACCOUNT};
 
 fn read<K: serde::de::DeserializeOwned>(file: &str, number: usize) -> K {
-    let files = render();
-    let document = files.get(file).unwrap().split("---\n").nth(number).unwrap().to_owned();
+    let files = render().unwrap();
+    let document = files.get(&format!("rbac/{file}")).unwrap().split("---\n").nth(number).unwrap().to_owned();
     serde_saphyr::from_str(&document).unwrap()
 }
 

@@ -47,7 +47,7 @@ impl Manager {
         let pair = plane.authority().serving(&folder.join("k8s-webhook-server/serving-certs"))?;
         command.arg(format!("--webhook-port={}", free_port()?)).arg("--webhook-cert-dir").arg(&pair.folder);
         if program == Program::CaptManager {
-            command.arg("--diagnostics-address=0");
+            command.args(["--diagnostics-address=0", "--local-diagnostics-address=0"]);
         }
         let log = folder.join(format!("{}.log", program.name()));
         let mut manager = Self { process: Process::start(program.name(), command, &log)? };

@@ -2,21 +2,22 @@
 
 mod flags;
 mod log;
+mod telling;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use capt_kube::external::kubeconfig;
-use capt_kube::serve::{self, diagnostics, health};
+use capt_kube::serve::{self, health};
 use capt_kube::webhook::{Certificates, Server};
 use capt_kube::{Clients, Manager};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use flags::Flags;
+use telling::Listeners;
 
 /// Memory that a burst of work took goes back to the system; how soon is set in `.cargo/config.toml`.
 #[global_allocator]
@@ -65,20 +66,22 @@ async fn clients(flags: &Flags) -> anyhow::Result<Clients> {
 
 async fn run(flags: Flags, log: log::Filter) -> anyhow::Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), "starting manager");
+    for variable in Flags::placeholders() {
+        warn!(variable, "a placeholder that nobody filled in; it counts as not set");
+    }
     for gate in flags.feature_gates.unknown() {
         info!(gate, "not a feature gate of Cluster API; ignored, as all are");
     }
     let settings = flags.settings()?;
     let health = serve::bind(&flags.health_addr).await.context("--health-addr")?;
-    let metrics = serve::bind(&flags.metrics_bind_addr).await.context("--metrics-bind-addr")?;
-    let diagnostics = listen_for_diagnostics(&flags).await?;
+    let listeners = Listeners::bind(&flags.addresses).await?;
     let webhooks = listen_for_webhooks(&flags).await?;
     let clients = clients(&flags).await?;
     let manager = Arc::new(Manager::new(clients, settings));
     let cancel = CancellationToken::new();
     stop_on_signals(cancel.clone())?;
     let checks = checks(manager.clone(), webhooks.as_ref());
-    let serves_webhooks = webhooks.is_some();
+    let (serves_webhooks, certificates) = (webhooks.is_some(), webhooks.as_ref().map(Server::certificates));
     // The work under way writes objects that the webhooks are asked about, so they end after it.
     let stop_webhooks = CancellationToken::new();
     let webhooks = async {
@@ -94,27 +97,11 @@ async fn run(flags: Flags, log: log::Filter) -> anyhow::Result<()> {
             None => std::future::pending().await,
         }
     };
-    let metrics = async {
-        match metrics {
-            Some(listener) => serve::metrics::serve(listener, manager.registry()).await,
-            None => std::future::pending().await,
-        }
-    };
-    let diagnostics = async {
-        let snapshot = {
-            let manager = manager.clone();
-            move || manager.snapshot()
-        };
-        match diagnostics {
-            Some(listener) => diagnostics::serve(listener, snapshot, Arc::new(log)).await,
-            None => std::future::pending().await,
-        }
-    };
+    let telling = listeners.serve(&manager, Arc::new(log), certificates);
     let ended = tokio::select! {
         ended = manager.run(cancel) => ended,
         ended = &mut webhooks => Err(ended.err().unwrap_or_else(|| anyhow!("the webhook server ended"))),
-        () = metrics => Err(anyhow!("the metrics endpoint ended")),
-        () = diagnostics => Err(anyhow!("the diagnostics endpoint ended")),
+        ended = telling => Err(ended.err().unwrap_or_else(|| anyhow!("the metrics or diagnostics endpoint ended"))),
         () = health => Err(anyhow!("the health endpoint ended")),
     };
     stop_webhooks.cancel();
@@ -125,22 +112,8 @@ async fn run(flags: Flags, log: log::Filter) -> anyhow::Result<()> {
 }
 
 async fn listen_for_webhooks(flags: &Flags) -> anyhow::Result<Option<Server>> {
-    let address = match flags.webhook_port {
-        0 => String::new(),
-        port => format!(":{port}"),
-    };
-    Server::bind(&address, Certificates::new(&flags.webhook_cert_dir)).await.context("--webhook-port")
-}
-
-/// The default address is no reason to fail: nobody asked for it, and the manager works without.
-async fn listen_for_diagnostics(flags: &Flags) -> anyhow::Result<Option<TcpListener>> {
-    match diagnostics::bind_loopback(&flags.diagnostics_address, flags.insecure_diagnostics).await {
-        Err(error) if flags.diagnostics_address == flags::DIAGNOSTICS => {
-            warn!(error = format!("{error:#}"), "no diagnostics");
-            Ok(None)
-        }
-        bound => bound.context("--diagnostics-address"),
-    }
+    let certificates = Certificates::new(&flags.webhook_cert_dir);
+    Server::bind(&flags.webhook_address(), certificates).await.context("--webhook-port")
 }
 
 /// Ready with all stores filled and webhooks answered; healthy with webhooks answered, as the Go manager.

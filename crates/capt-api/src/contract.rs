@@ -6,6 +6,17 @@
 pub const INFRASTRUCTURE_GROUP: &str = "infrastructure.cluster.x-k8s.io";
 /// The only version of our own kinds; it speaks Cluster API's contracts v1beta1 and v1beta2.
 pub const INFRASTRUCTURE_VERSION: &str = "v1beta1";
+/// Label of the CustomResourceDefinitions whose objects `clusterctl move` takes along. Without it, it leaves machines behind and
+/// says nothing.
+pub const CLUSTERCTL_LABEL: &str = "clusterctl.cluster.x-k8s.io";
+/// The namespace that the shipped manifests install into.
+pub const INSTALL_NAMESPACE: &str = "capt-system";
+/// The Service of the webhooks there.
+pub const WEBHOOK_SERVICE: &str = "capt-webhook-service";
+/// The Certificate of the webhooks there; cert-manager puts its authority into what names it.
+pub const WEBHOOK_CERTIFICATE: &str = "capt-serving-cert";
+/// Path of the conversion webhook.
+pub const CONVERSION_PATH: &str = "/convert";
 /// The group of Cluster, Machine and their kin.
 pub const CLUSTER_API_GROUP: &str = "cluster.x-k8s.io";
 /// The group of IPAddressClaim and IPAddress.

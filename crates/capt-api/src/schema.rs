@@ -5,6 +5,7 @@ use kube::Resource;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde_json::{Map, Value, json};
 
+use crate::contract::{CLUSTERCTL_LABEL, CONVERSION_PATH, INSTALL_NAMESPACE, WEBHOOK_CERTIFICATE, WEBHOOK_SERVICE};
 use crate::infra::{
     TinkerbellCluster, TinkerbellClusterSpec, TinkerbellClusterStatus, TinkerbellMachine, TinkerbellMachineSpec,
     TinkerbellMachineStatus, TinkerbellMachineTemplate, TinkerbellMachineTemplateSpec,
@@ -157,10 +158,25 @@ fn crd<K: Resource<DynamicType = ()>>(
                 "cluster.x-k8s.io/v1beta1": "v1beta1",
                 "cluster.x-k8s.io/v1beta2": "v1beta1",
                 "cluster.x-k8s.io/provider": "infrastructure-tinkerbell",
+                CLUSTERCTL_LABEL: "",
             },
+            "annotations": { "cert-manager.io/inject-ca-from": format!("{INSTALL_NAMESPACE}/{WEBHOOK_CERTIFICATE}") },
         },
         "spec": {
             "group": group,
+            // Nobody calls it while there is one version. `clusterctl upgrade` merges definitions, and those of Go CAPT name a
+            // webhook of another Service: what is left out here would stay as it is there.
+            "conversion": {
+                "strategy": "Webhook",
+                "webhook": {
+                    "clientConfig": {
+                        "service": {
+                            "name": WEBHOOK_SERVICE, "namespace": INSTALL_NAMESPACE, "path": CONVERSION_PATH, "port": 443,
+                        },
+                    },
+                    "conversionReviewVersions": ["v1", "v1beta1"],
+                },
+            },
             "names": {
                 "categories": ["cluster-api"],
                 "kind": kind,

@@ -121,6 +121,11 @@ impl Manager {
         Self { clients, namespaces, settings, cache, ports, events, outbox, clock, standing, metrics }
     }
 
+    /// A client of the cluster we work on, for questions that are no part of the work.
+    pub fn client(&self) -> Client {
+        self.clients.writes.clone()
+    }
+
     /// The ports that the reconcilers work through.
     pub fn ports(&self) -> &Ports {
         &self.ports
@@ -132,7 +137,12 @@ impl Manager {
     }
 
     fn source(&self) -> Source {
-        Source { cache: self.cache.clone(), events: self.events.clone(), standing: self.standing.clone() }
+        Source {
+            cache: self.cache.clone(),
+            events: self.events.clone(),
+            standing: self.standing.clone(),
+            lease: self.settings.election.as_ref().map(|election| election.name.clone()),
+        }
     }
 
     /// What is counted.

@@ -34,6 +34,8 @@ pub struct Snapshot {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LeaseSnapshot {
+    /// The Lease's name.
+    pub name: String,
     /// Whether we lead.
     pub leading: bool,
     /// Who holds the Lease.
@@ -100,6 +102,8 @@ pub(crate) struct Source {
     pub(crate) cache: Arc<Cache>,
     pub(crate) events: Events,
     pub(crate) standing: Arc<OnceLock<watch::Receiver<Standing>>>,
+    /// Name of the Lease, if there is an election.
+    pub(crate) lease: Option<String>,
 }
 
 impl Source {
@@ -125,7 +129,11 @@ impl Source {
                 queue("tinkerbellmachine", &cache.wake.machines),
                 queue("tinkerbellcluster", &cache.wake.clusters),
             ],
-            lease: standing.map(|now| LeaseSnapshot { leading: now.leading, holder: now.holder }),
+            lease: standing.zip(self.lease.clone()).map(|(now, name)| LeaseSnapshot {
+                name,
+                leading: now.leading,
+                holder: now.holder,
+            }),
             events_dropped: self.events.dropped(),
         }
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use capt_kube::serve::diagnostics::{LogFilter, MAX_FILTER, bind_loopback, serve};
+use capt_kube::serve::diagnostics::{LogFilter, MAX_FILTER, Told, bind_loopback, serve_locally};
 use memory_apiserver::{Fault, MemoryApiServer};
 use serde_json::Value;
 
@@ -32,10 +32,11 @@ impl LogFilter for Word {
 
 async fn endpoint(server: &MemoryApiServer) -> (Running, SocketAddr) {
     let running = started(server).await;
-    let listener = bind_loopback("127.0.0.1:0", false).await.unwrap().unwrap();
+    let listener = bind_loopback("127.0.0.1:0").await.unwrap().unwrap();
     let address = listener.local_addr().unwrap();
     let manager = running.manager.clone();
-    tokio::spawn(serve(listener, move || manager.snapshot(), Arc::new(Word("info".to_owned().into()))));
+    let told = Told::new(move || manager.snapshot(), Arc::new(Word("info".to_owned().into())));
+    tokio::spawn(serve_locally(listener, Arc::new(told)));
     (running, address)
 }
 
@@ -112,16 +113,29 @@ async fn nothing_else_is_answered() {
 }
 
 #[tokio::test]
-async fn it_is_not_told_to_others_unless_they_ask_for_it() {
+async fn without_a_password_it_is_told_on_loopback_only() {
     for address in [":0", "0.0.0.0:0"] {
-        let error = bind_loopback(address, false).await.unwrap_err().to_string();
+        let error = bind_loopback(address).await.unwrap_err().to_string();
         assert!(error.contains("can be reached from outside"), "{error}");
-        assert!(bind_loopback(address, true).await.unwrap().is_some());
     }
     for address in ["127.0.0.1:0", "localhost:0"] {
-        assert!(bind_loopback(address, false).await.unwrap().is_some());
+        assert!(bind_loopback(address).await.unwrap().is_some());
     }
     for off in ["", "0"] {
-        assert!(bind_loopback(off, false).await.unwrap().is_none());
+        assert!(bind_loopback(off).await.unwrap().is_none());
     }
+}
+
+#[tokio::test]
+async fn klogs_verbosity_is_put_as_in_cluster_apis_managers() {
+    let server = MemoryApiServer::new();
+    let (_running, address) = endpoint(&server).await;
+    for (verbosity, level) in [("0", "info\n"), ("4", "debug\n"), (" 8\n", "trace\n")] {
+        let put = ask(address, "PUT", "/debug/flags/v", verbosity).await;
+        assert_eq!((put.code, put.body.as_str()), (200, level), "{verbosity}");
+        assert_eq!(ask(address, "GET", "/log", "").await.body, level);
+    }
+    assert_eq!(ask(address, "PUT", "/debug/flags/v", "loud").await.code, 400);
+    assert_eq!(ask(address, "GET", "/debug/flags/v", "").await.code, 405);
+    assert_eq!(ask(address, "GET", "/log", "").await.body, "trace\n");
 }

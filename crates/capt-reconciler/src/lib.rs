@@ -6,6 +6,7 @@ pub mod admission;
 pub mod clock;
 pub mod cluster;
 pub mod conditions;
+pub mod conversion;
 pub mod effect;
 pub mod machine;
 pub mod outcome;

@@ -7,6 +7,7 @@
 
 #![doc = include_str!("../README.md")]
 
+mod access;
 mod api;
 mod builtin;
 mod clock;
@@ -39,6 +40,7 @@ mod store;
 mod table;
 mod view;
 
+pub use access::Question;
 pub use faults::{Fault, FaultId, Faults, Stopped};
 pub use http::Serving;
 pub use journal::{Journal, RequestCount, WriteRecord};

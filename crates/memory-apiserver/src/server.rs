@@ -1,5 +1,6 @@
 //! The server itself and how one is built.
 
+use crate::access::{Access, Question};
 use crate::builtin;
 use crate::clock::Clock;
 use crate::control::{self, Pace, Work};
@@ -37,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) faults: FaultTable,
     pub(crate) pace: Pace,
     pub(crate) requests: RequestLog,
+    pub(crate) access: Access,
     registry: RwLock<Arc<Registry>>,
     work: Mutex<Option<UnboundedReceiver<Work>>>,
     started: AtomicBool,
@@ -153,6 +155,7 @@ impl Builder {
             faults: FaultTable::default(),
             pace: Pace::default(),
             requests: RequestLog::default(),
+            access: Access::default(),
             work: Mutex::new(Some(receiver)),
             started: AtomicBool::new(false),
         });
@@ -239,6 +242,12 @@ impl MemoryApiServer {
     /// When it is no object, is of an unknown kind, or is refused.
     pub fn apply_object(&self, object: serde_json::Value) -> Result<(), ManifestError> {
         self.inner.apply_object(object)
+    }
+
+    /// Lets SubjectAccessReviews be answered by this function; by default they all say yes. Requests to the server itself are
+    /// always allowed.
+    pub fn answer_access_reviews(&self, allows: impl Fn(&Question<'_>) -> bool + Send + Sync + 'static) {
+        self.inner.access.answer_by(allows);
     }
 
     /// Makes things go wrong.

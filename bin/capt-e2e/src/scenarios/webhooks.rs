@@ -1,13 +1,15 @@
-//! What the webhooks refuse and in which words, and what they fill in, through the API server.
+//! What the webhooks refuse and in which words, and what they fill in, through the API server; and who gets the metrics.
 
 use anyhow::{bail, ensure};
 use kube::Error;
 use kube::api::{Patch, PatchParams};
+use real_control_plane::api_server::free_port;
 use serde_json::{Value, json};
 
 use crate::stage::Stage;
 use crate::stage::kinds::{Kind, TINKERBELL_CLUSTER, TINKERBELL_MACHINE, TINKERBELL_TEMPLATE};
 use crate::stage::objects::text;
+use crate::stage::scrape::metrics_are_guarded;
 
 const MACHINE: &str = "admission webhook \"validation.tinkerbellmachine.infrastructure.cluster.x-k8s.io\" denied the \
     request: TinkerbellMachine.infrastructure.cluster.x-k8s.io \"refused\" is invalid: ";
@@ -17,7 +19,10 @@ const TEMPLATE: &str = "admission webhook \"validation.tinkerbellmachinetemplate
 const TEMPLATE_INVALID: &str = "TinkerbellMachineTemplate.infrastructure.cluster.x-k8s.io \"refused\" is invalid: ";
 
 pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
-    let mut manager = stage.manager("capt-manager", &[]).await?;
+    let diagnostics = free_port()?;
+    let address = format!("--diagnostics-address=127.0.0.1:{diagnostics}");
+    let mut manager = stage.manager("capt-manager", &[&address]).await?;
+    metrics_are_guarded(stage, diagnostics).await?;
 
     what_is_settled_stays(stage).await?;
     weights_are_in_range(stage).await?;

@@ -62,7 +62,7 @@ impl Stage {
             .env_remove("RUST_LOG")
             .arg(format!("--webhook-port={port}"))
             .arg(format!("--webhook-cert-dir={}", pair.folder.display()))
-            .arg("--diagnostics-address=0")
+            .args(["--diagnostics-address=0", "--local-diagnostics-address=0", "--webhook-host=127.0.0.1"])
             .args(own_ports()?)
             .args(arguments);
         let mut process = Process::start(name, command, &self.log(name))?;

@@ -20,6 +20,7 @@ pub mod manager;
 pub mod neighbours;
 pub mod objects;
 pub mod proxy;
+pub mod scrape;
 pub mod servers;
 pub mod watch;
 pub mod workload;
@@ -165,10 +166,7 @@ impl Stage {
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CAPT_NAMESPACE}});
         kubectl.apply(&[namespace]).await?;
         for folder in ["deploy/crds", "deploy/rbac"] {
-            let mut objects = read_folder(&self.paths.root.join(folder))?;
-            // As clusterctl does when it installs a provider.
-            objects.iter_mut().for_each(|object| label(object, &[("clusterctl.cluster.x-k8s.io", "")]));
-            kubectl.apply(&objects).await?;
+            kubectl.apply(&read_folder(&self.paths.root.join(folder))?).await?;
         }
         kubectl.run(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).await?;
         Ok(())

@@ -1,8 +1,9 @@
-//! Flags of the Go manager that have nothing to act on.
+//! Flags of the Go manager, and of Cluster API's other managers, that have nothing to act on.
 
 use clap::Args;
 
-/// Taken, so that a Deployment written for the Go manager works unchanged; without effect there and here.
+/// Taken, so that a Deployment written for the Go manager works unchanged, and so that the Cluster API operator can set up
+/// this provider as it does any other.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Taken, with nothing to act on")]
 pub struct Accepted {
@@ -17,4 +18,8 @@ pub struct Accepted {
     /// There is no controller for Workflows.
     #[arg(long, default_value_t = 10)]
     tinkerbell_workflow_concurrency: usize,
+
+    /// There is no profiler of Go's here.
+    #[arg(long, default_value = "")]
+    profiler_address: String,
 }

@@ -77,11 +77,7 @@ pub struct Klog {
 impl Klog {
     /// The finest level that is logged.
     pub fn level(&self) -> &'static str {
-        match self.v {
-            ..=3 => "info",
-            4..=6 => "debug",
-            7.. => "trace",
-        }
+        capt_kube::serve::diagnostics::level_of(self.v)
     }
 }
 

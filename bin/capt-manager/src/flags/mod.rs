@@ -1,8 +1,10 @@
 //! Flags, as the Go manager takes them: one dash or two, Go's booleans and durations, the last of several wins.
 //!
-//! Each can be set by an environment variable too, named like the flag in upper case with `_` for `-`.
+//! Each can be set by an environment variable too, named like the flag in upper case with `_` for `-`, or by the same with
+//! `CAPT_` before it, which goes first.
 
 mod accepted;
+mod addresses;
 mod gates;
 mod klog;
 mod syntax;
@@ -12,22 +14,23 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use capt_kube::lease::{Election, POD_NAMESPACE, pod_namespace};
+use capt_kube::lease::{self, Election, POD_NAMESPACE, pod_namespace};
 use capt_kube::wake::WatchFilter;
 use capt_kube::{Settings, client};
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 use gates::Gates;
-use syntax::{boolean, duration, two_dashes, with_variables};
+use syntax::{LeaseId, boolean, duration, lease_id, placeholders, two_dashes, with_variables};
 
-/// Where diagnostics are told by default: no address of another Kubernetes program by custom.
-pub const DIAGNOSTICS: &str = "127.0.0.1:8089";
+pub use addresses::{Addresses, DIAGNOSTICS, LOCAL_DIAGNOSTICS};
+pub use syntax::first_set;
 
 /// The Cluster API infrastructure provider for Tinkerbell.
 ///
 /// It works on the cluster that KUBECONFIG names, else on the one it runs in, else on the one of ~/.kube/config.
 /// Each flag can be written with one dash or two, and be set by an environment variable that is named like it, in upper
-/// case with _ for -. The command line goes first. RUST_LOG sets the log's filter in detail.
+/// case with _ for -, or by the same with CAPT_ before it. The command line goes first, then the variable with CAPT_. A value that
+/// begins with ${ counts as none: it should have been filled in before. RUST_LOG sets the log's filter in detail.
 #[derive(Debug, Parser)]
 #[command(version, args_override_self = true)]
 pub struct Flags {
@@ -43,6 +46,10 @@ pub struct Flags {
     /// How often every object is worked on even if nothing changed; never if 0s.
     #[arg(long, default_value = "10m", value_parser = duration)]
     pub sync_period: Duration,
+
+    /// How many objects of each kind are worked on at once, where the two flags below do not say it.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_concurrent_reconciles: Option<u16>,
 
     /// How many TinkerbellMachines are worked on at once.
     #[arg(long, default_value_t = 10)]
@@ -91,25 +98,21 @@ pub struct Flags {
     #[arg(long, default_value = "")]
     pub leader_election_namespace: String,
 
+    /// Name of the Lease, or its namespace and name with a / between them, as the Cluster API operator passes it.
+    /// --leader-election-namespace goes first.
+    #[arg(long, default_value = lease::NAME, value_parser = lease_id)]
+    pub leader_election_id: LeaseId,
+
     /// Address of the health endpoint; none if empty or 0.
     #[arg(long, default_value = ":9440")]
     pub health_addr: String,
 
-    /// Address of the metrics endpoint; none if empty or 0.
-    #[arg(long, default_value = "localhost:8080")]
-    pub metrics_bind_addr: String,
+    #[command(flatten)]
+    pub addresses: addresses::Addresses,
 
-    /// Address where diagnostics are told and the log's filter can be changed; none if empty or 0.
-    ///
-    /// It asks for no password, so an address that can be reached from outside also needs --insecure-diagnostics.
-    #[arg(long, default_value = DIAGNOSTICS)]
-    pub diagnostics_address: String,
-
-    /// Tell diagnostics to whoever can reach their address.
-    #[arg(long, default_value = "false", value_parser = boolean,
-          action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true",
-          value_name = "BOOL")]
-    pub insecure_diagnostics: bool,
+    /// Address that the webhooks listen on; all of the machine if empty.
+    #[arg(long, default_value = "")]
+    pub webhook_host: String,
 
     /// Port of the webhooks (TLS); 0 turns them off.
     #[arg(long, default_value_t = 9443)]
@@ -137,9 +140,31 @@ impl Flags {
         Self::of(std::env::args_os()).unwrap_or_else(|wrong| wrong.exit())
     }
 
+    /// The variables of flags that hold a placeholder in place of a value.
+    pub fn placeholders() -> Vec<String> {
+        placeholders(&Self::command())
+    }
+
+    /// Address of the webhooks, as for [`capt_kube::serve::bind`]; empty where they are off.
+    pub fn webhook_address(&self) -> String {
+        let host = self.webhook_host.trim();
+        match self.webhook_port {
+            0 => String::new(),
+            port if host.contains(':') && !host.starts_with('[') => format!("[{host}]:{port}"),
+            port => format!("{host}:{port}"),
+        }
+    }
+
     fn of(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut matches = with_variables(Self::command()).try_get_matches_from(two_dashes(arguments))?;
-        Self::from_arg_matches_mut(&mut matches)
+        let unsaid = |id: &str| matches.value_source(id) == Some(clap::parser::ValueSource::DefaultValue);
+        let (machines, clusters) = (unsaid("tinkerbellmachine_concurrency"), unsaid("tinkerbellcluster_concurrency"));
+        let mut flags = Self::from_arg_matches_mut(&mut matches)?;
+        if let Some(most) = flags.max_concurrent_reconciles.map(usize::from) {
+            flags.tinkerbellmachine_concurrency = if machines { most } else { flags.tinkerbellmachine_concurrency };
+            flags.tinkerbellcluster_concurrency = if clusters { most } else { flags.tinkerbellcluster_concurrency };
+        }
+        Ok(flags)
     }
 
     /// What the manager wants to know.
@@ -165,11 +190,14 @@ impl Flags {
         if !self.leader_elect {
             return Ok(None);
         }
-        let namespace = match self.leader_election_namespace.as_str() {
-            "" => pod_namespace(Path::new(POD_NAMESPACE)).context("--leader-election-namespace")?,
-            namespace => namespace.to_owned(),
+        let LeaseId { namespace, name } = self.leader_election_id.clone();
+        let said = Some(self.leader_election_namespace.clone()).filter(|namespace| !namespace.is_empty());
+        let namespace = match said.or(namespace) {
+            Some(namespace) => namespace,
+            None => pod_namespace(Path::new(POD_NAMESPACE)).context("--leader-election-namespace")?,
         };
         let election = Election {
+            name,
             lease_duration: self.leader_elect_lease_duration,
             renew_deadline: self.leader_elect_renew_deadline,
             retry_period: self.leader_elect_retry_period,
@@ -243,6 +271,45 @@ mod tests {
     }
 
     #[test]
+    fn the_operators_way_to_name_the_lease_is_understood() {
+        let of = |arguments: &[&str]| {
+            let all: Vec<&str> = [&["--leader-elect"], arguments].concat();
+            let election = flags(&all).unwrap().settings().unwrap().election.unwrap();
+            format!("{}/{}", election.namespace, election.name)
+        };
+        assert_eq!(of(&["--leader-election-id=there/lease"]), "there/lease");
+        assert_eq!(of(&["--leader-election-namespace=here"]), "here/controller-leader-election-capt");
+        assert_eq!(of(&["--leader-election-namespace=here", "--leader-election-id=there/lease"]), "here/lease");
+        for odd in ["", "/", "a/", "/b", "a/b/c", "A", "a b"] {
+            assert!(flags(&[&format!("--leader-election-id={odd}")]).is_err(), "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn one_number_of_workers_is_for_all_kinds_but_those_that_have_their_own() {
+        let of = |arguments: &[&str]| {
+            let read = flags(arguments).unwrap().settings().unwrap();
+            (read.machine_workers, read.cluster_workers)
+        };
+        assert_eq!(of(&[]), (10, 10));
+        assert_eq!(of(&["--max-concurrent-reconciles=3"]), (3, 3));
+        assert_eq!(of(&["--max-concurrent-reconciles=3", "--tinkerbellmachine-concurrency=10"]), (10, 3));
+        assert!(flags(&["--max-concurrent-reconciles=0"]).is_err());
+    }
+
+    #[test]
+    fn webhooks_listen_where_the_flags_say() {
+        let of = |arguments: &[&str]| flags(arguments).unwrap().webhook_address();
+        assert_eq!(of(&[]), ":9443");
+        assert_eq!(of(&["--webhook-host=127.0.0.1", "--webhook-port=1"]), "127.0.0.1:1");
+        assert_eq!(
+            (of(&["--webhook-host=::1"]), of(&["--webhook-host=[::1]"])),
+            ("[::1]:9443".into(), "[::1]:9443".into())
+        );
+        assert_eq!(of(&["--webhook-host=::1", "--webhook-port=0"]), "");
+    }
+
+    #[test]
     fn the_metadata_service_of_the_default_template_is_where_the_flags_say() {
         let of = |arguments: &[&str]| flags(arguments).unwrap().settings().unwrap().reconciler;
         assert_eq!(of(&[]).metadata_port, 50061, "the Go manager's, so that nothing changes unasked");
@@ -288,6 +355,13 @@ mod tests {
             ("add_dir_header", "false"),
             ("one_output", "false"),
             ("feature-gates", ""),
+            ("leader-election-id", "controller-leader-election-capt"),
+            ("diagnostics-address", ":8443"),
+            ("insecure-diagnostics", "false"),
+            ("local-diagnostics-address", "127.0.0.1:8089"),
+            ("webhook-host", ""),
+            ("profiler-address", ""),
+            ("max-concurrent-reconciles", ""),
         ] {
             let flag = command.get_arguments().find(|flag| flag.get_long() == Some(name)).expect(name);
             let defaults = flag.get_default_values();

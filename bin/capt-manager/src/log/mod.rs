@@ -21,7 +21,8 @@ pub struct Filter {
 
 /// Starts the log. The filter is that of RUST_LOG, else this level.
 pub fn start(level: &'static str) -> Filter {
-    let wanted = std::env::var("RUST_LOG").ok().filter(|text| !text.trim().is_empty());
+    let variable = crate::flags::first_set("RUST_LOG");
+    let wanted = variable.and_then(|name| std::env::var(name).ok()).filter(|text| !text.trim().is_empty());
     let (layer, filter, complaint) = match wanted.as_deref().map(|text| new(text, std::io::stdout)) {
         Some(Ok((layer, filter))) => (layer, filter, None),
         other => {

@@ -1,15 +1,14 @@
 //! What the program tells while it works: metrics, health, diagnostics, log.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use capt_neighbours::{Neighbours, fixtures, tinkerbell};
 use serde_json::{Value, json};
 
-use crate::support::{Cluster, Running, free_port, manager, probe, until};
+use crate::support::{Cluster, Log, Running, free_port, manager, probe, until};
 
 /// In the bootstrap data and nowhere else.
 const SECRET: &str = "s3cret-bootstrap-data";
@@ -21,7 +20,7 @@ struct Told {
     metrics: u16,
     health: u16,
     diagnostics: u16,
-    log: Arc<Mutex<String>>,
+    log: Log,
     _manager: Running,
     _cluster: Cluster,
 }
@@ -40,20 +39,12 @@ impl Told {
         let arguments = [
             format!("-metrics-bind-addr=127.0.0.1:{metrics}"),
             format!("-health-addr=127.0.0.1:{health}"),
-            format!("-diagnostics-address=127.0.0.1:{diagnostics}"),
+            format!("-local-diagnostics-address=127.0.0.1:{diagnostics}"),
             "-leader-elect".to_owned(),
             "-leader-election-namespace=default".to_owned(),
         ];
         let mut child = manager(&cluster.kubeconfig, &arguments.each_ref().map(String::as_str));
-        let log = Arc::new(Mutex::new(String::new()));
-        let (lines, kept) = (BufReader::new(child.stdout.take().unwrap()).lines(), log.clone());
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let mut kept = kept.lock().unwrap();
-                kept.push_str(&line);
-                kept.push('\n');
-            }
-        });
+        let log = Log::of(&mut child);
         let told = Self { metrics, health, diagnostics, log, _manager: Running(child), _cluster: cluster };
         until("it listens", || TcpStream::connect(("127.0.0.1", diagnostics)).is_ok());
         // As loud as it gets, while the Secret is read and written.
@@ -94,7 +85,7 @@ impl Told {
     }
 
     fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        self.log.text()
     }
 
     fn samples(&self) -> BTreeMap<String, f64> {
@@ -198,6 +189,7 @@ fn a_port_that_is_taken_is_told_and_ends_the_program() {
         ("health-addr", address.to_string()),
         ("metrics-bind-addr", address.to_string()),
         ("diagnostics-address", address.to_string()),
+        ("local-diagnostics-address", address.to_string()),
         ("webhook-port", webhooks.to_string()),
     ] {
         let mut arguments = vec!["-health-addr=0".to_owned()];

@@ -2,7 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod admission;
+mod diagnostics;
 mod endpoints;
+mod environment;
+mod manifest;
+mod operator;
 mod readiness;
 mod support;
 
@@ -11,7 +15,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use memory_apiserver::Fault;
-use support::{Cluster, await_message, ended, free_port, manager, probe, tell};
+use support::{Cluster, QUIET, await_message, ended, free_port, manager, probe, tell};
 
 #[test]
 fn it_works_on_the_cluster_of_its_kubeconfig_and_stops_when_told() {
@@ -32,7 +36,8 @@ fn it_fails_without_a_cluster_and_does_not_tell_secrets() {
     let kubeconfig = directory.join("kubeconfig");
     std::fs::write(&kubeconfig, "apiVersion: v1\nkind: Config\nusers: [{name: u, user: {token: s3cret}}]\n").unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_capt-manager"))
-        .args(["-health-addr=0", "-metrics-bind-addr=0", "-diagnostics-address=0", "-webhook-port=0"])
+        .arg("-health-addr=0")
+        .envs(QUIET)
         .env("KUBECONFIG", &kubeconfig)
         .output()
         .unwrap();
@@ -91,7 +96,7 @@ fn probes_get_their_answers() {
 fn flags_and_environment_that_make_no_sense_end_with_code_2_and_an_impossible_election_with_1() {
     let run = |argument: &str, variable: (&str, &str)| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_capt-manager"));
-        command.envs([("METRICS_BIND_ADDR", "0"), ("DIAGNOSTICS_ADDRESS", "0"), ("KUBECONFIG", "/none"), variable]);
+        command.envs(QUIET).envs([("KUBECONFIG", "/none"), variable]);
         let output = command.arg(argument).output().unwrap();
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     };

@@ -2,10 +2,22 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use capt_neighbours::crds::Group;
 use memory_apiserver::{MemoryApiServer, Serving};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+
+/// No listener but those that a test asks for.
+pub const QUIET: [(&str, &str); 4] = [
+    ("METRICS_BIND_ADDR", "0"),
+    ("DIAGNOSTICS_ADDRESS", "0"),
+    ("LOCAL_DIAGNOSTICS_ADDRESS", "0"),
+    ("WEBHOOK_PORT", "0"),
+];
 
 pub fn manager(kubeconfig: &std::path::Path, arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_capt-manager"))
@@ -13,7 +25,7 @@ pub fn manager(kubeconfig: &std::path::Path, arguments: &[&str]) -> Child {
         .env("KUBECONFIG", kubeconfig)
         .env_remove("RUST_LOG")
         // Several of them run at once, on one machine.
-        .envs([("METRICS_BIND_ADDR", "0"), ("DIAGNOSTICS_ADDRESS", "0"), ("WEBHOOK_PORT", "0")])
+        .envs(QUIET)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap()
@@ -108,6 +120,105 @@ impl Cluster {
     }
 }
 
+/// Status and body of an answer over TLS, whoever shows which certificate.
+pub fn ask_tls(port: u16, method: &str, path: &str, token: Option<&str>, body: &str) -> (u16, String) {
+    let server = ServerName::try_from("localhost").unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate)).with_no_client_auth();
+    let connection = ClientConnection::new(Arc::new(config), server).unwrap();
+    let mut stream = StreamOwned::new(connection, std::net::TcpStream::connect(("127.0.0.1", port)).unwrap());
+    let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: h\r\n{token}Connection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    // Some servers end TLS without saying so.
+    let _ = stream.read_to_string(&mut answer);
+    let (head, body) = answer.split_once("\r\n\r\n").expect("no head");
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+/// The certificate that a server shows, as DER.
+pub fn shown_certificate(port: u16) -> Vec<u8> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate)).with_no_client_auth();
+    let server = ServerName::try_from("localhost").unwrap();
+    let mut connection = ClientConnection::new(Arc::new(config), server).unwrap();
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    while connection.is_handshaking() {
+        connection.complete_io(&mut stream).unwrap();
+    }
+    connection.peer_certificates().unwrap()[0].to_vec()
+}
+
+/// Takes every certificate: who serves is not what is tested with it.
+#[derive(Debug)]
+struct AnyCertificate;
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        rustls::crypto::ring::default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// The log of a program, as it comes.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<String>>);
+
+impl Log {
+    /// Reads the log of the program from now on.
+    pub fn of(child: &mut Child) -> Self {
+        let log = Self::default();
+        let (lines, kept) = (BufReader::new(child.stdout.take().unwrap()).lines(), log.clone());
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let mut kept = kept.0.lock().unwrap();
+                kept.push_str(&line);
+                kept.push('\n');
+            }
+        });
+        log
+    }
+
+    pub fn text(&self) -> String {
+        self.0.lock().unwrap().clone()
+    }
+}
+
 /// A manager that is killed at the end.
 pub struct Running(pub Child);
 
@@ -132,6 +243,7 @@ pub fn serving_webhooks(cluster: &Cluster, certificates: &std::path::Path) -> (R
     let (health, webhooks) = (free_port(), free_port());
     let arguments = [
         format!("-health-addr=127.0.0.1:{health}"),
+        "-webhook-host=127.0.0.1".to_owned(),
         format!("-webhook-port={webhooks}"),
         format!("-webhook-cert-dir={}", certificates.display()),
     ];

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::record::{held, holder, promised, released};
-use super::{Election, Lost, NAME, Standing};
+use super::{Election, Lost, Standing};
 use crate::chance;
 use crate::clock::TokioClock;
 
@@ -57,7 +57,7 @@ impl Elector {
         let Some(mut valid_until) = self.stand_by(&release).await else {
             return Ok(());
         };
-        info!(lease = NAME, identity = self.election.identity, "leading");
+        info!(lease = self.election.name, identity = self.election.identity, "leading");
         self.tell(true);
         let lost = loop {
             let next = Instant::now() + self.pause(0.2);
@@ -107,11 +107,11 @@ impl Elector {
         match timeout_at(end, self.attempt()).await {
             Ok(Ok(attempt)) => Some(attempt),
             Ok(Err(error)) => {
-                warn!(lease = NAME, %error, "the Lease cannot be read or written");
+                warn!(lease = self.election.name, %error, "the Lease cannot be read or written");
                 None
             }
             Err(_) => {
-                warn!(lease = NAME, "no answer about the Lease");
+                warn!(lease = self.election.name, "no answer about the Lease");
                 None
             }
         }
@@ -126,7 +126,7 @@ impl Elector {
         {
             return Ok(Attempt::Held(sent));
         }
-        let found = self.ask(self.leases.get_opt(NAME)).await?;
+        let found = self.ask(self.leases.get_opt(&self.election.name)).await?;
         let exists = found.is_some();
         if let Some(lease) = found {
             self.see(lease);
@@ -138,7 +138,7 @@ impl Elector {
             Some(lease) if exists => lease,
             // There is none, or none any more: its history goes on.
             gone => Lease {
-                metadata: ObjectMeta { name: Some(NAME.into()), ..ObjectMeta::default() },
+                metadata: ObjectMeta { name: Some(self.election.name.clone()), ..ObjectMeta::default() },
                 spec: gone.and_then(|lease| lease.spec),
             },
         };
@@ -151,7 +151,7 @@ impl Elector {
         let exists = lease.metadata.resource_version.is_some();
         let sent = Instant::now();
         let written = if exists {
-            self.ask(self.leases.replace(NAME, &PostParams::default(), &lease)).await
+            self.ask(self.leases.replace(&self.election.name, &PostParams::default(), &lease)).await
         } else {
             self.ask(self.leases.create(&PostParams::default(), &lease)).await
         };
@@ -191,9 +191,9 @@ impl Elector {
             return;
         };
         let lease = released(seen.lease, self.clock.now());
-        match self.ask(self.leases.replace(NAME, &PostParams::default(), &lease)).await {
-            Ok(_) => info!(lease = NAME, "released"),
-            Err(error) => warn!(lease = NAME, %error, "not released; it will expire"),
+        match self.ask(self.leases.replace(&self.election.name, &PostParams::default(), &lease)).await {
+            Ok(_) => info!(lease = self.election.name, "released"),
+            Err(error) => warn!(lease = self.election.name, %error, "not released; it will expire"),
         }
     }
 

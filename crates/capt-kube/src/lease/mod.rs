@@ -26,12 +26,18 @@ use elector::Elector;
 
 /// The Lease's name, which is that of the Go manager's.
 pub const NAME: &str = "controller-leader-election-capt";
-/// Where a pod finds the name of its namespace.
+/// The variables by which a pod's manifest may tell its namespace and its name, as Cluster API's manifests do.
+pub const NAMESPACE_VARIABLE: &str = "POD_NAMESPACE";
+/// See [`NAMESPACE_VARIABLE`].
+pub const NAME_VARIABLE: &str = "POD_NAME";
+/// Where a pod finds the name of its namespace, if its manifest does not tell.
 pub const POD_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
 /// A candidacy for the lead.
 #[derive(Clone, Debug)]
 pub struct Election {
+    /// The Lease's name.
+    pub name: String,
     /// The Lease's namespace.
     pub namespace: String,
     /// The candidate's name, which no other process ever has.
@@ -48,6 +54,7 @@ impl Election {
     /// A candidacy in a namespace, with the usual durations and a new identity.
     pub fn new(namespace: impl Into<String>) -> Self {
         Self {
+            name: NAME.to_owned(),
             namespace: namespace.into(),
             identity: new_identity(),
             lease_duration: Duration::from_secs(15),
@@ -72,11 +79,14 @@ impl Election {
     }
 }
 
-/// The namespace of the pod that we run in, from its file (usually [`POD_NAMESPACE`]).
+/// The namespace of the pod that we run in, from [`NAMESPACE_VARIABLE`], else from its file (usually [`POD_NAMESPACE`]).
 ///
 /// # Errors
 /// When there is no such file or nothing in it.
 pub fn pod_namespace(file: &Path) -> anyhow::Result<String> {
+    if let Some(namespace) = variable(NAMESPACE_VARIABLE) {
+        return Ok(namespace);
+    }
     let text = std::fs::read_to_string(file).with_context(|| {
         format!("no namespace is given for the leader election, and this is no pod: {}", file.display())
     })?;
@@ -85,11 +95,15 @@ pub fn pod_namespace(file: &Path) -> anyhow::Result<String> {
     Ok(namespace.to_owned())
 }
 
-/// `<hostname>_<uuid>`.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+}
+
+/// `<pod or hostname>_<uuid>`.
 fn new_identity() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = if host.trim().is_empty() { "capt-manager" } else { host.trim() };
-    format!("{host}_{}", uuid::Uuid::new_v4())
+    let host = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|host| host.trim().to_owned());
+    let name = variable(NAME_VARIABLE).or_else(host).filter(|name| !name.is_empty());
+    format!("{}_{}", name.as_deref().unwrap_or("capt-manager"), uuid::Uuid::new_v4())
 }
 
 /// What a candidate knows of the lead.

@@ -10,7 +10,6 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use crate::lease;
 use crate::snapshot::{Snapshot, Source};
 
 /// Pools whose claims are told of although there are none any more. An alert needs the zero; a cluster that makes and
@@ -47,7 +46,7 @@ impl Collector for State {
         counters(&mut encoder, ("capt_events_dropped", help), [(NO_LABELS, now.events_dropped)])?;
         if let Some(standing) = &now.lease {
             let help = "Whether this replica leads.";
-            let labels = [("name", lease::NAME)];
+            let labels = [("name", standing.name.clone())];
             gauges(&mut encoder, ("leader_election_master_status", help), [(labels, flag(standing.leading))])?;
         }
         Ok(())

@@ -11,7 +11,9 @@ use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 use super::places::Places;
 
@@ -23,6 +25,8 @@ pub const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// Readers send their requests at once; whoever does not is none.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(5);
 /// More than any reader's request line and headers, and hyper's minimum.
 const BUFFER: usize = 8 * 1024;
 /// How long a connection may live, so that idle ones do not pile up.
@@ -33,6 +37,30 @@ pub const CONNECTIONS: usize = 64;
 /// Answers requests, for ever.
 pub async fn serve<A, F>(listener: TcpListener, answer: A)
 where
+    A: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
+    F: Future<Output = Answer> + Send + 'static,
+{
+    serve_over(listener, |stream| std::future::ready(Some(stream)), answer).await;
+}
+
+/// Answers requests over TLS, for ever.
+pub async fn serve_tls<A, F>(listener: TcpListener, acceptor: TlsAcceptor, answer: A)
+where
+    A: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
+    F: Future<Output = Answer> + Send + 'static,
+{
+    let handshake = move |stream: TcpStream| {
+        let accepted = acceptor.accept(stream);
+        async move { tokio::time::timeout(HANDSHAKE, accepted).await.ok().and_then(Result::ok) }
+    };
+    serve_over(listener, handshake, answer).await;
+}
+
+async fn serve_over<H, O, S, A, F>(listener: TcpListener, handshake: H, answer: A)
+where
+    H: Fn(TcpStream) -> O,
+    O: Future<Output = Option<S>> + Send + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     A: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
     F: Future<Output = Answer> + Send + 'static,
 {
@@ -48,7 +76,13 @@ where
             }
         };
         let (answer, place) = (answer.clone(), places.take(peer.ip()).await);
+        let stream = handshake(stream);
         tokio::spawn(async move {
+            let stream = tokio::select! {
+                stream = stream => stream,
+                () = place.revoked() => None,
+            };
+            let Some(stream) = stream else { return };
             let calls = place.calls();
             let service = service_fn(|request| {
                 let (call, answer) = (calls.begin(), answer(request));

@@ -14,7 +14,7 @@ pub async fn serve(listener: TcpListener, registry: Registry) {
     .await;
 }
 
-fn answer(registry: &Registry, method: &Method, path: &str) -> Answer {
+pub(super) fn answer(registry: &Registry, method: &Method, path: &str) -> Answer {
     match path {
         "/metrics" if http::is_read(method) => http::content(StatusCode::OK, CONTENT_TYPE, text(registry)),
         "/metrics" => http::wrong_method("GET, HEAD"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use capt_reconciler::admission;
+use capt_reconciler::{admission, conversion};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -31,7 +31,8 @@ pub(super) struct Paths {
 
 impl Paths {
     pub(super) fn new(counts: &metrics::Webhook) -> Self {
-        let paths = admission::REGISTRATIONS.iter().map(|registration| counts.path(registration.path)).collect();
+        let paths = admission::REGISTRATIONS.iter().map(|registration| registration.path).chain([conversion::PATH]);
+        let paths = paths.map(|path| counts.path(path)).collect();
         Self { paths, room: Semaphore::new(ALL_BODIES) }
     }
 }
@@ -63,14 +64,20 @@ async fn decide(request: Request<Incoming>, path: &str, room: &Semaphore) -> Ans
         Err(_) => return reply::text(StatusCode::REQUEST_TIMEOUT, "the body took too long\n"),
     };
     let content_type = content_type.unwrap_or_default();
-    let answer = if body.is_empty() || content_type == JSON.as_bytes() {
-        admission::answer(path, &body)
-    } else {
-        let found = String::from_utf8_lossy(&content_type);
-        admission::refuse(&format!("contentType={found}, expected {JSON}"))
+    let refusal = (!body.is_empty() && content_type != JSON.as_bytes())
+        .then(|| format!("contentType={}, expected {JSON}", String::from_utf8_lossy(&content_type)));
+    let (status, body) = match refusal {
+        None if path == conversion::PATH => (200, conversion::answer(&body)),
+        Some(why) if path == conversion::PATH => (200, conversion::refuse(&why)),
+        None => taken_apart(admission::answer(path, &body)),
+        Some(why) => taken_apart(admission::refuse(&why)),
     };
-    let status = StatusCode::from_u16(answer.http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    reply::content(status, JSON, answer.body)
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    reply::content(status, JSON, body)
+}
+
+fn taken_apart(answer: admission::Answer) -> (u16, Vec<u8>) {
+    (answer.http, answer.body)
 }
 
 /// Why there is no body.

@@ -50,6 +50,11 @@ impl Certificates {
         self.in_force.read().is_some()
     }
 
+    /// The certificate in force.
+    pub(crate) fn in_force(&self) -> Option<Arc<CertifiedKey>> {
+        self.in_force.read().clone()
+    }
+
     /// Reads the files again and again, for ever.
     pub(super) async fn follow(&self, counts: &metrics::Webhook) {
         let mut seen = None;
@@ -98,7 +103,7 @@ impl Certificates {
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.in_force.read().clone()
+        self.in_force()
     }
 }
 

@@ -55,6 +55,22 @@ async fn reviews_are_answered_over_http_1_and_2_with_the_query_of_the_api_server
 }
 
 #[tokio::test]
+async fn a_conversion_is_answered_for_the_definitions_name_it() {
+    let running = Running::start("converts").await;
+    let version = "infrastructure.cluster.x-k8s.io/v1beta1";
+    let request = json!({"uid": "u-1", "desiredAPIVersion": version, "objects": [{"apiVersion": version, "spec": {}}]});
+    let review = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview", "request": request});
+    let mut client = running.connect(Http::Two).await;
+    let (status, body) = client.call(Call::post("/convert?timeout=30s", review.to_string().into_bytes())).await;
+    let response = &json(&body)["response"];
+    assert_eq!((status, &response["uid"], &response["result"]["status"]), (200, &"u-1".into(), &"Success".into()));
+    assert_eq!(response["convertedObjects"], request["objects"]);
+    assert_eq!(running.counted(r#"controller_runtime_webhook_requests_total{code="200",webhook="/convert"}"#), 1);
+    let plain = Call { content_type: "text/plain", ..Call::post("/convert", b"x".to_vec()) };
+    assert_eq!(json(&client.call(plain).await.1)["response"]["result"]["status"], "Failure");
+}
+
+#[tokio::test]
 async fn what_is_no_call_gets_a_clear_answer() {
     let running = Running::start("odd").await;
     let mut client = running.connect(Http::One).await;

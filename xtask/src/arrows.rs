@@ -125,7 +125,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "xtask",
         may_use: &["capt-api", "capt-reconciler"],
-        tests_may_use: &["memory-apiserver"],
+        tests_may_use: &["memory-apiserver", "capt-neighbours"],
         never_reaches: &[],
     },
 ];

@@ -11,5 +11,6 @@ pub mod generated;
 pub mod manifests;
 pub mod names;
 pub mod rbac;
+pub mod release;
 pub mod simulate;
 pub mod workspace;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::generated::{Files, Folder};
-use xtask::{arrows, bench, check_model, crds, dist, e2e, fuzz, manifests, simulate, workspace};
+use xtask::{arrows, bench, check_model, crds, dist, e2e, fuzz, manifests, release, simulate, workspace};
 
 /// Chores of this workspace.
 #[derive(Parser)]
@@ -29,6 +29,8 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Write everything that a release publishes to out/release
+    Release,
     /// Fail when a crate depends on something that its place in the house forbids
     CheckArrows,
     /// Fail when any generated file differs from what would be generated now
@@ -78,6 +80,10 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Crds { check } => generate(&root, crds::FOLDER, &crds::render()?, check)?,
         Chore::Manifests { check } => generate_all(&root, check)?,
         Chore::CheckGenerated => generate_all(&root, true)?,
+        Chore::Release => {
+            println!("{}", release::write(&root)?.display());
+            Vec::new()
+        }
         Chore::Dist => {
             println!("{}", dist::build(&root)?);
             Vec::new()

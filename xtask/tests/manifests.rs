@@ -181,7 +181,6 @@ fn what_clusterctl_fills_in_becomes_what_the_filled_in_manifest_has() {
     let text = installation(Variables::Clusterctl).unwrap();
     let text = text
         .replace("${TINKERBELL_IP:=''}", "''")
-        .replace("${METADATA_PORT:=7080}", "7080")
         .replace("${EXTERNAL_TINKERBELL_KUBECONFIG:=external-tinkerbell-kubeconfig}", "external-tinkerbell-kubeconfig");
     assert!(!text.contains("${"), "a variable that is not known here");
     let (mut theirs, ours) = (by_name(parse(&text).unwrap()), installed(Variables::Filled));

@@ -152,6 +152,29 @@ async fn everybody_may_do_everything() {
 }
 
 #[tokio::test]
+async fn reviews_say_whose_a_token_is_and_what_he_may_do() {
+    let server = MemoryApiServer::new();
+    let whose = async |token: &str| {
+        let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}});
+        post(&server, "/apis/authentication.k8s.io/v1/tokenreviews", review).await.1["status"].clone()
+    };
+    assert_eq!(whose("alice").await["user"]["username"], "alice");
+    for nobody in ["", "anonymous"] {
+        assert_eq!(whose(nobody).await["authenticated"], false, "{nobody:?}");
+    }
+    server.answer_access_reviews(|asked| asked.user == "alice" && asked.verb == "get" && asked.path == "/metrics");
+    let may = async |user: &str, path: &str| {
+        let spec = json!({"user": user, "nonResourceAttributes": {"path": path, "verb": "get"}});
+        let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec});
+        let (code, answer) = post(&server, "/apis/authorization.k8s.io/v1/subjectaccessreviews", review).await;
+        assert_eq!(code, 201);
+        answer["status"]["allowed"] == true
+    };
+    assert!(may("alice", "/metrics").await);
+    assert!(!may("alice", "/state").await && !may("bob", "/metrics").await);
+}
+
+#[tokio::test]
 async fn the_namespaces_of_the_system_cannot_be_deleted() {
     let server = MemoryApiServer::new();
     let (code, status) = delete(&server, "/api/v1/namespaces/default", json!({})).await;

@@ -30,7 +30,6 @@ struct Variable {
 }
 
 const TINKERBELL_IP: Variable = Variable { word: "clusterctl-tinkerbell-ip", text: "${TINKERBELL_IP:=''}" };
-const METADATA: Variable = Variable { word: "clusterctl-metadata-port", text: "\"${METADATA_PORT:=7080}\"" };
 const EXTERNAL: Variable = Variable {
     word: "clusterctl-external-secret",
     text: "${EXTERNAL_TINKERBELL_KUBECONFIG:=external-tinkerbell-kubeconfig}",
@@ -39,9 +38,7 @@ const EXTERNAL: Variable = Variable {
 /// Puts clusterctl's variables where their words stand. They are text and no YAML: what clusterctl writes in their place decides
 /// what they are, so no quotes may be around an empty one.
 pub(super) fn with_variables(text: &str) -> String {
-    [TINKERBELL_IP, METADATA, EXTERNAL]
-        .iter()
-        .fold(text.to_owned(), |text, variable| text.replace(variable.word, variable.text))
+    [TINKERBELL_IP, EXTERNAL].iter().fold(text.to_owned(), |text, variable| text.replace(variable.word, variable.text))
 }
 
 /// The Deployment.
@@ -115,7 +112,7 @@ fn container(variables: Variables) -> Value {
         "startupProbe": probe("/healthz", 2, 150),
         "livenessProbe": probe("/healthz", 10, 3),
         "readinessProbe": probe("/readyz", 5, 3),
-        // No limit of CPU: one that is reached delays the API server's calls. The memory of 10,000 machines is 65 MiB, and the bodies
+        // No limit of CPU: one that is reached delays the API server's calls. The memory with 10,000 Hardware is 65 MiB, and the bodies
         // of webhook calls take 64 MiB at most.
         "resources": { "requests": { "cpu": "10m", "memory": "32Mi" }, "limits": { "memory": "256Mi" } },
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -136,11 +133,8 @@ fn environment(variables: Variables) -> Value {
     let field = |name, path| json!({ "name": name, "valueFrom": { "fieldRef": { "fieldPath": path } } });
     let value = |name, value| json!({ "name": name, "value": value });
     let of_pod = [field("POD_NAMESPACE", "metadata.namespace"), field("POD_NAME", "metadata.name")];
-    let set = match variables {
-        Variables::Filled => vec![value("METADATA_PORT", METADATA_PORT)],
-        Variables::Clusterctl => {
-            vec![value("METADATA_PORT", METADATA.word), value("TINKERBELL_IP", TINKERBELL_IP.word)]
-        }
-    };
-    of_pod.into_iter().chain(set).collect()
+    // No variable of clusterctl's: where nobody fills it in, the default would be lost.
+    let port = value("METADATA_PORT", METADATA_PORT);
+    let ip = (variables == Variables::Clusterctl).then(|| value("TINKERBELL_IP", TINKERBELL_IP.word));
+    of_pod.into_iter().chain([port]).chain(ip).collect()
 }

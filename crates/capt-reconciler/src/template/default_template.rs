@@ -15,6 +15,9 @@ const KEXEC: &str = "quay.io/tinkerbell/actions/kexec";
 /// Starts another action and waits, so that the agent can report success before the machine is gone.
 const WAIT_DAEMON: &str = "ghcr.io/jacobweinstock/waitdaemon:0.2.1";
 
+/// The images that the default template runs on servers.
+pub const DEFAULT_IMAGES: [&str; 4] = [OCI_TO_DISK, WRITE_FILE, KEXEC, WAIT_DAEMON];
+
 /// What the default template is made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DefaultTemplate<'a> {

@@ -6,7 +6,7 @@ mod iso_url;
 mod partition;
 mod yaml_scalar;
 
-pub use default_template::{DefaultTemplate, default_template};
+pub use default_template::{DEFAULT_IMAGES, DefaultTemplate, default_template};
 pub use image_url::{ImageLookup, defaults, image_url};
 pub use iso_url::iso_url;
 pub use partition::first_partition;

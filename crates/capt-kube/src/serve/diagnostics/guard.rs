@@ -66,9 +66,9 @@ impl Guard {
         }
     }
 
-    /// Lets the request pass, or says what to answer in place of it.
-    pub(super) async fn admit<B>(&self, request: &Request<B>) -> Result<(), Answer> {
-        let unknown = || Err(http::text(StatusCode::UNAUTHORIZED, "a valid bearer token is wanted\n"));
+    /// What to answer in place of what is asked for; nothing where the request may pass.
+    pub(super) async fn refusal<B>(&self, request: &Request<B>) -> Option<Answer> {
+        let unknown = || Some(http::text(StatusCode::UNAUTHORIZED, "a valid bearer token is wanted\n"));
         let Some(token) = bearer(request) else {
             return unknown();
         };
@@ -76,14 +76,14 @@ impl Guard {
         let verb = request.method().as_str().to_lowercase();
         let path = request.uri().path();
         match self.look_up(token, &verb, path).await {
-            Ok(Access::Allowed) => Ok(()),
+            Ok(Access::Allowed) => None,
             Ok(Access::Unknown) => unknown(),
             Ok(Access::Forbidden(user)) => {
-                Err(http::text(StatusCode::FORBIDDEN, format!("{user} may not {verb} {path}\n")))
+                Some(http::text(StatusCode::FORBIDDEN, format!("{user} may not {verb} {path}\n")))
             }
             Err(error) => {
                 warn!(error = format!("{error:#}"), "cannot ask who may see diagnostics");
-                Err(http::text(StatusCode::INTERNAL_SERVER_ERROR, "the API server does not tell who may see this\n"))
+                Some(http::text(StatusCode::INTERNAL_SERVER_ERROR, "the API server does not tell who may see this\n"))
             }
         }
     }
@@ -211,10 +211,7 @@ mod tests {
     async fn ask(guard: &Guard, method: &str, path: &str, authorization: &str) -> u16 {
         let request = Request::builder().method(method).uri(path);
         let request = if authorization.is_empty() { request } else { request.header("authorization", authorization) };
-        match guard.admit(&request.body(()).unwrap()).await {
-            Ok(()) => 200,
-            Err(refusal) => refusal.status().as_u16(),
-        }
+        guard.refusal(&request.body(()).unwrap()).await.map_or(200, |refusal| refusal.status().as_u16())
     }
 
     #[tokio::test]

@@ -108,7 +108,7 @@ pub async fn serve_guarded(
     http::serve_tls(listener, acceptor, move |request| {
         let (told, registry, guard) = (told.clone(), registry.clone(), guard.clone());
         async move {
-            if let Err(refusal) = guard.admit(&request).await {
+            if let Some(refusal) = guard.refusal(&request).await {
                 return refusal;
             }
             match request.uri().path() {
@@ -133,12 +133,12 @@ async fn answer(request: Request<Incoming>, told: &Told) -> Answer {
         "/log" if read => http::text(StatusCode::OK, format!("{}\n", log.get())),
         "/log" if put => match body(request).await {
             Ok(filter) => set(&filter, log),
-            Err(refusal) => refusal,
+            Err(refusal) => *refusal,
         },
         "/debug/flags/v" if put => match body(request).await.map(|body| body.parse()) {
             Ok(Ok(verbosity)) => set(level_of(verbosity), log),
             Ok(Err(_)) => http::text(StatusCode::BAD_REQUEST, "a number is wanted, such as 4\n"),
-            Err(refusal) => refusal,
+            Err(refusal) => *refusal,
         },
         "/log" => http::wrong_method("GET, HEAD, PUT"),
         "/debug/flags/v" => http::wrong_method("PUT"),
@@ -147,15 +147,16 @@ async fn answer(request: Request<Incoming>, told: &Told) -> Answer {
     }
 }
 
-/// The body without space around it; empty where it is no text.
-async fn body(request: Request<Incoming>) -> Result<String, Answer> {
-    match Limited::new(request.into_body(), MAX_FILTER).collect().await {
-        Ok(body) => Ok(std::str::from_utf8(&body.to_bytes()).map(str::trim).unwrap_or_default().to_owned()),
+/// The body without space around it, empty where it is no text; or what to answer.
+async fn body(request: Request<Incoming>) -> Result<String, Box<Answer>> {
+    let refusal = match Limited::new(request.into_body(), MAX_FILTER).collect().await {
+        Ok(body) => return Ok(std::str::from_utf8(&body.to_bytes()).map(str::trim).unwrap_or_default().to_owned()),
         Err(error) if error.is::<LengthLimitError>() => {
-            Err(http::text(StatusCode::PAYLOAD_TOO_LARGE, format!("at most {MAX_FILTER} bytes\n")))
+            http::text(StatusCode::PAYLOAD_TOO_LARGE, format!("at most {MAX_FILTER} bytes\n"))
         }
-        Err(_) => Err(http::text(StatusCode::BAD_REQUEST, "the body ended early\n")),
-    }
+        Err(_) => http::text(StatusCode::BAD_REQUEST, "the body ended early\n"),
+    };
+    Err(Box::new(refusal))
 }
 
 fn set(filter: &str, log: &dyn LogFilter) -> Answer {

@@ -349,6 +349,17 @@ fn what_a_person_put_in_place_of_the_managers_address_is_theirs() {
 }
 
 #[test]
+fn the_managers_address_that_a_person_changed_and_set_back_is_the_managers_again() {
+    let mut play = Play::new();
+    play.provision("a", "hw1", "10.0.0.100");
+    play.address("admin", "hw1", ip("192.168.1.5"));
+    play.address("admin", "hw1", ip("10.0.0.100"));
+    play.power("hw1", false);
+    play.address(MANAGER, "hw1", Value::Null);
+    assert!(!play.rules().contains(&Rule::ManualAddress), "{:?}", play.rules());
+}
+
+#[test]
 fn a_changed_address_of_provisioned_hardware_is_found_and_a_restored_one_is_not() {
     let mut play = Play::new();
     play.provision("a", "hw1", "10.0.0.100");

@@ -278,8 +278,9 @@ impl World {
         }
     }
 
-    /// Keeps up what the manager wrote. What somebody else wiped is kept, for it may be put back; what somebody else
-    /// replaced is theirs.
+    /// Keeps up what the manager wrote. What somebody else wiped is kept, for it may be put back; so is what somebody else
+    /// replaced while the machine holds the Hardware: what stands there now is theirs, but when they set the manager's
+    /// address back, with its record still beside it, it is the manager's again.
     fn remember_written(&mut self, key: &Key, after: Option<&Hardware>, by_manager: bool) {
         let is_held = self.holders.contains_key(key);
         let Some(after) = after else {
@@ -303,7 +304,7 @@ impl World {
         }
         let written = self.written.entry(key.clone()).or_default();
         written.retain(|mac, written| match after.ips.get(mac) {
-            Some(ip) => *ip == written.ip,
+            Some(ip) => *ip == written.ip || (is_held && !by_manager),
             None if by_manager => is_kept && old_ip(mac).is_none(),
             None => after.owner.is_some() || is_held,
         });

@@ -1,7 +1,7 @@
 //! `clusterctl move` between two control planes while machines use addresses: nothing is re-imaged, the addresses stay,
 //! and deletion on the target gives them back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -34,6 +34,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     control_plane_first(stage, &workload).await?;
     running(stage, MACHINES).await?;
     let before = addresses(&stage.objects).await?;
+    let specs = specs(&stage.objects).await?;
     ensure!(before.len() == MACHINES, "addresses before the move: {before:?}");
     drop(kubelets);
     let switched = Switches::count(&stage.power);
@@ -53,7 +54,9 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     switched.must_be_none()?;
     machines_say(&target, &ARRIVED).await?;
     no_warnings(&target, false).await?;
-    nothing_of_tinkerbell_is_written(&target)?;
+    let arrived_specs = self::specs(&target.objects).await?;
+    ensure!(arrived_specs == specs, "Hardware on the source {specs:?}, on the target {arrived_specs:?}");
+    only_owners_are_written(&target)?;
     let workflows = target.objects.count(WORKFLOW).await?;
     ensure!(workflows == 0, "{workflows} Workflows were made on the target: servers are re-imaged");
     let left = stage.objects.count(TINKERBELL_MACHINE).await?;
@@ -70,12 +73,24 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// On the target our manager finds all as it should be: it takes the servers for its machines', and writes none of them.
-fn nothing_of_tinkerbell_is_written(target: &Stage) -> anyhow::Result<()> {
-    for asked in target.plane.audit().since(Mark::default())? {
+/// Each Hardware without its metadata.
+async fn specs(objects: &Objects) -> anyhow::Result<BTreeMap<String, Value>> {
+    let servers = objects.list(HARDWARE).await?;
+    Ok(servers.iter().map(|server| (name(server).to_owned(), server.get("spec").cloned().unwrap_or_default())).collect())
+}
+
+/// On the target our manager takes the servers for its machines', which have other UIDs now: it writes those down, once
+/// on each, and nothing else of Tinkerbell's.
+fn only_owners_are_written(stage: &Stage) -> anyhow::Result<()> {
+    let mut written = BTreeSet::new();
+    for asked in stage.plane.audit().since(Mark::default())? {
         let is_ours = asked.user == CAPT_ACCOUNT && asked.is_write();
         let is_server = asked.group == HARDWARE.group || asked.group == BMC.group || asked.group == ADDRESS.group;
-        ensure!(!(is_ours && is_server), "after the move: {} {} {}", asked.verb, asked.full_resource(), asked.name);
+        if is_ours && is_server {
+            let what = format!("{} {} {}", asked.verb, asked.full_resource(), asked.name);
+            let is_first = asked.full_resource() == HARDWARE.plural && written.insert(asked.name.clone());
+            ensure!(is_first, "after the move: {what}");
+        }
     }
     Ok(())
 }

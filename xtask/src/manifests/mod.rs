@@ -58,7 +58,7 @@ pub fn files(variables: Variables) -> Vec<File> {
         file("webhook/certificate.yaml", vec![webhook::issuer(), webhook::certificate()]),
         file("webhook/service.yaml", vec![webhook::service()]),
         file("manager/deployment.yaml", vec![deployment::deployment(variables)]),
-        file("webhook/configurations.yaml", webhook::configurations()),
+        file("webhook/configurations.yaml", vec![webhook::mutating(), webhook::validating()]),
     ]
 }
 

@@ -46,26 +46,32 @@ pub fn certificate() -> Document {
     }))
 }
 
-/// Both registrations.
+/// The registrations of what may change an object.
 #[must_use]
-pub fn configurations() -> Vec<Document> {
-    let of = |kind: &str, name: &str, webhook: Webhook| {
-        let registered = REGISTRATIONS.iter().filter(|registration| registration.webhook == webhook);
-        Document::new(json!({
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": kind,
-            "metadata": {
-                "name": name,
-                "labels": { PROVIDER_LABEL: PROVIDER },
-                "annotations": { "cert-manager.io/inject-ca-from": format!("{NAMESPACE}/{CERTIFICATE}") },
-            },
-            "webhooks": registered.map(call).collect::<Vec<_>>(),
-        }))
-    };
-    vec![
-        of("MutatingWebhookConfiguration", "capt-mutating-webhook-configuration", Webhook::Mutating),
-        of("ValidatingWebhookConfiguration", "capt-validating-webhook-configuration", Webhook::Validating),
-    ]
+pub fn mutating() -> Document {
+    let name = "capt-mutating-webhook-configuration";
+    configuration("MutatingWebhookConfiguration", name, Webhook::Mutating)
+}
+
+/// The registrations of what may refuse an object.
+#[must_use]
+pub fn validating() -> Document {
+    let name = "capt-validating-webhook-configuration";
+    configuration("ValidatingWebhookConfiguration", name, Webhook::Validating)
+}
+
+fn configuration(kind: &str, name: &str, webhook: Webhook) -> Document {
+    let registered = REGISTRATIONS.iter().filter(|registration| registration.webhook == webhook);
+    Document::new(json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": kind,
+        "metadata": {
+            "name": name,
+            "labels": { PROVIDER_LABEL: PROVIDER },
+            "annotations": { "cert-manager.io/inject-ca-from": format!("{NAMESPACE}/{CERTIFICATE}") },
+        },
+        "webhooks": registered.map(call).collect::<Vec<_>>(),
+    }))
 }
 
 fn call(registration: &Registration) -> Value {

@@ -36,7 +36,7 @@ pub struct Addresses {
 }
 
 impl Addresses {
-    /// Who uses the address, but for the Hardware it is meant for: first who is about to get it, then up to [`FEW`] Hardware,
+    /// Who uses the address, but for the Hardware it is meant for: first who is about to get it, then up to `FEW` Hardware,
     /// then all endpoints. A gateway may have tens of thousands of users, and nobody needs to know them all.
     pub fn users(&self, address: IpAddr, except: &ObjectKey) -> Vec<AddressUse> {
         let except = Arc::new(except.clone());

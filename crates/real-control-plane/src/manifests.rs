@@ -94,6 +94,13 @@ pub fn serve_by(configuration: &mut Value, endpoint: &Endpoint) {
     }
 }
 
+/// Sends the conversion of a CustomResourceDefinition that names a Service to this server.
+pub fn convert_here(definition: &mut Value, endpoint: &Endpoint) {
+    if let Some(config) = definition.pointer_mut("/spec/conversion/webhook/clientConfig") {
+        *config = endpoint.client_config("/convert");
+    }
+}
+
 /// Puts a prefix before an object's name.
 pub fn prefix_name(object: &mut Value, prefix: &str) {
     if let Some(name) = object.pointer_mut("/metadata/name") {

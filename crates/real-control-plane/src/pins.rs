@@ -83,3 +83,13 @@ pub const GO_CAPT: Pin = Pin {
     variables: &[],
     programs: &[("go-capt", "")],
 };
+
+/// cert-manager: only its definitions, for its programs cannot be built from its module.
+pub const CERT_MANAGER: Pin = Pin {
+    group: "cert-manager",
+    module: "github.com/cert-manager/cert-manager",
+    version: "v1.21.2",
+    staging: None,
+    variables: &[],
+    programs: &[],
+};

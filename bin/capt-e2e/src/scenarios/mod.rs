@@ -3,6 +3,7 @@
 mod bad_line;
 mod conformance;
 mod crashes;
+mod install;
 mod moves;
 mod nothing_silent;
 mod one_lease;
@@ -11,6 +12,7 @@ mod proof;
 mod seed_example;
 mod takeover;
 mod two_managers;
+mod upgrade;
 mod waits;
 mod webhooks;
 mod whose_server;
@@ -99,6 +101,16 @@ pub const ALL: &[Scenario] = &[
         name: "one-lease",
         about: "Go CAPT and capt-manager stand for one Lease: each takes over from the other, never do both lead",
         play: |stage| Box::pin(one_lease::play(stage)),
+    },
+    Scenario {
+        name: "install",
+        about: "clusterctl init, generate, describe and delete with the files of a release; the Deployment as it is written",
+        play: |stage| Box::pin(install::play(stage)),
+    },
+    Scenario {
+        name: "upgrade",
+        about: "from Go CAPT 0.7.0 to ours and back, by clusterctl and by manifests, with machines that run",
+        play: |stage| Box::pin(upgrade::play(stage)),
     },
     Scenario {
         name: "move",

@@ -71,12 +71,12 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     go.must_run()
 }
 
-async fn settle() {
+pub(super) async fn settle() {
     tokio::time::sleep(IDLE).await;
 }
 
 /// What must stay as it is when another program takes over.
-struct Picture {
+pub(super) struct Picture {
     /// UID and state of each Workflow.
     workflows: BTreeMap<String, (String, String)>,
     /// Spec and labels of each Hardware.
@@ -86,7 +86,7 @@ struct Picture {
 }
 
 impl Picture {
-    async fn take(stage: &Stage) -> anyhow::Result<Self> {
+    pub(super) async fn take(stage: &Stage) -> anyhow::Result<Self> {
         let workflow = |object: &Value| {
             let told = (text(object, "/metadata/uid").to_owned(), text(object, "/status/state").to_owned());
             (name(object).to_owned(), told)
@@ -103,7 +103,7 @@ impl Picture {
         })
     }
 
-    async fn must_be_unchanged(&self, stage: &Stage, switched: &Switches) -> anyhow::Result<()> {
+    pub(super) async fn must_be_unchanged(&self, stage: &Stage, switched: &Switches) -> anyhow::Result<()> {
         let now = Self::take(stage).await?;
         ensure!(!self.machines.is_empty(), "there is nothing to take over");
         ensure!(now.workflows == self.workflows, "Workflows: {:?}, then {:?}", self.workflows, now.workflows);
@@ -114,7 +114,7 @@ impl Picture {
 }
 
 /// Nothing of Tinkerbell is written; a machine or a cluster at most twice: once its metadata, once its conditions.
-fn needless_writes(stage: &Stage, since: Mark) -> anyhow::Result<()> {
+pub(super) fn needless_writes(stage: &Stage, since: Mark) -> anyhow::Result<()> {
     let asked = stage.plane.audit().since(since)?;
     let own = asked.iter().filter(|asked| asked.user == CAPT_ACCOUNT && asked.is_write());
     let mut writes: BTreeMap<(String, String), usize> = BTreeMap::new();

@@ -28,10 +28,15 @@ pub(super) async fn definitions(programs: &Programs) -> anyhow::Result<Vec<Value
         let found = read_folder(&module.join(folder).join("config/crd/bases"))?;
         definitions.extend(found.into_iter().map(|definition| contract(definition, provider)));
     }
+    definitions.extend(pool_definitions(programs).await?);
+    Ok(definitions)
+}
+
+/// The definitions of the in-cluster provider, without conversion.
+pub(super) async fn pool_definitions(programs: &Programs) -> anyhow::Result<Vec<Value>> {
     let module = programs.source(&pins::IN_CLUSTER_IPAM).await?;
     let found = read_folder(&module.join("config/crd/bases"))?;
-    definitions.extend(found.into_iter().map(pool_definition));
-    Ok(definitions)
+    Ok(found.into_iter().map(pool_definition).collect())
 }
 
 /// A pool travels with `clusterctl move`, and what hangs below it too.
@@ -47,6 +52,18 @@ impl Stage {
     /// # Errors
     /// When one of them does not serve.
     pub async fn cluster_api(&self) -> anyhow::Result<Vec<Process>> {
+        self.cluster_api_with(false).await
+    }
+
+    /// Starts Cluster API's three managers; what clusterctl installed of them names Services, and is sent to them.
+    ///
+    /// # Errors
+    /// When one of them does not serve.
+    pub async fn installed_cluster_api(&self) -> anyhow::Result<Vec<Process>> {
+        self.cluster_api_with(true).await
+    }
+
+    async fn cluster_api_with(&self, is_installed: bool) -> anyhow::Result<Vec<Process>> {
         let module = self.programs.source(&pins::CLUSTER_API).await?;
         let mut managers = Vec::new();
         let mut webhooks = Vec::new();
@@ -65,13 +82,19 @@ impl Stage {
             let mut process = Process::start(program, command, &self.log(program))?;
             process.until_it_listens(endpoint.port).await?;
             managers.push(process);
+            if is_installed {
+                self.wire(provider, &endpoint).await?;
+                continue;
+            }
             for mut definition in read_folder(&module.join(folder).join("config/crd/bases"))? {
                 convert_by(&mut definition, &endpoint);
                 webhooks.push(contract(definition, provider));
             }
             webhooks.extend(admission(&module.join(folder), &endpoint, &format!("{program}-"))?);
         }
-        self.kubectl()?.apply(&webhooks).await.context("webhooks of Cluster API")?;
+        if !webhooks.is_empty() {
+            self.kubectl()?.apply(&webhooks).await.context("webhooks of Cluster API")?;
+        }
         Ok(managers)
     }
 

@@ -84,6 +84,13 @@ pub const VALIDATING_WEBHOOKS: Kind = Kind::new(
     "ValidatingWebhookConfiguration",
     "validatingwebhookconfigurations",
 );
+/// Who may change what is written to the API server.
+pub const MUTATING_WEBHOOKS: Kind =
+    Kind::new("admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations");
+/// A Deployment.
+pub const DEPLOYMENT: Kind = Kind::new("apps", "v1", "Deployment", "deployments");
+/// A certificate that cert-manager issues.
+pub const CERTIFICATE: Kind = Kind::new("cert-manager.io", "v1", "Certificate", "certificates");
 /// A namespace.
 pub const NAMESPACE: Kind = Kind::new("", "v1", "Namespace", "namespaces");
 /// A secret.

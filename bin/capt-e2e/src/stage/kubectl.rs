@@ -58,6 +58,15 @@ impl Kubectl {
         self.execute(&self.kubectl, &arguments, Some(list)).await.map(drop)
     }
 
+    /// Puts objects in the place of those of their names.
+    ///
+    /// # Errors
+    /// When one of them is refused.
+    pub async fn replace(&self, objects: &[Value]) -> anyhow::Result<()> {
+        let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string();
+        self.execute(&self.kubectl, &["replace", "-f", "-"], Some(list)).await.map(drop)
+    }
+
     async fn execute(&self, program: &Path, arguments: &[&str], input: Option<String>) -> anyhow::Result<String> {
         let said = || arguments.join(" ");
         let mut child = Command::new(program)

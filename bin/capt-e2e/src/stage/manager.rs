@@ -17,6 +17,7 @@ use serde_json::json;
 use tokio::process::Command;
 
 use super::cluster_api::admission;
+use super::installed::CAPT_PROVIDER;
 use super::kinds::TINKERBELL_TEMPLATE;
 use super::objects::until;
 use super::{CAPT, GO_CAPT, Stage};
@@ -76,6 +77,23 @@ impl Stage {
     /// # Errors
     /// When it does not serve.
     pub async fn go_manager(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Process> {
+        let process = self.start_go(name, arguments).await?;
+        self.register(GO_WEBHOOKS).await?;
+        Ok(process)
+    }
+
+    /// Starts Go CAPT where it was installed by its own manifests.
+    ///
+    /// # Errors
+    /// When it does not serve, or is not installed.
+    pub async fn installed_go(&self, name: &str) -> anyhow::Result<Process> {
+        let process = self.start_go(name, &[]).await?;
+        let endpoint = Endpoint { port: GO_WEBHOOKS, authority: self.plane.authority().certificate() };
+        self.wire(CAPT_PROVIDER, &endpoint).await?;
+        Ok(process)
+    }
+
+    async fn start_go(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Process> {
         let temporary: PathBuf = self.folder().join(format!("{name}-tmp"));
         self.plane.authority().serving(&temporary.join("k8s-webhook-server/serving-certs"))?;
         let mut command = Command::new(self.programs.file("go-capt")?);
@@ -86,7 +104,6 @@ impl Stage {
             .args(arguments);
         let mut process = Process::start(name, command, &self.log(name))?;
         process.until_it_listens(GO_WEBHOOKS).await?;
-        self.register(GO_WEBHOOKS).await?;
         Ok(process)
     }
 

@@ -12,6 +12,7 @@
 pub mod checks;
 pub mod cluster_api;
 mod holding;
+pub mod installed;
 pub mod kinds;
 pub mod kubectl;
 pub mod kubelet;
@@ -90,6 +91,13 @@ impl Stage {
     /// # Errors
     /// When a program does not start or an object is refused.
     pub async fn open(programs: &Programs, paths: &Paths, name: &str) -> anyhow::Result<Self> {
+        let stage = Self::empty(programs, paths, name).await?;
+        stage.install().await.context("installing")?;
+        Ok(stage)
+    }
+
+    /// Starts a control plane on which nothing is installed.
+    async fn empty(programs: &Programs, paths: &Paths, name: &str) -> anyhow::Result<Self> {
         let folder = paths.run.join(name);
         let users = [
             User::service_account(CAPT, CAPT_NAMESPACE, "capt-controller-manager"),
@@ -101,7 +109,7 @@ impl Stage {
         let plane = ControlPlane::start(programs, &folder, &users, &[OWNER_REFERENCES]).await?;
         let client = plane.client(ADMIN, "capt-e2e").await?;
         let audits = Arc::new(Mutex::new(vec![plane.audit()]));
-        let stage = Self {
+        Ok(Self {
             plane,
             programs: programs.clone(),
             objects: Objects::new(client),
@@ -110,9 +118,7 @@ impl Stage {
             audits,
             paths: paths.clone(),
             folder,
-        };
-        stage.install().await.context("installing")?;
-        Ok(stage)
+        })
     }
 
     /// Another control plane, with the same servers behind it.
@@ -120,8 +126,18 @@ impl Stage {
     /// # Errors
     /// When a program does not start or an object is refused.
     pub async fn another(&self, name: &str) -> anyhow::Result<Self> {
+        let other = self.bare(name).await?;
+        other.install().await.context("installing")?;
+        Ok(other)
+    }
+
+    /// Another control plane on which nothing is installed, with the same servers behind it.
+    ///
+    /// # Errors
+    /// When a program does not start.
+    pub async fn bare(&self, name: &str) -> anyhow::Result<Self> {
         let paths = Paths { run: self.folder.clone(), ..self.paths.clone() };
-        let other = Self::open(&self.programs, &paths, name).await?;
+        let other = Self::empty(&self.programs, &paths, name).await?;
         self.audits.lock().push(other.plane.audit());
         Ok(Self { power: self.power.clone(), ..other })
     }
@@ -154,12 +170,7 @@ impl Stage {
     /// # Errors
     /// When an object is refused.
     pub async fn install(&self) -> anyhow::Result<()> {
-        let mut definitions = Vec::new();
-        for group in [Group::Tinkerbell, Group::Bmc] {
-            for text in group.crds() {
-                definitions.extend(parse(text)?);
-            }
-        }
+        let mut definitions = tinkerbell()?;
         definitions.extend(cluster_api::definitions(&self.programs).await?);
         let kubectl = self.kubectl()?;
         kubectl.apply(&definitions).await?;
@@ -171,6 +182,17 @@ impl Stage {
         kubectl.run(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).await?;
         Ok(())
     }
+}
+
+/// The definitions of Tinkerbell and of its BMCs.
+fn tinkerbell() -> anyhow::Result<Vec<Value>> {
+    let mut definitions = Vec::new();
+    for group in [Group::Tinkerbell, Group::Bmc] {
+        for text in group.crds() {
+            definitions.extend(parse(text)?);
+        }
+    }
+    Ok(definitions)
 }
 
 /// The labels by which Cluster API finds the versions of a kind.

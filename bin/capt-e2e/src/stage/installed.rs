@@ -1,0 +1,288 @@
+//! What clusterctl installs from a folder of releases, and what a cluster does with it.
+//!
+//! There is no kubelet, no Service and no cert-manager here. So the Deployment of CAPT is started as a process: its
+//! arguments, environment and mounts are the manifest's, and only what one machine cannot give to several programs (the
+//! addresses they listen at) is added. Webhooks and conversions that name a Service are sent to the process.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use real_control_plane::api_server::free_port;
+use real_control_plane::manifests::{Endpoint, convert_here, read_folder, serve_by};
+use real_control_plane::pins::{self, Pin};
+use real_control_plane::process::Process;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::Command;
+
+use super::cluster_api::pool_definitions;
+use super::kinds::{CONFIG_MAP, DEFINITION, DEPLOYMENT, MUTATING_WEBHOOKS, SECRET, VALIDATING_WEBHOOKS};
+use super::objects::{text, until};
+use super::{CAPT_NAMESPACE, Stage, tinkerbell};
+
+/// The name of CAPT's Deployment.
+pub const CAPT_DEPLOYMENT: &str = "capt-controller-manager";
+/// Under which name clusterctl knows CAPT here, and the label of what it installs.
+pub const CAPT_PROVIDER: &str = "infrastructure-tinkerbell";
+/// Where `cargo xtask release` writes, from the workspace's root.
+pub const RELEASE: &str = "out/release";
+/// The version that is released.
+pub const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
+/// How long a probe may fail.
+const STARTED: Duration = Duration::from_secs(60);
+
+/// Cluster API's parts: the provider's label, its folder in the module, the name of its file, and its type and name to
+/// clusterctl.
+const CLUSTER_API: [(&str, &str, &str, &str, &str); 3] = [
+    ("cluster-api", "", "core-components.yaml", "CoreProvider", "cluster-api"),
+    ("bootstrap-kubeadm", "bootstrap/kubeadm", "bootstrap-components.yaml", "BootstrapProvider", "kubeadm"),
+    (
+        "control-plane-kubeadm",
+        "controlplane/kubeadm",
+        "control-plane-components.yaml",
+        "ControlPlaneProvider",
+        "kubeadm",
+    ),
+];
+
+/// A folder of releases, and clusterctl's configuration that names it.
+pub struct Releases {
+    folder: PathBuf,
+    config: PathBuf,
+}
+
+impl Releases {
+    /// The argument that makes clusterctl use it.
+    pub fn argument(&self) -> String {
+        format!("--config={}", self.config.display())
+    }
+
+    /// Where a version of CAPT lies.
+    fn capt(&self, version: &str) -> PathBuf {
+        self.folder.join(CAPT_PROVIDER).join(version)
+    }
+}
+
+impl Stage {
+    /// Installs what CAPT's users have before CAPT: Tinkerbell's definitions, and cert-manager's.
+    ///
+    /// # Errors
+    /// When an object is refused.
+    pub async fn prepare(&self) -> anyhow::Result<()> {
+        let mut definitions = tinkerbell()?;
+        definitions.extend(read_folder(&self.programs.source(&pins::CERT_MANAGER).await?.join("deploy/crds"))?);
+        let kubectl = self.kubectl()?;
+        kubectl.apply(&definitions).await?;
+        kubectl.run(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).await.map(drop)
+    }
+
+    /// Installs the definitions of the in-cluster provider, which clusterctl does not install here.
+    ///
+    /// # Errors
+    /// When an object is refused.
+    pub async fn pools(&self) -> anyhow::Result<()> {
+        self.kubectl()?.apply(&pool_definitions(&self.programs).await?).await
+    }
+
+    /// Makes a folder with releases of Cluster API, of Go CAPT, and of CAPT as `release` holds it. The example values of
+    /// the release's `variables.env` are the values of the templates' variables.
+    ///
+    /// # Errors
+    /// When a module has no manifests, or `release` does not exist.
+    pub async fn releases(&self, release: &Path) -> anyhow::Result<Releases> {
+        let folder = self.folder().join("releases");
+        let mut providers = Vec::new();
+        for (provider, below, file, kind, called) in CLUSTER_API {
+            let components = self.kustomize(&pins::CLUSTER_API, below).await?;
+            let metadata = self.programs.source(&pins::CLUSTER_API).await?.join("metadata.yaml");
+            let of_version = folder.join(provider).join(pins::CLUSTER_API.version);
+            std::fs::create_dir_all(&of_version)?;
+            std::fs::write(of_version.join(file), components)?;
+            std::fs::copy(metadata, of_version.join("metadata.yaml"))?;
+            providers.push((called, kind, of_version.join(file)));
+        }
+        let releases = Releases { config: folder.join("clusterctl.yaml"), folder };
+        let go = releases.capt(pins::GO_CAPT.version);
+        std::fs::create_dir_all(&go)?;
+        std::fs::write(go.join("infrastructure-components.yaml"), self.kustomize(&pins::GO_CAPT, "").await?)?;
+        std::fs::copy(self.programs.source(&pins::GO_CAPT).await?.join("metadata.yaml"), go.join("metadata.yaml"))?;
+        let ours = releases.capt(VERSION);
+        std::fs::create_dir_all(&ours)?;
+        for file in std::fs::read_dir(release).with_context(|| format!("{}: cargo xtask release makes it", release.display()))? {
+            let file = file?;
+            if file.file_type()?.is_file() {
+                std::fs::copy(file.path(), ours.join(file.file_name()))?;
+            }
+        }
+        providers.push(("tinkerbell", "InfrastructureProvider", ours.join("infrastructure-components.yaml")));
+        let mut config = String::from("providers:\n");
+        for (called, kind, file) in providers {
+            config += &format!("- name: {called}\n  type: {kind}\n  url: {}\n", file.display());
+        }
+        for line in std::fs::read_to_string(ours.join("variables.env"))?.lines() {
+            let line = line.trim().trim_start_matches("export ");
+            if let Some((variable, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) {
+                config += &format!("{variable}: {}\n", serde_json::json!(value.trim_matches(['\'', '"'])));
+            }
+        }
+        std::fs::write(&releases.config, config)?;
+        Ok(releases)
+    }
+
+    /// The components that a module's `config/default` makes.
+    async fn kustomize(&self, pin: &Pin, below: &str) -> anyhow::Result<String> {
+        let folder = self.programs.source(pin).await?.join(below).join("config/default");
+        self.kubectl()?.run(&["kustomize", &folder.display().to_string()]).await
+    }
+
+    /// Sends webhooks and conversions of a provider, which name its Service, to the process at this endpoint.
+    ///
+    /// # Errors
+    /// When an object cannot be read or written.
+    pub async fn wire(&self, provider: &str, endpoint: &Endpoint) -> anyhow::Result<()> {
+        let cluster = self.objects.cluster();
+        let is_theirs =
+            |object: &Value| text(object, "/metadata/labels/cluster.x-k8s.io~1provider") == provider;
+        let mut wired = Vec::new();
+        for kind in [MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, DEFINITION] {
+            for mut object in cluster.list(kind).await?.into_iter().filter(is_theirs) {
+                serve_by(&mut object, endpoint);
+                convert_here(&mut object, endpoint);
+                // A list has these of its items; the items have them not.
+                if let Some(map) = object.as_object_mut() {
+                    map.insert("apiVersion".to_owned(), kind.api_version().into());
+                    map.insert("kind".to_owned(), kind.kind.into());
+                }
+                wired.push(object);
+            }
+        }
+        ensure!(!wired.is_empty(), "nothing is installed of {provider}");
+        self.kubectl()?.replace(&wired).await.with_context(|| format!("webhooks of {provider}"))
+    }
+
+    /// Starts CAPT's Deployment as its manifest says; its webhooks are called when
+    /// this returns, and all its probes have passed.
+    ///
+    /// # Errors
+    /// When it does not start, or a probe fails.
+    pub async fn deployed(&self, process: &str, kubeconfig: &Path) -> anyhow::Result<Process> {
+        let objects = self.objects.of(CAPT_NAMESPACE);
+        let deployment = objects.get(DEPLOYMENT, CAPT_DEPLOYMENT).await?;
+        let pod = Pod::of(self, &deployment).await?;
+        let endpoint = self.endpoint()?;
+        let health = free_port()?;
+        let mut command = Command::new(&self.paths.manager);
+        command
+            .env_remove("RUST_LOG")
+            .envs(&pod.environment)
+            .env("KUBECONFIG", kubeconfig)
+            .args(&pod.arguments)
+            .args(["--webhook-host=127.0.0.1".to_owned(), format!("--webhook-port={}", endpoint.port)])
+            .arg(format!("--health-addr=127.0.0.1:{health}"))
+            .arg(format!("--metrics-bind-addr=127.0.0.1:{}", free_port()?))
+            .arg(format!("--diagnostics-address=127.0.0.1:{}", free_port()?));
+        let mut process = Process::start(process, command, &self.log(process))?;
+        process.until_it_listens(endpoint.port).await?;
+        self.wire(CAPT_PROVIDER, &endpoint).await?;
+        for (probe, path) in &pod.probes {
+            until(&format!("{probe} {path} passes"), STARTED, async || {
+                Ok(match status(health, path).await {
+                    Ok(200) => Ok(()),
+                    Ok(code) => Err(format!("it answers {code}")),
+                    Err(error) => Err(error.to_string()),
+                })
+            })
+            .await?;
+            process.must_run()?;
+        }
+        Ok(process)
+    }
+}
+
+/// What the container of a Deployment is started with.
+struct Pod {
+    arguments: Vec<String>,
+    environment: BTreeMap<String, String>,
+    /// Each probe and its path.
+    probes: Vec<(&'static str, String)>,
+}
+
+impl Pod {
+    async fn of(stage: &Stage, deployment: &Value) -> anyhow::Result<Self> {
+        let spec = deployment.pointer("/spec/template/spec").context("no pod in the Deployment")?;
+        let containers = spec.get("containers").and_then(Value::as_array).context("no containers")?;
+        let container = containers.iter().find(|container| name_of(container) == "manager").context("no manager")?;
+        let mounts = mounts(stage, spec, container).await?;
+        let on_this_machine = |text: &str| {
+            mounts.iter().fold(text.to_owned(), |text, (inside, here)| text.replace(inside, &here.display().to_string()))
+        };
+        let list = |member: &str| container.get(member).and_then(Value::as_array).cloned().unwrap_or_default();
+        let arguments = list("args").iter().filter_map(Value::as_str).map(on_this_machine).collect();
+        let mut environment = BTreeMap::new();
+        for source in list("envFrom") {
+            let named = text(&source, "/configMapRef/name");
+            if let Some(map) = stage.objects.of(CAPT_NAMESPACE).find(CONFIG_MAP, named).await? {
+                let data = map.get("data").and_then(Value::as_object);
+                environment.extend(data.into_iter().flatten().map(|(name, value)| {
+                    (name.clone(), value.as_str().unwrap_or_default().to_owned())
+                }));
+            }
+        }
+        for variable in list("env") {
+            let value = match text(&variable, "/valueFrom/fieldRef/fieldPath") {
+                "" => on_this_machine(text(&variable, "/value")),
+                "metadata.namespace" => CAPT_NAMESPACE.to_owned(),
+                "metadata.name" => format!("{CAPT_DEPLOYMENT}-0"),
+                "metadata.uid" => text(deployment, "/metadata/uid").to_owned(),
+                other => anyhow::bail!("nobody here knows the field {other}"),
+            };
+            environment.insert(name_of(&variable).to_owned(), value);
+        }
+        let probes = ["startupProbe", "livenessProbe", "readinessProbe"].into_iter().filter_map(|probe| {
+            let path = text(container, &format!("/{probe}/httpGet/path"));
+            (!path.is_empty()).then(|| (probe, path.to_owned()))
+        });
+        Ok(Self { arguments, environment, probes: probes.collect() })
+    }
+}
+
+fn name_of(part: &Value) -> &str {
+    text(part, "/name")
+}
+
+/// Where each mount of the container lies here. A Secret of a Certificate is filled, as cert-manager would; any other is
+/// what the server holds, or empty.
+async fn mounts(stage: &Stage, pod: &Value, container: &Value) -> anyhow::Result<Vec<(String, PathBuf)>> {
+    let issued = stage.objects.of(CAPT_NAMESPACE).list(super::kinds::CERTIFICATE).await?;
+    let volumes = pod.get("volumes").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut mounts = Vec::new();
+    for mount in container.get("volumeMounts").and_then(Value::as_array).into_iter().flatten() {
+        let volume = volumes.iter().find(|volume| name_of(volume) == name_of(mount));
+        let volume = volume.with_context(|| format!("no volume {}", name_of(mount)))?;
+        let here = stage.folder().join("volumes").join(name_of(mount));
+        std::fs::create_dir_all(&here)?;
+        let secret = text(volume, "/secret/secretName");
+        if issued.iter().any(|certificate| text(certificate, "/spec/secretName") == secret) {
+            stage.plane.authority().serving(&here)?;
+        } else if let Some(found) = stage.objects.of(CAPT_NAMESPACE).find(SECRET, secret).await? {
+            for (file, data) in found.get("data").and_then(Value::as_object).into_iter().flatten() {
+                use base64::Engine as _;
+                let data = base64::engine::general_purpose::STANDARD.decode(data.as_str().unwrap_or_default())?;
+                std::fs::write(here.join(file), data)?;
+            }
+        }
+        mounts.push((text(mount, "/mountPath").to_owned(), here));
+    }
+    Ok(mounts)
+}
+
+/// The status with which a probe is answered.
+async fn status(port: u16, path: &str) -> anyhow::Result<u16> {
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n").as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer.split_whitespace().nth(1).context("no status")?.parse()?)
+}

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::Context;
 
+use crate::release;
 use crate::workspace::{build, has_go};
 
 /// Builds capt-manager as it is released, and capt-e2e; then becomes the latter, so that signals reach it.
@@ -15,6 +16,8 @@ use crate::workspace::{build, has_go};
 pub fn hand_over(root: &Path, names: &[String]) -> anyhow::Result<()> {
     // Without Go capt-e2e says that it skips all, and needs no manager.
     if has_go() {
+        // What clusterctl installs in some scenarios.
+        release::write(root)?;
         build(root, &["--release", "--locked", "--package", "capt-manager"])?;
     }
     build(root, &["--locked", "--package", "capt-e2e"])?;

@@ -14,13 +14,16 @@ use crate::stage::objects::name;
 use crate::stage::{CAPT, CAPT_NAMESPACE, Stage, servers};
 
 const PATIENCE: Duration = Duration::from_secs(120);
+/// What the templates cannot know.
+const VARIABLES: [(&str, &str); 3] =
+    [("CONTROL_PLANE_VIP", "10.0.0.50"), ("NODE_ADDRESSES", "10.0.0.100-10.0.0.120"), ("NODE_GATEWAY", "10.0.0.1")];
 const SERVERS: u32 = 5;
 const MACHINES: usize = 3;
 
 pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let bare = stage.bare("installed").await?;
     bare.prepare().await?;
-    let releases = bare.releases(&stage.root().join(RELEASE)).await?;
+    let releases = bare.releases(&stage.root().join(RELEASE), &VARIABLES).await?;
     let (kubectl, config) = (bare.kubectl()?, releases.argument());
     let init = [
         "init",

@@ -76,7 +76,10 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
 /// Each Hardware without its metadata.
 async fn specs(objects: &Objects) -> anyhow::Result<BTreeMap<String, Value>> {
     let servers = objects.list(HARDWARE).await?;
-    Ok(servers.iter().map(|server| (name(server).to_owned(), server.get("spec").cloned().unwrap_or_default())).collect())
+    Ok(servers
+        .iter()
+        .map(|server| (name(server).to_owned(), server.get("spec").cloned().unwrap_or_default()))
+        .collect())
 }
 
 /// On the target our manager takes the servers for its machines', which have other UIDs now: it writes those down, once

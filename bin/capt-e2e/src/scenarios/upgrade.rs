@@ -24,11 +24,10 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let bare = stage.bare("upgraded").await?;
     bare.prepare().await?;
     let release = stage.root().join(RELEASE);
-    let releases = bare.releases(&release).await?;
+    let releases = bare.releases(&release, &[]).await?;
     let (kubectl, config) = (bare.kubectl()?, releases.argument());
     let go_version = format!("--infrastructure=tinkerbell:{}", pins::GO_CAPT.version);
-    let init =
-        ["init", &config, "--core=cluster-api", "--bootstrap=kubeadm", "--control-plane=kubeadm", &go_version];
+    let init = ["init", &config, "--core=cluster-api", "--bootstrap=kubeadm", "--control-plane=kubeadm", &go_version];
     kubectl.clusterctl(&init).await.context("clusterctl init of Go CAPT")?;
 
     let _cluster_api = bare.installed_cluster_api().await?;
@@ -83,7 +82,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     kubectl.apply(&install).await.context("install.yaml over Go CAPT")?;
     let deployed = bare.objects.of(CAPT_NAMESPACE).get(DEPLOYMENT, CAPT_DEPLOYMENT).await?;
     let image = text(&deployed, "/spec/template/spec/containers/0/image");
-    ensure!(image.contains("capt-manager"), "the Deployment runs {image}");
+    ensure!(image.ends_with(VERSION), "the Deployment runs {image}");
     let mut manager = bare.deployed("capt-manager-again", &bare.plane.kubeconfig(CAPT)).await?;
     settle().await;
     before.must_be_unchanged(&bare, &switched).await?;

@@ -2,7 +2,7 @@
 //!
 //! There is no kubelet, no Service and no cert-manager here. So the Deployment of CAPT is started as a process: its
 //! arguments, environment and mounts are the manifest's, and only what one machine cannot give to several programs (the
-//! addresses they listen at) is added. Webhooks and conversions that name a Service are sent to the process.
+//! addresses they listen at, and the folder of a mount) is added. Webhooks and conversions that name a Service are sent to the process.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,6 +30,8 @@ pub const CAPT_PROVIDER: &str = "infrastructure-tinkerbell";
 pub const RELEASE: &str = "out/release";
 /// The version that is released.
 pub const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
+/// Where the certificate of the webhooks is expected when no argument says where.
+const CERTIFICATE_FOLDER: &str = "/tmp/k8s-webhook-server/serving-certs";
 /// How long a probe may fail.
 const STARTED: Duration = Duration::from_secs(60);
 
@@ -86,12 +88,12 @@ impl Stage {
         self.kubectl()?.apply(&pool_definitions(&self.programs).await?).await
     }
 
-    /// Makes a folder with releases of Cluster API, of Go CAPT, and of CAPT as `release` holds it. The example values of
-    /// the release's `variables.env` are the values of the templates' variables.
+    /// Makes a folder with releases of Cluster API, of Go CAPT, and of CAPT as `release` holds it. clusterctl is given
+    /// `variables` for the templates.
     ///
     /// # Errors
     /// When a module has no manifests, or `release` does not exist.
-    pub async fn releases(&self, release: &Path) -> anyhow::Result<Releases> {
+    pub async fn releases(&self, release: &Path, variables: &[(&str, &str)]) -> anyhow::Result<Releases> {
         let folder = self.folder().join("releases");
         let mut providers = Vec::new();
         for (provider, below, file, kind, called) in CLUSTER_API {
@@ -110,7 +112,9 @@ impl Stage {
         std::fs::copy(self.programs.source(&pins::GO_CAPT).await?.join("metadata.yaml"), go.join("metadata.yaml"))?;
         let ours = releases.capt(VERSION);
         std::fs::create_dir_all(&ours)?;
-        for file in std::fs::read_dir(release).with_context(|| format!("{}: cargo xtask release makes it", release.display()))? {
+        for file in std::fs::read_dir(release)
+            .with_context(|| format!("{}: cargo xtask release makes it", release.display()))?
+        {
             let file = file?;
             if file.file_type()?.is_file() {
                 std::fs::copy(file.path(), ours.join(file.file_name()))?;
@@ -121,11 +125,8 @@ impl Stage {
         for (called, kind, file) in providers {
             config += &format!("- name: {called}\n  type: {kind}\n  url: {}\n", file.display());
         }
-        for line in std::fs::read_to_string(ours.join("variables.env"))?.lines() {
-            let line = line.trim().trim_start_matches("export ");
-            if let Some((variable, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) {
-                config += &format!("{variable}: {}\n", serde_json::json!(value.trim_matches(['\'', '"'])));
-            }
+        for (variable, value) in variables {
+            config += &format!("{variable}: {}\n", serde_json::json!(value));
         }
         std::fs::write(&releases.config, config)?;
         Ok(releases)
@@ -143,8 +144,7 @@ impl Stage {
     /// When an object cannot be read or written.
     pub async fn wire(&self, provider: &str, endpoint: &Endpoint) -> anyhow::Result<()> {
         let cluster = self.objects.cluster();
-        let is_theirs =
-            |object: &Value| text(object, "/metadata/labels/cluster.x-k8s.io~1provider") == provider;
+        let is_theirs = |object: &Value| text(object, "/metadata/labels/cluster.x-k8s.io~1provider") == provider;
         let mut wired = Vec::new();
         for kind in [MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, DEFINITION] {
             for mut object in cluster.list(kind).await?.into_iter().filter(is_theirs) {
@@ -179,6 +179,7 @@ impl Stage {
             .envs(&pod.environment)
             .env("KUBECONFIG", kubeconfig)
             .args(&pod.arguments)
+            .args(pod.certificate.map(|folder| format!("--webhook-cert-dir={}", folder.display())))
             .args(["--webhook-host=127.0.0.1".to_owned(), format!("--webhook-port={}", endpoint.port)])
             .arg(format!("--health-addr=127.0.0.1:{health}"))
             .arg(format!("--metrics-bind-addr=127.0.0.1:{}", free_port()?))
@@ -205,6 +206,8 @@ impl Stage {
 struct Pod {
     arguments: Vec<String>,
     environment: BTreeMap<String, String>,
+    /// Where the webhooks' certificate lies here, if it is mounted where it is expected.
+    certificate: Option<PathBuf>,
     /// Each probe and its path.
     probes: Vec<(&'static str, String)>,
 }
@@ -216,7 +219,9 @@ impl Pod {
         let container = containers.iter().find(|container| name_of(container) == "manager").context("no manager")?;
         let mounts = mounts(stage, spec, container).await?;
         let on_this_machine = |text: &str| {
-            mounts.iter().fold(text.to_owned(), |text, (inside, here)| text.replace(inside, &here.display().to_string()))
+            mounts
+                .iter()
+                .fold(text.to_owned(), |text, (inside, here)| text.replace(inside, &here.display().to_string()))
         };
         let list = |member: &str| container.get(member).and_then(Value::as_array).cloned().unwrap_or_default();
         let arguments = list("args").iter().filter_map(Value::as_str).map(on_this_machine).collect();
@@ -225,9 +230,11 @@ impl Pod {
             let named = text(&source, "/configMapRef/name");
             if let Some(map) = stage.objects.of(CAPT_NAMESPACE).find(CONFIG_MAP, named).await? {
                 let data = map.get("data").and_then(Value::as_object);
-                environment.extend(data.into_iter().flatten().map(|(name, value)| {
-                    (name.clone(), value.as_str().unwrap_or_default().to_owned())
-                }));
+                let prefix = text(&source, "/prefix");
+                let named = |(name, value): (&String, &Value)| {
+                    (format!("{prefix}{name}"), value.as_str().unwrap_or_default().to_owned())
+                };
+                environment.extend(data.into_iter().flatten().map(named));
             }
         }
         for variable in list("env") {
@@ -244,7 +251,9 @@ impl Pod {
             let path = text(container, &format!("/{probe}/httpGet/path"));
             (!path.is_empty()).then(|| (probe, path.to_owned()))
         });
-        Ok(Self { arguments, environment, probes: probes.collect() })
+        let probes = probes.collect();
+        let certificate = mounts.into_iter().find(|(inside, _)| inside == CERTIFICATE_FOLDER).map(|(_, here)| here);
+        Ok(Self { arguments, environment, certificate, probes })
     }
 }
 

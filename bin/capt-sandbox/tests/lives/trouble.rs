@@ -136,7 +136,7 @@ async fn what_the_message_of_a_failed_workflow_says_to_do_works() {
     lab.until_condition("m", "WorkflowSucceeded", "False", "WorkflowFailed").await;
     let message = lab.message("m", "WorkflowSucceeded");
     assert!(message.contains("delete the Workflow to try again on this server"), "{message}");
-    lab.neighbours.workflow_faults().unwrap().heal_all();
+    lab.heal_workflows();
     lab.delete("tinkerbell.org", "workflows", "metal", "m").await;
     lab.until_provisioned("m").await;
     lab.no_violations();

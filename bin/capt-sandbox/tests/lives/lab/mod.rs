@@ -246,6 +246,11 @@ impl Lab {
         self.neighbours.workflow_faults().unwrap().inject_times(name, fault, times);
     }
 
+    /// Workflows fail no longer.
+    pub fn heal_workflows(&self) {
+        self.neighbours.workflow_faults().unwrap().heal_all();
+    }
+
     pub fn fail_workflow(&self, name: &str) {
         self.neighbours.workflow_faults().unwrap().inject(name, WorkflowFault::AgentFails);
     }

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use futures::{StreamExt as _, stream};
 use real_control_plane::audit::{AuditLog, Mark};
 use real_control_plane::build::{Outcome, Programs, build};
 use real_control_plane::pins;
+use tokio::sync::Mutex;
 
 use crate::rights::{self, Right};
 use crate::scenarios::{ALL, Scenario};
@@ -18,6 +21,8 @@ use crate::stage::{CAPT_ACCOUNT, Paths, Stage};
 pub const FOLDER: &str = "target/real-control-plane";
 /// No scenario takes longer; one that does hangs.
 const LIMIT: Duration = Duration::from_secs(420);
+/// How many scenarios are played at a time: most of their time they wait.
+const LANES: usize = 2;
 
 /// Plays the scenarios with these names, or all; returns whether all passed.
 ///
@@ -41,11 +46,17 @@ pub async fn run(names: &[String], root: &Path, manager: &Path) -> anyhow::Resul
     println!("e2e: programs ready after {} s", begin.elapsed().as_secs());
     let paths = Paths { root: root.clone(), run: folder.join("run").join(format!("{}", std::process::id())), manager };
     let (mut failed, mut used) = (Vec::new(), BTreeSet::new());
-    for scenario in &scenarios {
+    let go_capt = &Mutex::new(());
+    let (programs, paths) = (&programs, &paths);
+    let plays = scenarios.iter().map(|&scenario| async move {
+        let _turn = if scenario.go_capt { Some(go_capt.lock().await) } else { None };
         let start = Instant::now();
-        let played = play(scenario, &programs, &paths, &mut used).await;
-        let seconds = start.elapsed().as_secs();
-        match played {
+        let played = play(scenario, programs, paths).await;
+        (scenario, played, start.elapsed().as_secs())
+    });
+    let mut plays = pin!(stream::iter(plays).buffer_unordered(LANES));
+    while let Some((scenario, played, seconds)) = plays.next().await {
+        match played.map(|mut rights| used.append(&mut rights)) {
             Ok(()) => println!("  passed  {:<16} {seconds:>4} s  {}", scenario.name, scenario.about),
             Err(error) => {
                 println!("  FAILED  {:<16} {seconds:>4} s  {}", scenario.name, scenario.about);
@@ -96,19 +107,15 @@ pub async fn programs(folder: &Path) -> anyhow::Result<Option<Programs>> {
     }
 }
 
-async fn play(
-    scenario: &Scenario,
-    programs: &Programs,
-    paths: &Paths,
-    used: &mut BTreeSet<Right>,
-) -> anyhow::Result<()> {
+/// Plays a scenario; returns the rights that it used.
+async fn play(scenario: &Scenario, programs: &Programs, paths: &Paths) -> anyhow::Result<BTreeSet<Right>> {
     let mut stage = Stage::open(programs, paths, scenario.name).await?;
     let played = match tokio::time::timeout(LIMIT, (scenario.play)(&mut stage)).await {
-        Ok(played) => played.and_then(|()| judge_requests(&stage, used)),
+        Ok(played) => played.and_then(|()| judge_requests(&stage)),
         Err(_) => Err(anyhow::anyhow!("not done after {} s", LIMIT.as_secs())),
     };
     match &played {
-        Ok(()) => {
+        Ok(_) => {
             let folder = stage.folder().to_path_buf();
             drop(stage);
             let _ = std::fs::remove_dir_all(folder);
@@ -120,11 +127,12 @@ async fn play(
 }
 
 /// What holds in every scenario, on every control plane: capt-manager never asks for what it has no right to, and never lists Secrets.
-fn judge_requests(stage: &Stage, used: &mut BTreeSet<Right>) -> anyhow::Result<()> {
+fn judge_requests(stage: &Stage) -> anyhow::Result<BTreeSet<Right>> {
+    let mut used = BTreeSet::new();
     for log in stage.audits() {
-        judge_log(&log, used)?;
+        judge_log(&log, &mut used)?;
     }
-    Ok(())
+    Ok(used)
 }
 
 fn judge_log(log: &AuditLog, used: &mut BTreeSet<Right>) -> anyhow::Result<()> {

@@ -21,7 +21,8 @@ const ADDRESS_DUPLICATE: &str = "AddressDuplicate";
 const DEPLOYMENT: &str = "crashing";
 const POOL_NAME: &str = "crash-pool";
 const MACHINES: usize = 30;
-const SERVERS: u32 = 33;
+/// Replaced machines keep their servers until those are proven to be off.
+const SERVERS: u32 = 48;
 const POOL_SIZE: u64 = 40;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// An unlucky manager is left in peace after this long, so that a play ends.

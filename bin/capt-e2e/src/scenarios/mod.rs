@@ -31,6 +31,8 @@ pub struct Scenario {
     pub name: &'static str,
     /// What it shows, in a line.
     pub about: &'static str,
+    /// Whether Go CAPT takes part: the port of its webhooks is fixed, so these are played one at a time.
+    pub go_capt: bool,
     /// Plays it on a fresh stage.
     pub play: for<'a> fn(&'a mut Stage) -> Play<'a>,
 }
@@ -40,81 +42,97 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "seed-example",
         about: "the documented cluster from pool to teardown, with the real Cluster API, kubeadm and IPAM provider",
+        go_capt: false,
         play: |stage| Box::pin(seed_example::play(stage)),
     },
     Scenario {
         name: "conformance",
         about: "kube-apiserver answers as memory-apiserver's recordings say",
+        go_capt: false,
         play: |stage| Box::pin(conformance::play(stage)),
     },
     Scenario {
         name: "optional-kinds",
         about: "IPAM and BMC kinds are missing at the start: a machine waits and says so, and goes on once they are installed",
+        go_capt: false,
         play: |stage| Box::pin(optional_kinds::play(stage)),
     },
     Scenario {
         name: "webhooks",
         about: "what the webhooks refuse, in which words, and what they fill in",
+        go_capt: false,
         play: |stage| Box::pin(webhooks::play(stage)),
     },
     Scenario {
         name: "waits",
         about: "pool missing, exhausted, without provider; Cluster paused: kubectl and clusterctl tell, and it passes",
+        go_capt: false,
         play: |stage| Box::pin(waits::play(stage)),
     },
     Scenario {
         name: "crashes",
         about: "kills at random moments, an API server that restarts, a leader that dies: the rules hold",
+        go_capt: false,
         play: |stage| Box::pin(crashes::play(stage)),
     },
     Scenario {
         name: "bad-line",
         about: "every other answer to a write is lost: nothing is done twice, nothing is left out",
+        go_capt: false,
         play: |stage| Box::pin(bad_line::play(stage)),
     },
     Scenario {
         name: "two-managers",
         about: "two managers at work and no election: nothing goes to two machines, nothing is left behind",
+        go_capt: false,
         play: |stage| Box::pin(two_managers::play(stage)),
     },
     Scenario {
         name: "proof",
         about: "no server is released before it is off: leftovers, slow and missing BMCs, late boot Jobs, namesakes",
+        go_capt: false,
         play: |stage| Box::pin(proof::play(stage)),
     },
     Scenario {
         name: "whose-server",
         about: "stripped labels, servers kept back, lost marks and wiped data: no server is taken or installed twice",
+        go_capt: false,
         play: |stage| Box::pin(whose_server::play(stage)),
     },
     Scenario {
         name: "nothing-silent",
         about: "a webhook that fails is told, a namespace goes with all that is in it, two clusters share a Tinkerbell",
+        go_capt: false,
         play: |stage| Box::pin(nothing_silent::play(stage)),
     },
     Scenario {
         name: "takeover",
         about: "Go CAPT's machines taken over in place, and given back",
+        go_capt: true,
         play: |stage| Box::pin(takeover::play(stage)),
+    },
+    Scenario {
+        name: "move",
+        about: "clusterctl move with addresses in use",
+        go_capt: false,
+        play: |stage| Box::pin(moves::play(stage)),
     },
     Scenario {
         name: "one-lease",
         about: "Go CAPT and capt-manager stand for one Lease: each takes over from the other, never do both lead",
+        go_capt: true,
         play: |stage| Box::pin(one_lease::play(stage)),
     },
     Scenario {
         name: "install",
         about: "clusterctl init, generate, describe and delete with the files of a release; the Deployment as it is written",
+        go_capt: false,
         play: |stage| Box::pin(install::play(stage)),
     },
     Scenario {
         name: "upgrade",
         about: "from Go CAPT 0.7.0 to ours and back, by clusterctl and by manifests, with machines that run",
+        go_capt: true,
         play: |stage| Box::pin(upgrade::play(stage)),
-    },
-    Scenario {
-        name: "move",
-        about: "clusterctl move with addresses in use",
-        play: |stage| Box::pin(moves::play(stage)),
     },
 ];

@@ -19,7 +19,7 @@ use tokio::process::Command;
 
 use super::cluster_api::pool_definitions;
 use super::kinds::{CONFIG_MAP, DEFINITION, DEPLOYMENT, MUTATING_WEBHOOKS, SECRET, VALIDATING_WEBHOOKS};
-use super::objects::{text, until};
+use super::objects::{name, text, until};
 use super::{CAPT_NAMESPACE, Stage, tinkerbell};
 
 /// The name of CAPT's Deployment.
@@ -145,21 +145,23 @@ impl Stage {
     pub async fn wire(&self, provider: &str, endpoint: &Endpoint) -> anyhow::Result<()> {
         let cluster = self.objects.cluster();
         let is_theirs = |object: &Value| text(object, "/metadata/labels/cluster.x-k8s.io~1provider") == provider;
-        let mut wired = Vec::new();
+        let kubectl = self.kubectl()?;
+        let mut wired = 0;
         for kind in [MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, DEFINITION] {
-            for mut object in cluster.list(kind).await?.into_iter().filter(is_theirs) {
-                serve_by(&mut object, endpoint);
-                convert_here(&mut object, endpoint);
-                // A list has these of its items; the items have them not.
-                if let Some(map) = object.as_object_mut() {
-                    map.insert("apiVersion".to_owned(), kind.api_version().into());
-                    map.insert("kind".to_owned(), kind.kind.into());
-                }
-                wired.push(object);
+            for object in cluster.list(kind).await?.iter().filter(|object| is_theirs(object)) {
+                // Others write there, too.
+                until(&format!("{} calls {provider}", name(object)), STARTED, async || {
+                    let mut object = cluster.get(kind, name(object)).await?;
+                    serve_by(&mut object, endpoint);
+                    convert_here(&mut object, endpoint);
+                    Ok(kubectl.replace(&[object]).await.map_err(|error| error.to_string()))
+                })
+                .await?;
+                wired += 1;
             }
         }
-        ensure!(!wired.is_empty(), "nothing is installed of {provider}");
-        self.kubectl()?.replace(&wired).await.with_context(|| format!("webhooks of {provider}"))
+        ensure!(wired > 0, "nothing is installed of {provider}");
+        Ok(())
     }
 
     /// Starts CAPT's Deployment as its manifest says; its webhooks are called when

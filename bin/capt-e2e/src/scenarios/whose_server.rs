@@ -93,7 +93,10 @@ async fn keep_back(stage: &Stage) -> anyhow::Result<()> {
 /// The labels of a running server are stripped while its Cluster is paused: no machine of another Cluster takes it.
 async fn stripped(stage: &Stage) -> anyhow::Result<()> {
     pause(stage, true).await?;
-    let strip = json!({ "metadata": { "labels": { OWNER_NAME: null, OWNER_NAMESPACE: null } } });
+    // With something of their own: who only takes away leaves no trace in `managedFields`, by which the observer knows
+    // who wrote.
+    let labels = json!({ OWNER_NAME: null, OWNER_NAMESPACE: null, "stripped-by": "a-person" });
+    let strip = json!({ "metadata": { "labels": labels } });
     stage.objects.merge(HARDWARE, "owned", &strip).await?;
     let switched = Switches::count(&stage.power);
     let beside = stage.objects.of(BESIDE);

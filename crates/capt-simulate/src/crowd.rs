@@ -7,9 +7,17 @@ use crate::plan::Plan;
 use crate::report::Report;
 use crate::stage::play;
 
-/// Plays `count` seeds from `from` on `threads` threads. `tell` hears of each run that failed, in no order.
-pub fn crowd(from: u64, count: u64, threads: usize, tell: impl Fn(u64, &Report) + Sync) -> Figures {
+/// Plays `count` seeds from `from` on `threads` threads. `tell` hears of each run that failed, in no order, and `played`
+/// after each run how many there were so far.
+pub fn crowd(
+    from: u64,
+    count: u64,
+    threads: usize,
+    tell: impl Fn(u64, &Report) + Sync,
+    played: impl Fn(u64) + Sync,
+) -> Figures {
     let next = AtomicU64::new(0);
+    let done = AtomicU64::new(0);
     let worker = || {
         let mut figures = Figures::default();
         loop {
@@ -23,6 +31,7 @@ pub fn crowd(from: u64, count: u64, threads: usize, tell: impl Fn(u64, &Report) 
                 tell(seed, &report);
             }
             figures.add(&report);
+            played(done.fetch_add(1, Ordering::Relaxed) + 1);
         }
     };
     let mut all = Figures::default();

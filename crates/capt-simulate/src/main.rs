@@ -37,6 +37,9 @@ struct Cli {
     shrink: usize,
 }
 
+/// After so many seeds the program says how far it is.
+const SIGN_OF_LIFE: u64 = 500;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Some(seed) = cli.seed {
@@ -45,10 +48,15 @@ fn main() -> ExitCode {
     let threads = cli.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let began = Instant::now();
     let failed = std::sync::Mutex::new(Vec::new());
-    let figures = crowd(cli.from, cli.seeds, threads, |seed, report| {
+    let told = |seed: u64, report: &Report| {
         if let (Ok(mut failed), Some(first)) = (failed.lock(), report.failures.first()) {
             println!("seed {seed} failed: {first}\n    cargo xtask simulate --seed {seed}");
             failed.push((seed, first.kind.clone()));
+        }
+    };
+    let figures = crowd(cli.from, cli.seeds, threads, told, |played| {
+        if played % SIGN_OF_LIFE == 0 {
+            println!("{played} of {} seeds played after {} s", cli.seeds, began.elapsed().as_secs());
         }
     });
     let mut failed = failed.into_inner().unwrap_or_default();

@@ -10,9 +10,10 @@ use capt_simulate::shrink::shrink;
 fn no_seed_of_two_hundred_breaks_a_rule_or_leaves_anything_behind() {
     let failed = Mutex::new(Vec::new());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let figures = crowd(0, 200, threads, |seed, report| {
+    let told = |seed: u64, report: &capt_simulate::Report| {
         failed.lock().unwrap().push((seed, report.failures.clone()));
-    });
+    };
+    let figures = crowd(0, 200, threads, told, |_| {});
     println!("{figures}");
     let mut failed = failed.into_inner().unwrap();
     failed.sort_by_key(|(seed, _)| *seed);

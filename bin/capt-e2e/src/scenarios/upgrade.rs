@@ -9,7 +9,7 @@ use real_control_plane::pins;
 
 use super::takeover::{Picture, needless_writes, settle};
 use crate::stage::checks::{Switches, machines_say, no_warnings, servers_are_released};
-use crate::stage::installed::{CAPT_DEPLOYMENT, RELEASE, VERSION};
+use crate::stage::installed::{CAPT_DEPLOYMENT, CAPT_PROVIDER, RELEASE, VERSION};
 use crate::stage::kinds::{DEPLOYMENT, TINKERBELL_MACHINE};
 use crate::stage::machines::{all_ready, cluster, deployment, scale};
 use crate::stage::objects::text;
@@ -43,6 +43,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     }
     settle().await;
     go.stop().await?;
+    bare.unwire(CAPT_PROVIDER).await?;
 
     // To ours, by clusterctl.
     let switched = Switches::count(&bare.power);
@@ -60,6 +61,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     all_ready(&bare.objects, 3, PATIENCE).await?;
     settle().await;
     manager.stop().await?;
+    bare.unwire(CAPT_PROVIDER).await?;
 
     // And back, by the manifests of the old one.
     let switched = Switches::count(&bare.power);
@@ -74,6 +76,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     scale(&bare.objects, WORKERS, 2).await?;
     all_ready(&bare.objects, 2, PATIENCE).await?;
     go.stop().await?;
+    bare.unwire(CAPT_PROVIDER).await?;
 
     // To ours again, by kubectl alone.
     let switched = Switches::count(&bare.power);

@@ -150,6 +150,7 @@ impl Stage {
         for kind in [MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, DEFINITION] {
             for object in cluster.list(kind).await?.iter().filter(|object| is_theirs(object)) {
                 // Others write there, too.
+                self.wired.lock().push((kind, object.clone()));
                 until(&format!("{} calls {provider}", name(object)), STARTED, async || {
                     let mut object = cluster.get(kind, name(object)).await?;
                     serve_by(&mut object, endpoint);
@@ -161,6 +162,32 @@ impl Stage {
             }
         }
         ensure!(wired > 0, "nothing is installed of {provider}");
+        Ok(())
+    }
+
+    /// Lets webhooks and conversions of a provider name its Service again, as they do on a cluster: what is installed
+    /// over them writes them so.
+    ///
+    /// # Errors
+    /// When an object cannot be written.
+    pub async fn unwire(&self, provider: &str) -> anyhow::Result<()> {
+        let cluster = self.objects.cluster();
+        let (theirs, others): (Vec<_>, Vec<_>) = std::mem::take(&mut *self.wired.lock())
+            .into_iter()
+            .partition(|(_, object)| text(object, "/metadata/labels/cluster.x-k8s.io~1provider") == provider);
+        *self.wired.lock() = others;
+        for (kind, before) in theirs {
+            until(&format!("{} names a Service again", name(&before)), STARTED, async || {
+                let mut object = cluster.get(kind, name(&before)).await?;
+                for pointer in ["/webhooks", "/spec/conversion"] {
+                    if let (Some(now), Some(then)) = (object.pointer_mut(pointer), before.pointer(pointer)) {
+                        *now = then.clone();
+                    }
+                }
+                Ok(self.kubectl()?.replace(&[object]).await.map_err(|error| error.to_string()))
+            })
+            .await?;
+        }
         Ok(())
     }
 

@@ -80,6 +80,8 @@ pub struct Stage {
     /// The power of the servers.
     pub power: PowerStates,
     webhooks: manager::Webhooks,
+    /// What names a Service and was sent to a process, as it was before.
+    wired: Mutex<Vec<(kinds::Kind, Value)>>,
     audits: Arc<Mutex<Vec<AuditLog>>>,
     paths: Paths,
     folder: PathBuf,
@@ -115,6 +117,7 @@ impl Stage {
             objects: Objects::new(client),
             power: PowerStates::default(),
             webhooks: manager::Webhooks::default(),
+            wired: Mutex::default(),
             audits,
             paths: paths.clone(),
             folder,

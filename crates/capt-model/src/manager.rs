@@ -133,7 +133,8 @@ impl Manager {
         view.retain(|id| concerns(universe.get(*id), of, uid));
         let question = Question {
             machine,
-            soon: !state.tink.is_empty() || has_orphaned_task(universe, state),
+            // What has not been heard of yet happened a moment ago: watches are behind by seconds, not by a quiet time.
+            soon: !state.tink.is_empty() || !state.late.is_empty() || has_orphaned_task(universe, state),
             namespace_ends: state.namespace_ends,
             memory: state.memories[n],
             view,

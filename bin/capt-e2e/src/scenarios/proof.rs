@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use capt_neighbours::bmc::{self, JobFault, Power};
-use capt_neighbours::tinkerbell;
 use serde_json::{Value, json};
 
 use crate::stage::checks::{all_is_given_back, is_told, problem_is_told};
@@ -37,10 +36,8 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let _provider = stage.ipam_provider().await?;
     make_servers(stage).await?;
     leave_behind(stage, "leftover").await?;
-    let step = Duration::from_millis(50);
     let slow = bmc::Options { latency: LATENCY, poll: Duration::from_secs(1), ..bmc::Options::default() };
-    let tinkerbell = tinkerbell::Options { step, coarse: true, ..tinkerbell::Options::default() };
-    let stand_ins = stage.neighbours_with(tinkerbell, slow).await?;
+    let stand_ins = stage.neighbours_with(Duration::from_millis(50), slow).await?;
     let watch = stage.observe().await?;
     let mut manager = stage.manager("capt-manager", &[]).await?;
 

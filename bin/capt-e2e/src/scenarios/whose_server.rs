@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use capt_neighbours::bmc;
-use capt_neighbours::tinkerbell::{self, WorkflowFault};
+use capt_neighbours::tinkerbell::WorkflowFault;
 use serde_json::{Value, json};
 
 use crate::stage::checks::{Switches, all_is_given_back, is_told};
@@ -35,10 +35,8 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let _provider = stage.ipam_provider().await?;
     // Slow BMCs: where the first Task of a boot Job ends before Tinkerbell deletes the Job to make it again, rufio counts
     // Tasks that the collector is about to take, and may fail the second Job.
-    let tinkerbell =
-        tinkerbell::Options { step: Duration::from_millis(50), coarse: true, ..tinkerbell::Options::default() };
     let bmc = bmc::Options { latency: Duration::from_millis(400), ..bmc::Options::default() };
-    let stand_ins = stage.neighbours_with(tinkerbell, bmc).await?;
+    let stand_ins = stage.neighbours_with(Duration::from_millis(50), bmc).await?;
     let watch = stage.observe().await?;
     let mut manager = stage.manager("capt-manager", &[]).await?;
     stage.objects.cluster().create(NAMESPACE, &json!({ "metadata": { "name": BESIDE } })).await?;

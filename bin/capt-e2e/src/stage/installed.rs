@@ -144,11 +144,10 @@ impl Stage {
     /// When an object cannot be read or written.
     pub async fn wire(&self, provider: &str, endpoint: &Endpoint) -> anyhow::Result<()> {
         let cluster = self.objects.cluster();
-        let is_theirs = |object: &Value| text(object, "/metadata/labels/cluster.x-k8s.io~1provider") == provider;
         let kubectl = self.kubectl()?;
         let mut wired = 0;
         for kind in [MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, DEFINITION] {
-            for object in cluster.list(kind).await?.iter().filter(|object| is_theirs(object)) {
+            for object in cluster.list(kind).await?.iter().filter(|object| is_of(object, provider)) {
                 // Others write there, too.
                 self.wired.lock().push((kind, object.clone()));
                 until(&format!("{} calls {provider}", name(object)), STARTED, async || {
@@ -172,9 +171,8 @@ impl Stage {
     /// When an object cannot be written.
     pub async fn unwire(&self, provider: &str) -> anyhow::Result<()> {
         let cluster = self.objects.cluster();
-        let (theirs, others): (Vec<_>, Vec<_>) = std::mem::take(&mut *self.wired.lock())
-            .into_iter()
-            .partition(|(_, object)| text(object, "/metadata/labels/cluster.x-k8s.io~1provider") == provider);
+        let (theirs, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut *self.wired.lock()).into_iter().partition(|(_, object)| is_of(object, provider));
         *self.wired.lock() = others;
         for (kind, before) in theirs {
             until(&format!("{} names a Service again", name(&before)), STARTED, async || {
@@ -229,6 +227,11 @@ impl Stage {
         }
         Ok(process)
     }
+}
+
+/// Whether an object carries the label of this provider.
+fn is_of(object: &Value, provider: &str) -> bool {
+    text(object, "/metadata/labels/cluster.x-k8s.io~1provider") == provider
 }
 
 /// What the container of a Deployment is started with.

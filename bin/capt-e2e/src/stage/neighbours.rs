@@ -21,19 +21,15 @@ impl Stage {
     /// # Errors
     /// When no client can be made.
     pub async fn neighbours(&self, step: Duration) -> anyhow::Result<StandIns> {
-        let tinkerbell = tinkerbell::Options { step, coarse: true, ..tinkerbell::Options::default() };
-        self.neighbours_with(tinkerbell, bmc::Options { latency: step, ..bmc::Options::default() }).await
+        self.neighbours_with(step, bmc::Options { latency: step, ..bmc::Options::default() }).await
     }
 
-    /// The same with other manners.
+    /// The same with other BMCs.
     ///
     /// # Errors
     /// When no client can be made.
-    pub async fn neighbours_with(
-        &self,
-        tinkerbell: tinkerbell::Options,
-        bmc: bmc::Options,
-    ) -> anyhow::Result<StandIns> {
+    pub async fn neighbours_with(&self, step: Duration, bmc: bmc::Options) -> anyhow::Result<StandIns> {
+        let tinkerbell = tinkerbell::Options { step, coarse: true, ..tinkerbell::Options::default() };
         let mut clients = HashMap::new();
         for name in [TINKERBELL, RUFIO] {
             clients.insert(name, self.plane.client(NEIGHBOURS, name).await?);

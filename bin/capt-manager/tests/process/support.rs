@@ -122,12 +122,7 @@ impl Cluster {
 
 /// Status and body of an answer over TLS, whoever shows which certificate.
 pub fn ask_tls(port: u16, method: &str, path: &str, token: Option<&str>, body: &str) -> (u16, String) {
-    let server = ServerName::try_from("localhost").unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = config.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate)).with_no_client_auth();
-    let connection = ClientConnection::new(Arc::new(config), server).unwrap();
-    let mut stream = StreamOwned::new(connection, std::net::TcpStream::connect(("127.0.0.1", port)).unwrap());
+    let mut stream = StreamOwned::new(connection(), std::net::TcpStream::connect(("127.0.0.1", port)).unwrap());
     let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
     let length = body.len();
     write!(
@@ -144,16 +139,20 @@ pub fn ask_tls(port: u16, method: &str, path: &str, token: Option<&str>, body: &
 
 /// The certificate that a server shows, as DER.
 pub fn shown_certificate(port: u16) -> Vec<u8> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = config.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate)).with_no_client_auth();
-    let server = ServerName::try_from("localhost").unwrap();
-    let mut connection = ClientConnection::new(Arc::new(config), server).unwrap();
+    let mut connection = connection();
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
     while connection.is_handshaking() {
         connection.complete_io(&mut stream).unwrap();
     }
     connection.peer_certificates().unwrap()[0].to_vec()
+}
+
+/// One side of TLS with a server that may show any certificate.
+fn connection() -> ClientConnection {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate)).with_no_client_auth();
+    ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap()
 }
 
 /// Takes every certificate: who serves is not what is tested with it.

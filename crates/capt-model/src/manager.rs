@@ -42,6 +42,8 @@ enum Wish {
     Write(Arc<Write>),
     /// That rufio reads the power state of this BMC anew.
     Ask(KeyId),
+    /// What the server itself says of this object.
+    Look(Kind, ObjectKey),
     /// Nothing, for now.
     Rest,
 }
@@ -61,6 +63,7 @@ struct Question {
     namespace_ends: bool,
     memory: Memory,
     view: Vec<Id>,
+    looked_at: Vec<KeyId>,
 }
 
 /// The manager, which remembers what it decided: the same stores, the same decision.
@@ -86,6 +89,12 @@ impl Manager {
             let mut after = state.clone();
             after.memories[n] = memory;
             match wish {
+                Wish::Look(kind, key) => {
+                    let key = universe.key_id(kind, &key);
+                    after.hear(key);
+                    let event = Event::work(WHO, "asks the server for", key);
+                    next.push(Next { event, state: after, broken: None });
+                }
                 Wish::Write(write) => apply(universe, state, after, scenario, n, &write, next),
                 Wish::Ask(bmc) => {
                     if let Some(found) = state.at(universe, bmc) {
@@ -119,13 +128,34 @@ impl Manager {
         }
     }
 
+    /// What is done next. A look that tells nothing new is no event of its own.
     fn decision(
         &mut self,
-        universe: &Universe,
+        universe: &mut Universe,
         state: &State,
         scenario: &Scenario,
         machine: KeyId,
         n: usize,
+    ) -> Decision {
+        let mut looked_at = Vec::new();
+        loop {
+            let decision = self.after_looks(universe, state, scenario, (machine, n), &looked_at);
+            let Wish::Look(kind, key) = &decision.wish else { return decision };
+            let key = universe.key_id(*kind, key);
+            if state.late.iter().any(|(late, _)| *late == key) {
+                return decision;
+            }
+            looked_at.push(key);
+        }
+    }
+
+    fn after_looks(
+        &mut self,
+        universe: &Universe,
+        state: &State,
+        scenario: &Scenario,
+        (machine, n): (KeyId, usize),
+        looked_at: &[KeyId],
     ) -> Decision {
         let mut view = state.view(universe);
         let of = &universe.key(machine).1;
@@ -133,11 +163,11 @@ impl Manager {
         view.retain(|id| concerns(universe.get(*id), of, uid));
         let question = Question {
             machine,
-            // What has not been heard of yet happened a moment ago: watches are behind by seconds, not by a quiet time.
-            soon: !state.tink.is_empty() || !state.late.is_empty() || has_orphaned_task(universe, state),
+            soon: !state.tink.is_empty() || has_orphaned_task(universe, state),
             namespace_ends: state.namespace_ends,
             memory: state.memories[n],
             view,
+            looked_at: looked_at.to_vec(),
         };
         if let Some(decision) = self.decided.get(&question) {
             return decision.clone();
@@ -184,6 +214,15 @@ impl Manager {
                         return Decision { wish: Wish::Ask(bmc), memory: keep(&pass.memory, scenario) };
                     }
                     pass.bmc = Some(view);
+                    continue;
+                }
+                Step::Look(looked, key) => {
+                    let kind = server::kind(looked);
+                    let known = universe.known_key(kind, &key);
+                    if !known.is_some_and(|known| question.looked_at.contains(&known)) {
+                        return Decision { wish: Wish::Look(kind, key), memory };
+                    }
+                    pass.looked_at.push((looked, key));
                     continue;
                 }
                 step => told(&world, &step, now).map_or(Wish::Rest, |write| Wish::Write(Arc::new(write))),

@@ -164,6 +164,7 @@ impl Observer {
                     rules::holding::machine_written(world, &write.key(), write.old, new, &mut report);
                 }
             }
+            ("", "namespaces") => world.put_namespace(write.name, write.new),
             _ => {}
         }
     }

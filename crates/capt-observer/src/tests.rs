@@ -234,6 +234,33 @@ fn a_release_while_the_server_runs_is_found() {
 }
 
 #[test]
+fn who_deletes_the_namespace_of_a_server_gives_it_up_himself() {
+    let ending = |namespace: &str| {
+        let mut play = Play::new();
+        play.provision("a", "hw1", "10.0.0.100");
+        let ends = json!({"metadata": {"name": namespace, "deletionTimestamp": "2026-01-01T00:00:00Z"}});
+        let write = Write {
+            sequence: 99,
+            user: "admin",
+            verb: "delete",
+            group: "",
+            resource: "namespaces",
+            namespace: "",
+            name: namespace,
+            old: None,
+            new: Some(&ends),
+        };
+        play.observer.see(&write);
+        play.terminate("tinkerbellmachines", "a");
+        play.remove("provider", "ipaddresses", "a-0");
+        play.release_patch("hw1");
+        play.rules()
+    };
+    assert_eq!(ending("ns"), []);
+    assert!(!ending("another").is_empty());
+}
+
+#[test]
 fn one_address_on_two_hardware_is_found() {
     let mut play = Play::new();
     play.provision("a", "hw1", "10.0.0.100");

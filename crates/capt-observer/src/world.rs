@@ -146,6 +146,8 @@ pub(crate) struct World {
     taken: BTreeMap<Key, BTreeSet<IpAddr>>,
     /// BMC Machines whose server a person let go without proof.
     let_go: BTreeSet<Key>,
+    /// Namespaces that are being deleted.
+    ending: BTreeSet<String>,
 }
 
 impl World {
@@ -230,6 +232,22 @@ impl World {
         self.let_go.contains(bmc)
     }
 
+    /// Whether a person gives a Hardware up without proof that its server is off: by the machine's annotation, or by
+    /// deleting the Hardware's namespace, in which no Job can be made any more.
+    pub(crate) fn is_given_up(&self, hardware: &Key) -> bool {
+        self.ending.contains(&hardware.namespace) || self.holder(hardware).is_some_and(|(_, machine)| machine.let_go)
+    }
+
+    /// A namespace was written.
+    pub(crate) fn put_namespace(&mut self, name: &str, object: Option<&Value>) {
+        let is_ending = object.is_some_and(|object| object.pointer("/metadata/deletionTimestamp").is_some());
+        if is_ending {
+            self.ending.insert(name.to_owned());
+        } else if object.is_some() {
+            self.ending.remove(name);
+        }
+    }
+
     /// Keeps up who holds a Hardware.
     fn remember_holder(&mut self, key: &Key, after: &Hardware, by_manager: bool) {
         if !by_manager {
@@ -242,7 +260,7 @@ impl World {
                 self.let_go.remove(bmc);
             }
         } else if after.owner.is_none() && !after.has_finalizer {
-            let let_go = self.holder(key).is_some_and(|(_, machine)| machine.let_go);
+            let let_go = self.is_given_up(key);
             if let (true, Some(bmc)) = (let_go, &after.bmc) {
                 self.taken.remove(bmc);
                 self.let_go.insert(bmc.clone());
@@ -324,7 +342,10 @@ impl World {
 
     pub(crate) fn put_address(&mut self, key: &Key, old: Option<&Value>, new: Option<&Value>) {
         let address = |object: &Value| text(object, "/spec/address").parse::<IpAddr>().ok();
+        // Who deletes a namespace deletes the addresses in it, or their claims, which some providers take for the same: no
+        // manager can keep them.
         if let Some(before) = old.and_then(address)
+            && !self.ending.contains(&key.namespace)
             && let Some(leases) = self.leases.get_mut(&before)
         {
             leases.remove(key);

@@ -171,6 +171,8 @@ fn words(plan: &Plan, what: &Happening) -> String {
         Happening::PauseCluster(at, while_) => format!("the Cluster of {} is paused for {while_:?}", machine(at)),
         Happening::PauseMachine(at, while_) => format!("machine {} is paused for {while_:?}", machine(at)),
         Happening::DeleteSecret(at) => format!("the bootstrap data of {} is deleted", machine(at)),
+        Happening::Odd(at, odd) => format!("beside {} comes something odd: {odd:?}", machine(at)),
+        Happening::DeleteNamespace(at) => format!("the namespace of {} is deleted", machine(at)),
         Happening::Reinstall(at) => format!("somebody asks to reinstall {}", machine(at)),
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Shared {
 
 #[derive(Default)]
 struct Index {
+    /// Pools that are there, used or not.
+    pools: BTreeSet<PoolKey>,
     of_pool: BTreeMap<PoolKey, BTreeSet<Key>>,
     of_cluster: BTreeMap<Key, BTreeSet<Key>>,
     /// Claims that found their pool empty.
@@ -77,6 +79,7 @@ impl Shared {
     /// Looks at everything again.
     pub(crate) fn wake_all(&self) {
         let index = self.index.lock();
+        index.pools.iter().for_each(|pool| self.pool_queue.add(pool.clone()));
         for (pool, claims) in &index.of_pool {
             self.pool_queue.add(pool.clone());
             claims.iter().for_each(|claim| self.claim_queue.add(claim.clone()));
@@ -132,6 +135,12 @@ impl Shared {
     }
 
     pub(crate) fn pool_changed(&self, kind: &'static Kind, change: &Change<'_>) {
+        let pool = PoolKey { kind: kind.kind, key: change.key.clone() };
+        if change.after.is_some() {
+            self.index.lock().pools.insert(pool.clone());
+        } else {
+            self.index.lock().pools.remove(&pool);
+        }
         let matters = |pool: &Object| {
             let paused = is_paused(pool);
             (pool.spec.clone(), pool.is_terminating(), paused, pool.uid().to_owned())
@@ -139,7 +148,6 @@ impl Shared {
         if !change.differs_in(matters) {
             return;
         }
-        let pool = PoolKey { kind: kind.kind, key: change.key.clone() };
         if let Some(claims) = self.index.lock().of_pool.get(&pool) {
             claims.iter().for_each(|claim| self.claim_queue.add(claim.clone()));
         }

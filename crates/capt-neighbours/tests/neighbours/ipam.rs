@@ -345,6 +345,22 @@ async fn a_provider_that_is_down_does_nothing_and_catches_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pool_deleted_while_its_provider_is_down_goes_once_that_is_up_again() {
+    let world = world().await;
+    let provider = start(&world, Options::default());
+    in_cluster_pool(&world, &["10.0.0.10-10.0.0.20"]).await;
+    world.until("InClusterIPPool", "pool", |pool| !finalizers(pool).is_empty()).await;
+    provider.pause();
+    world.delete("InClusterIPPool", "pool").await;
+    world.settle().await;
+    assert!(world.get("InClusterIPPool", "pool").await.is_some());
+    // As a controller does that starts: it looks at every pool, used or not.
+    provider.resume();
+    world.until_gone("InClusterIPPool", "pool").await;
+    provider.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_switch_of_the_provider_does_what_it_says() {
     let plain = Options::default;
     for (name, options) in [

@@ -30,7 +30,7 @@ pub(in super::super) fn check(world: &World, write: &HardwareWrite<'_>, report: 
             report.add(Rule::AddressFreeInUse, what);
         }
     }
-    let let_go = world.holder(write.key).is_some_and(|(_, machine)| machine.let_go);
+    let let_go = world.is_given_up(write.key);
     // The server goes on using an address that is taken off its Hardware.
     for written in world.standing(write.key).filter(|_| is_on && !let_go) {
         let stays = write.after.is_some_and(|after| after.addresses().any(|address| address == written.address));
@@ -50,7 +50,8 @@ pub(in super::super) fn address_changed(world: &World, address: IpAddr, report: 
     }
     // The Hardware may have been replaced or wiped: the server does not know.
     let is_free = world.leases(address).next().is_none() && world.carriers(address).next().is_none();
-    for bmc in world.users(address).filter(|_| is_free) {
+    let is_given_up = |bmc: &&Key| world.of_bmc(bmc).any(|hardware| world.is_given_up(&hardware));
+    for bmc in world.users(address).filter(|bmc| is_free && !is_given_up(bmc)) {
         let what = format!("no IPAddress holds {address}, with which the server of BMC Machine {bmc} runs");
         report.add(Rule::AddressFreeInUse, what);
     }
@@ -64,6 +65,9 @@ pub(in super::super) fn switched_on(world: &World, bmc: &Key, report: &mut Repor
 }
 
 fn free_in_use(world: &World, hardware: &Key, report: &mut Report<'_>) {
+    if world.is_given_up(hardware) {
+        return;
+    }
     for written in world.standing(hardware).filter(|written| !world.is_leased(written)) {
         let what = format!("no IPAddress holds {}, which Hardware {hardware} carries while it runs", written.address);
         report.add(Rule::AddressFreeInUse, what);

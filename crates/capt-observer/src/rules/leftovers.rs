@@ -12,7 +12,7 @@ pub(in super::super) fn check(world: &World, write: &HardwareWrite<'_>, report: 
     if !was_held || after.owner.is_some() || after.has_finalizer {
         return;
     }
-    let let_go = world.holder(write.key).is_some_and(|(_, machine)| machine.let_go);
+    let let_go = world.is_given_up(write.key);
     let mut left = Vec::new();
     for written in world.standing(write.key) {
         if after.addresses().any(|address| address == written.address) {

@@ -20,6 +20,7 @@ use super::memory::Memory;
 use super::names;
 use super::orphan;
 use super::ownership::{self, Ownership, Twin};
+use super::release::boot_jobs;
 use super::select::{self, Candidate};
 use super::step::Step;
 use crate::effect::Kind;
@@ -92,6 +93,8 @@ pub struct World {
     pub is_watched: bool,
     /// Objects of this machine that no watch tells of and that were not looked at.
     pub unseen: Vec<(Kind, ObjectKey)>,
+    /// What may switch the server on and was not asked for at the server itself in this pass: a watch may be behind.
+    pub unconfirmed: Vec<(Kind, ObjectKey)>,
     /// False if the server does not let us delete Jobs.
     pub may_delete_jobs: bool,
     /// Whether BMC kinds are served.
@@ -194,13 +197,34 @@ fn jobs_to_look_at(world: &World, pass: &Pass) -> Vec<(Kind, ObjectKey)> {
     }
     let known = world.jobs.iter().chain(&world.bmc_jobs).map(|job| job.key());
     let asked = pass.memory.unconfirmed_jobs.iter().map(|(of, name)| ObjectKey::new(of.namespace.clone(), name));
-    let boot = world.to_release.iter().flat_map(|hardware| {
-        let own = [world.machine.name().to_owned(), names::short(&world.machine)];
-        let jobs = own.into_iter().flat_map(|workflow| names::boot_jobs(&world.machine, &workflow));
-        jobs.map(|job| ObjectKey::new(hardware.namespace(), job)).collect::<Vec<_>>()
-    });
+    let boot = world.to_release.iter().flat_map(|hardware| boot_jobs_on(&world.machine, hardware));
     let all: BTreeSet<ObjectKey> = known.chain(asked).chain(boot).collect();
     all.into_iter().map(|key| (Kind::Job, key)).collect()
+}
+
+/// The Jobs that Tinkerbell makes to boot a Workflow of this machine on this Hardware.
+fn boot_jobs_on(machine: &TinkerbellMachine, hardware: &Hardware) -> Vec<ObjectKey> {
+    let own = [machine.name().to_owned(), names::short(machine)];
+    let jobs = own.into_iter().flat_map(|workflow| names::boot_jobs(machine, &workflow));
+    jobs.map(|job| ObjectKey::new(hardware.namespace(), job)).collect()
+}
+
+/// What the server itself is asked for before a server is given up that may yet be switched on: the Workflow under both
+/// of its names, and the Jobs that Tinkerbell makes of it. The answer to a creation may have been lost, and no watch is
+/// sure to have told of what it made.
+fn to_confirm(world: &World, pass: &Pass) -> Vec<(Kind, ObjectKey)> {
+    let Some(hardware) = world.to_release.first().filter(|_| world.machine.is_terminating()) else {
+        return Vec::new();
+    };
+    if hardware.bmc().is_none() || !boot_jobs::may_stir(world) {
+        return Vec::new();
+    }
+    let own = [world.machine.name().to_owned(), names::short(&world.machine)];
+    let workflows = own.into_iter().map(|name| (Kind::Workflow, ObjectKey::new(hardware.namespace(), name)));
+    let jobs = boot_jobs_on(&world.machine, hardware).into_iter().map(|job| (Kind::Job, job));
+    let mut all: Vec<_> = workflows.chain(jobs).collect();
+    all.retain(|asked| !pass.looked_at.contains(asked));
+    all
 }
 
 fn is_anothers(machine: &TinkerbellMachine, object: &impl Meta) -> bool {
@@ -262,6 +286,7 @@ pub fn observe(stores: &impl Stores, key: &ObjectKey, pass: &Pass, settings: &Ar
         bmc_jobs: Vec::new(),
         is_watched: true,
         unseen: Vec::new(),
+        unconfirmed: Vec::new(),
         may_delete_jobs: stores.may_delete_jobs(),
         bmc: stores.bmc(),
         ipam,
@@ -323,6 +348,7 @@ pub fn observe(stores: &impl Stores, key: &ObjectKey, pass: &Pass, settings: &Ar
         };
         world.unseen = own.chain(named).filter(unseen).collect();
     }
+    world.unconfirmed = to_confirm(&world, pass);
     if let (Some(hardware), Some(address)) = (&world.hardware, &world.address)
         && let Some(address) = capt_ipam_core::canonical(&address.spec.address)
     {

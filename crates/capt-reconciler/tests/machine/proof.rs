@@ -115,6 +115,52 @@ fn a_power_off_made_before_the_workflow_was_heard_of_is_no_proof_until_tinkerbel
 }
 
 #[test]
+fn a_server_that_may_yet_be_booted_is_not_given_up_on_the_word_of_a_watch_that_may_be_behind() {
+    let proven = |scene: Scene| {
+        scene.with(|s| {
+            s.remove("Workflow", "metal/m").remove("Template", "metal/m");
+            s.put("Job", power_off("m-poweroff-1", 60, 40, conditions("Completed")));
+            s.pass.memory.uid = "m-uid".to_owned();
+            let hardware = capt_api::meta::ObjectKey::new("metal", "hw-1");
+            s.pass.memory.stirred.insert(hardware, now() - SignedDuration::from_secs(15));
+        })
+    };
+    let (step, looks) = proven(preparing()).step_and_looks();
+    assert!(matches!(step, Step::Do(write) if is_release(&write)));
+    let asked = |what: &str| looks.iter().any(|look| look == what);
+    assert!(asked("Workflow metal/m") && asked("Job metal/netboot-m"), "{looks:?}");
+    assert_eq!(looks.len(), 4, "and both under the name with a part of the UID: {looks:?}");
+    // Nothing boots the server of a machine that was ready: it costs no question.
+    let ready = Scene::new().provisioned().deleting();
+    assert_eq!(proven(ready).step_and_looks().1, Vec::<String>::new());
+}
+
+#[test]
+fn a_server_is_asked_for_what_may_boot_it_before_it_is_switched_off_too() {
+    let hardware = capt_api::meta::ObjectKey::new("metal", "hw-1");
+    let still = preparing().with(|s| {
+        s.remove("Workflow", "metal/m").remove("Template", "metal/m");
+        s.pass.memory.uid = "m-uid".to_owned();
+        s.pass.memory.stirred.insert(hardware, now() - SignedDuration::from_secs(15));
+    });
+    let (step, looks) = still.step_and_looks();
+    assert!(matches!(step, Step::Do(write) if write.kind == Kind::Job), "switched off");
+    assert_eq!(looks.len(), 4, "{looks:?}");
+}
+
+#[test]
+fn a_power_off_made_before_its_workflow_was_heard_of_is_taken_back_with_the_workflow() {
+    let scene = preparing().with(|s| s.put("Job", power_off("m-poweroff-1", 60, 40, conditions("Completed"))));
+    let first = write(&scene);
+    assert_eq!((first.kind, first.key.name.as_str()), (Kind::Job, "m-poweroff-1"));
+    assert!(matches!(first.verb, Verb::Delete { .. }));
+    let second = write(&scene.with(|s| {
+        s.remove("Job", "metal/m-poweroff-1");
+    }));
+    assert_eq!(second.kind, Kind::Workflow);
+}
+
+#[test]
 fn a_power_off_is_no_proof_if_a_job_that_switches_on_did_anything_since() {
     let seen = |version: &str| {
         stopped().with(|s| {

@@ -214,8 +214,25 @@ impl Scene {
         world
     }
 
+    /// The next step. What is asked of the server before it is as the scene has it.
     pub fn step(&self) -> Step {
-        decide(&self.world(), now())
+        self.step_and_looks().0
+    }
+
+    /// The next step, and what the server was asked for before.
+    pub fn step_and_looks(&self) -> (Step, Vec<String>) {
+        let mut scene = self.clone();
+        let mut looks = Vec::new();
+        loop {
+            match decide(&scene.world(), now()) {
+                Step::Look(kind, key) => {
+                    looks.push(format!("{kind:?} {key}"));
+                    assert!(looks.len() < 20, "asks for ever: {looks:?}");
+                    scene.pass.looked_at.push((kind, key));
+                }
+                step => return (step, looks),
+            }
+        }
     }
 
     /// The conditions after this step, as `type: status reason`.

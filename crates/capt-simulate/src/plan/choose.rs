@@ -7,7 +7,7 @@ use capt_neighbours::ipam::Family;
 use capt_neighbours::tinkerbell::WorkflowFault;
 use fastrand::Rng;
 
-use super::{Boot, Event, Happening, MachinePlan, Refusal, ServerPlan, When, World};
+use super::{Boot, Event, Happening, MachinePlan, Odd, Refusal, ServerPlan, When, World};
 
 /// Resources at which requests of the manager may fail.
 const RESOURCES: [&str; 8] = [
@@ -112,6 +112,16 @@ pub(super) fn events(random: &mut Rng, world: &World) -> (Vec<Event>, Duration) 
                 events.push(Event { when, what: Happening::Create(n) });
             }
         }
+    }
+    let odd = if once_in(random, 3) { random.usize(1..=3) } else { 0 };
+    for _ in 0..odd {
+        let machine = random.usize(0..world.machines.len().max(1));
+        let when = When::After(Duration::from_millis(random.u64(0..30_000)));
+        events.extend(one(random, &Odd::ALL).map(|odd| Event { when, what: Happening::Odd(machine, odd) }));
+    }
+    if once_in(random, 12) {
+        let machine = random.usize(0..world.machines.len().max(1));
+        events.push(Event { when: moment(random), what: Happening::DeleteNamespace(machine) });
     }
     let count = random.usize(0..=7);
     for _ in 0..count {

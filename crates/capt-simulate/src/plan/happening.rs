@@ -125,6 +125,93 @@ pub enum Happening {
     DeleteSecret(usize),
     /// Somebody asks for a new installation.
     Reinstall(usize),
+    /// Somebody makes an odd object in the namespace of this machine.
+    Odd(usize, Odd),
+    /// Somebody deletes the namespace of this machine with everything in it.
+    DeleteNamespace(usize),
+}
+
+/// An odd object, as operators have made them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Odd {
+    /// Hardware without an interface.
+    NoInterface,
+    /// Hardware whose interface has no DHCP.
+    NoDhcp,
+    /// Hardware without a disk.
+    NoDisk,
+    /// Hardware that neither PXE nor a Workflow may touch.
+    NoNetboot,
+    /// Hardware that a person marked as provisioned.
+    Provisioned,
+    /// Hardware with an agent ID of its own.
+    OtherAgent,
+    /// Hardware with an IPv6 address.
+    SixthVersion,
+    /// Hardware that carries the labels of a machine that does not exist.
+    LabelsOfNobody,
+    /// Hardware with the MAC of another one.
+    SameMac,
+    /// Hardware whose BMC Machine does not exist.
+    NoBmcMachine,
+    /// A machine that names Hardware which does not exist.
+    NoHardware,
+    /// A machine that names a pool which does not exist.
+    NoPool,
+    /// A machine that names a kind of pool which does not exist.
+    NoPoolKind,
+    /// A machine of a pool with prefix 0.
+    NoPrefix,
+    /// A machine whose template cannot be rendered.
+    BadTemplate,
+    /// A machine whose selector no server understands.
+    NoSelection,
+    /// A machine whose name is longer than a label.
+    LongName,
+    /// A machine without a Machine.
+    NoOwner,
+    /// A Machine without a version.
+    NoVersion,
+    /// A machine whose bootstrap data never comes.
+    NoBootstrapData,
+    /// A machine whose bootstrap data is empty.
+    EmptyBootstrapData,
+    /// A machine whose bootstrap data is no text.
+    BinaryBootstrapData,
+    /// A machine whose bootstrap data has no provider ID.
+    NoProviderId,
+    /// A machine whose claim's name is taken by somebody else's.
+    ForeignClaim,
+}
+
+impl Odd {
+    /// All of them.
+    pub const ALL: [Self; 24] = [
+        Self::NoInterface,
+        Self::NoDhcp,
+        Self::NoDisk,
+        Self::NoNetboot,
+        Self::Provisioned,
+        Self::OtherAgent,
+        Self::SixthVersion,
+        Self::LabelsOfNobody,
+        Self::SameMac,
+        Self::NoBmcMachine,
+        Self::NoHardware,
+        Self::NoPool,
+        Self::NoPoolKind,
+        Self::NoPrefix,
+        Self::BadTemplate,
+        Self::NoSelection,
+        Self::LongName,
+        Self::NoOwner,
+        Self::NoVersion,
+        Self::NoBootstrapData,
+        Self::EmptyBootstrapData,
+        Self::BinaryBootstrapData,
+        Self::NoProviderId,
+        Self::ForeignClaim,
+    ];
 }
 
 impl Happening {
@@ -161,6 +248,8 @@ impl Happening {
             Self::PauseMachine(..) => "machines paused",
             Self::DeleteSecret(_) => "bootstrap data deleted",
             Self::Reinstall(_) => "reinstalls asked for",
+            Self::Odd(..) => "odd objects",
+            Self::DeleteNamespace(_) => "namespaces deleted",
         }
     }
 }

@@ -6,7 +6,7 @@ mod world;
 
 use std::time::Duration;
 
-pub use happening::{Event, Happening, Refusal, When};
+pub use happening::{Event, Happening, Odd, Refusal, When};
 pub use world::{Boot, MachinePlan, ServerPlan, World};
 
 /// A world, and what happens in it.

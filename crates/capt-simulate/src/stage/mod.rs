@@ -5,6 +5,7 @@ mod end;
 mod kinds;
 mod late;
 mod objects;
+mod odd;
 mod requests;
 
 use std::cell::Cell;
@@ -108,6 +109,8 @@ pub(crate) struct Stage {
     faults: Vec<(FaultId, &'static str)>,
     /// Servers whose BMC Machine is gone for good.
     without_bmc: BTreeSet<usize>,
+    /// Namespaces that somebody deletes.
+    ending: BTreeSet<&'static str>,
     report: Report,
 }
 
@@ -169,6 +172,7 @@ impl Stage {
             agenda_number: 0,
             faults: Vec::new(),
             without_bmc: BTreeSet::new(),
+            ending: BTreeSet::new(),
             report,
             plan,
         }

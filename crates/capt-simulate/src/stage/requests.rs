@@ -21,6 +21,8 @@ pub(super) const TEMPLATES: Kind = ("tinkerbell.org", "v1alpha1", "templates");
 pub(super) const JOBS: Kind = ("bmc.tinkerbell.org", "v1alpha1", "jobs");
 pub(super) const BMC_MACHINES: Kind = ("bmc.tinkerbell.org", "v1alpha1", "machines");
 pub(super) const SECRETS: Kind = ("", "v1", "secrets");
+pub(super) const CLAIMS: Kind = ("ipam.cluster.x-k8s.io", "v1beta2", "ipaddressclaims");
+pub(super) const POOLS: Kind = ("ipam.cluster.x-k8s.io", "v1alpha2", "inclusterippools");
 
 impl Stage {
     fn api(&self, (group, version, plural): Kind, namespace: &str) -> Api<DynamicObject> {
@@ -45,6 +47,14 @@ impl Stage {
         let deleted = self.api(kind, namespace).delete(name, &DeleteParams::background()).await;
         // It may be gone.
         drop(deleted);
+    }
+
+    /// Deletes a namespace with everything in it.
+    pub(super) async fn delete_namespace(&self, name: &str) {
+        let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("", "v1", "Namespace"), "namespaces");
+        let namespaces: Api<DynamicObject> = Api::all_with(self.person.clone(), &resource);
+        // It may be gone.
+        drop(namespaces.delete(name, &DeleteParams::background()).await);
     }
 
     /// As `kubectl replace`: the object is what the manifest says.

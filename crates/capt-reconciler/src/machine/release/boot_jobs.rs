@@ -55,7 +55,7 @@ pub fn may_stir(world: &World) -> bool {
 }
 
 /// Whether tink-controller may yet make a Job for this Workflow.
-fn boots(workflow: &Workflow, hardware: &Hardware) -> bool {
+pub(super) fn boots(workflow: &Workflow, hardware: &Hardware) -> bool {
     let is_here = workflow.namespace() == hardware.namespace() && workflow.spec.hardware_ref == hardware.name();
     let mode = workflow.spec.boot_options.as_ref().map_or("", |options| options.boot_mode.as_str());
     is_here && !mode.is_empty() && !is_over(workflow)

@@ -35,6 +35,7 @@ pub fn step(world: &World, now: Timestamp) -> Step {
         // What only the labels of the Hardware tell is known to nobody once they are gone: where to find the Job.
         .or_else(|| record::step(world))
         .or_else(|| power_off::step(world, now))
+        .or_else(|| power_off::confirm(world))
         .or_else(|| hardware::step(world))
         .or_else(|| power_off::clean_up(world))
         .or_else(|| claims::step(world))

@@ -63,7 +63,14 @@ pub(super) fn step(world: &World, now: Timestamp) -> Option<Step> {
     if let Some(last) = last_failure(world, hardware) {
         return after_failure(world, hardware, last, &key, now);
     }
-    boot_jobs::quiet(world, hardware, now).or_else(|| Some(create(world, hardware, &key, 0, now).into()))
+    next_job(world, hardware, &key, 0, now)
+}
+
+/// The next Job: once nothing has stirred for a while, and the server itself knows of nothing that may switch it on.
+fn next_job(world: &World, hardware: &Hardware, key: &ObjectKey, failed: u32, now: Timestamp) -> Option<Step> {
+    boot_jobs::quiet(world, hardware, now)
+        .or_else(|| confirm(world))
+        .or_else(|| Some(create(world, hardware, key, failed, now).into()))
 }
 
 pub(super) fn wait(message: String) -> Wait {
@@ -71,7 +78,7 @@ pub(super) fn wait(message: String) -> Wait {
 }
 
 /// The power-off Jobs of this machine for this Hardware's BMC, under whatever name.
-fn of_machine<'a>(world: &'a World, hardware: &'a Hardware) -> impl Iterator<Item = &'a Arc<Job>> {
+pub(super) fn of_machine<'a>(world: &'a World, hardware: &'a Hardware) -> impl Iterator<Item = &'a Arc<Job>> {
     world.jobs.iter().filter(|job| {
         belonging(&***job, &world.machine) == Belonging::Ours
             && boot_jobs::is_for(job, hardware)
@@ -124,8 +131,7 @@ fn after_failure(world: &World, hardware: &Hardware, job: &Job, key: &ObjectKey,
     let (age, pause) = (clock::age(job.metadata.creation_timestamp.as_ref(), now), retry_after(failures));
     if age >= pause {
         // The next Job is made before this one goes, so that the count outlives a crash in between.
-        return boot_jobs::quiet(world, hardware, now)
-            .or_else(|| Some(create(world, hardware, key, failures, now).into()));
+        return next_job(world, hardware, key, failures, now);
     }
     let JobOutcome::Failed(words) = job.outcome() else { return None };
     let message = format!(
@@ -149,7 +155,8 @@ fn supersede(world: &World, hardware: &Hardware, last: &Job) -> Option<Step> {
     (world.may_delete_jobs && !earlier.is_terminating()).then(|| delete(earlier).into())
 }
 
-fn delete(job: &Job) -> Write {
+/// Deletes a Job of ours.
+pub(super) fn delete(job: &Job) -> Write {
     Write::new(Stage::PowerOff, Kind::Job, job.key(), Verb::Delete { uid: job.uid().to_owned() })
 }
 
@@ -173,6 +180,18 @@ fn create(world: &World, hardware: &Hardware, bmc: &ObjectKey, failed: u32, now:
         },
     });
     Write::new(Stage::PowerOff, Kind::Job, key, Verb::Create(body))
+}
+
+/// The question, before the server is switched off and again before it is released, whether the API server itself knows of
+/// nothing that may switch it on. What it answers is in the stores from then on, and the stages before this one deal with
+/// it.
+pub(super) fn confirm(world: &World) -> Option<Step> {
+    let hardware = world.to_release.first()?;
+    if let_go::why(world, hardware).is_some() {
+        return None;
+    }
+    let (kind, key) = world.unconfirmed.first()?;
+    Some(Step::Look(*kind, key.clone()))
 }
 
 /// Once the Hardware is released its Jobs go too.

@@ -2,12 +2,14 @@
 //! end before its Workflow goes: with the Workflow the collector takes the Job at a moment of its own, and what the Job had
 //! begun would be done all the same.
 
+use std::sync::Arc;
+
 use capt_api::conditions::reasons;
 use capt_api::meta::Meta;
-use capt_api::tinkerbell::Workflow;
+use capt_api::tinkerbell::{Hardware, Workflow};
 use jiff::Timestamp;
 
-use super::boot_jobs;
+use super::{boot_jobs, power_off};
 use crate::effect::{Kind, Stage, Verb, Write};
 use crate::machine::belonging::{Belonging, belonging};
 use crate::machine::names;
@@ -21,7 +23,9 @@ pub(super) fn step(world: &World, now: Timestamp) -> Option<Step> {
     let look = |kind| world.look_first(kind, own).or_else(|| world.look_first(kind, &short));
     let workflow = || {
         let workflow = world.workflows.iter().find(|workflow| goes(world, workflow))?;
-        under_way(world, workflow, now).or_else(|| Some(delete(&**workflow, Kind::Workflow)))
+        under_way(world, workflow, now)
+            .or_else(|| proves_nothing(world, workflow))
+            .or_else(|| Some(delete(&**workflow, Kind::Workflow)))
     };
     let template = || {
         let mine = |whose| matches!(whose, Belonging::Ours | Belonging::OfThisName | Belonging::Stale);
@@ -35,19 +39,30 @@ pub(super) fn step(world: &World, now: Timestamp) -> Option<Step> {
 fn goes(world: &World, workflow: &Workflow) -> bool {
     match belonging(workflow, &world.machine) {
         Belonging::Ours | Belonging::OfThisName | Belonging::Stale => true,
-        Belonging::Namesake => world.to_release.iter().any(|hardware| {
-            hardware.namespace() == workflow.namespace() && hardware.name() == workflow.spec.hardware_ref
-        }),
+        Belonging::Namesake => of_workflow(world, workflow).is_some(),
         Belonging::Foreign => false,
     }
 }
 
+/// Takes back a power-off that was made before this Workflow was heard of: Tinkerbell may boot the server for it yet.
+fn proves_nothing(world: &World, workflow: &Workflow) -> Option<Step> {
+    let hardware = of_workflow(world, workflow).filter(|hardware| boot_jobs::boots(workflow, hardware))?;
+    let job = power_off::of_machine(world, hardware).find(|job| !job.is_terminating())?;
+    world.may_delete_jobs.then(|| power_off::delete(job).into())
+}
+
+/// The Hardware that this Workflow installs.
+fn of_workflow<'a>(world: &'a World, workflow: &Workflow) -> Option<&'a Arc<Hardware>> {
+    world
+        .to_release
+        .iter()
+        .find(|hardware| hardware.namespace() == workflow.namespace() && hardware.name() == workflow.spec.hardware_ref)
+}
+
 /// The wait for boot Jobs of this Workflow.
 fn under_way(world: &World, workflow: &Workflow, now: Timestamp) -> Option<Step> {
-    let hardware = world.to_release.iter().find(|hardware| {
-        hardware.namespace() == workflow.namespace() && hardware.name() == workflow.spec.hardware_ref
-    })?;
-    let of_it = |job: &&std::sync::Arc<capt_api::bmc::Job>| {
+    let hardware = of_workflow(world, workflow)?;
+    let of_it = |job: &&Arc<capt_api::bmc::Job>| {
         job.controller().is_some_and(|owner| owner.uid == workflow.uid())
             && (job.has_begun() || crate::clock::age(job.metadata.creation_timestamp.as_ref(), now) < boot_jobs::QUIET)
     };

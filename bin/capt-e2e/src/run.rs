@@ -99,8 +99,15 @@ pub async fn run(names: &[String], root: &Path, manager: &Path) -> anyhow::Resul
 /// # Errors
 /// When one of them cannot be built.
 pub async fn programs(folder: &Path) -> anyhow::Result<Option<Programs>> {
-    let pins =
-        [pins::ETCD, pins::KUBERNETES, pins::CLUSTER_API, pins::IN_CLUSTER_IPAM, pins::GO_CAPT, pins::CERT_MANAGER];
+    let pins = [
+        pins::ETCD,
+        pins::KUBERNETES,
+        pins::CLUSTER_API,
+        pins::IN_CLUSTER_IPAM,
+        pins::GO_CAPT,
+        pins::CERT_MANAGER,
+        pins::CRANE,
+    ];
     match build(folder, &pins, |line| println!("build: {line}")).await? {
         Outcome::Built(programs) => Ok(Some(programs)),
         Outcome::NoGo => Ok(None),

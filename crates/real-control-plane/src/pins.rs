@@ -93,3 +93,13 @@ pub const CERT_MANAGER: Pin = Pin {
     variables: &[],
     programs: &[],
 };
+
+/// crane: a registry on loopback, and a client of registries.
+pub const CRANE: Pin = Pin {
+    group: "crane",
+    module: "github.com/google/go-containerregistry",
+    version: "v0.22.1",
+    staging: None,
+    variables: &[],
+    programs: &[("crane", "cmd/crane")],
+};

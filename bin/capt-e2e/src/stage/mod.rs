@@ -21,6 +21,7 @@ pub mod manager;
 pub mod neighbours;
 pub mod objects;
 pub mod proxy;
+pub mod registry;
 pub mod scrape;
 pub mod servers;
 pub mod watch;

@@ -47,13 +47,13 @@ impl Registry {
         format!("{}/{name}", self.address)
     }
 
-    /// Pushes an OCI layout under a name, with all its platforms if it holds an index; returns its reference by digest.
+    /// Pushes the one image, index or artefact of an OCI layout under a name; returns its reference by digest.
     ///
     /// # Errors
-    /// When the layout is not whole, or is refused.
+    /// When the layout names none or several, is not whole, or is refused.
     pub async fn push(&self, layout: &Path, name: &str) -> anyhow::Result<String> {
         let layout = layout.display().to_string();
-        let pushed = self.crane(&["push", "--index", &layout, &self.reference(name)]).await?;
+        let pushed = self.crane(&["push", &layout, &self.reference(name)]).await?;
         Ok(pushed.trim().to_owned())
     }
 

@@ -25,7 +25,7 @@ pub fn hand_over(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     command.arg("--root").arg(root);
     // A whole race is one of what is shipped; building that takes longer than a short race.
     if !arguments.iter().any(|argument| argument == "--quick") {
-        match dist::build(root) {
+        match dist::program(root) {
             Ok(program) => {
                 command.arg("--manager").arg(program.path);
             }

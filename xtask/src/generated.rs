@@ -57,6 +57,30 @@ impl Folder {
         Ok(differences.iter().map(|difference| format!("{path}/{difference}; run `cargo xtask {command}`")).collect())
     }
 
+    /// Brings one file of another kind up to date, or only complains of it.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub fn bring(&self, root: &Path, name: &str, content: &str, check: bool) -> anyhow::Result<Vec<String>> {
+        let path = root.join(self.path).join(name);
+        let there = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            there => Some(there.with_context(|| path.display().to_string())?),
+        };
+        let Self { path: folder, command } = self;
+        let difference = match there {
+            Some(there) if there == content => return Ok(Vec::new()),
+            Some(_) => Difference::Stale(name.to_owned()),
+            None => Difference::Missing(name.to_owned()),
+        };
+        if check {
+            return Ok(vec![format!("{folder}/{difference}; run `cargo xtask {command}`")]);
+        }
+        fs::write(&path, content).with_context(|| path.display().to_string())?;
+        println!("wrote {name}");
+        Ok(Vec::new())
+    }
+
     /// What distinguishes `folder` from the wanted files; nothing when it is up to date.
     ///
     /// # Errors

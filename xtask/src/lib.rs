@@ -8,6 +8,7 @@ pub mod dist;
 pub mod e2e;
 pub mod fuzz;
 pub mod generated;
+pub mod image;
 pub mod manifests;
 pub mod names;
 pub mod rbac;

@@ -1,11 +1,13 @@
 //! Chores of this workspace: `cargo xtask --help`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use xtask::dist::Platform;
 use xtask::generated::{Files, Folder};
-use xtask::{arrows, bench, check_model, crds, dist, e2e, fuzz, manifests, release, simulate, workspace};
+use xtask::image::containerfile;
+use xtask::{arrows, bench, check_model, crds, dist, e2e, fuzz, image, manifests, release, simulate, workspace};
 
 /// Chores of this workspace.
 #[derive(Parser)]
@@ -31,6 +33,8 @@ enum Chore {
     },
     /// Write everything that a release publishes to out/release
     Release,
+    /// Write the manager's image as an OCI layout; no container engine is needed
+    Image(Image),
     /// Fail when a crate depends on something that its place in the house forbids
     CheckArrows,
     /// Fail when any generated file differs from what would be generated now
@@ -73,6 +77,50 @@ enum Chore {
     },
 }
 
+#[derive(clap::Args)]
+struct Image {
+    /// The folder of the layout
+    #[arg(long, default_value = image::FOLDER)]
+    out: PathBuf,
+    /// For which platforms, such as linux/amd64,linux/arm64; all that can be built here if none is named
+    #[arg(long, value_delimiter = ',')]
+    platform: Vec<Platform>,
+    /// The profile that the program is built with; only `dist` is published
+    #[arg(long, default_value = dist::PROFILE)]
+    profile: String,
+    /// The commit, where the folder does not tell
+    #[arg(long)]
+    revision: Option<String>,
+    /// Make it a second time and fail when a byte differs
+    #[arg(long)]
+    check: bool,
+    /// Write the files of this machine's image to a folder, and no layout: for deploy/Containerfile
+    #[arg(long)]
+    tree: Option<PathBuf>,
+}
+
+impl Image {
+    fn make(self, root: &Path) -> anyhow::Result<()> {
+        let here = self.tree.is_some().then(Platform::here).flatten();
+        let platforms = here.map_or(self.platform, |here| vec![here]);
+        let order = image::Order { platforms, profile: self.profile, revision: self.revision };
+        let parts = image::parts(root, &order, |line| eprintln!("image: {line}"))?;
+        if let Some(tree) = self.tree {
+            return parts.tree(&tree);
+        }
+        let out = root.join(self.out);
+        let layout = image::write(&parts, &out)?;
+        if self.check {
+            image::again(&parts, &out)?;
+        }
+        for (platform, content) in &parts.contents {
+            println!("{platform}: the program has {} bytes", content.program.len());
+        }
+        println!("{}: {}", out.display(), layout.digest);
+        Ok(())
+    }
+}
+
 fn main() -> anyhow::Result<ExitCode> {
     let chore = Cli::parse().chore;
     let root = workspace::root()?;
@@ -85,7 +133,11 @@ fn main() -> anyhow::Result<ExitCode> {
             Vec::new()
         }
         Chore::Dist => {
-            println!("{}", dist::build(&root)?);
+            println!("{}", dist::program(&root)?);
+            Vec::new()
+        }
+        Chore::Image(image) => {
+            image.make(&root)?;
             Vec::new()
         }
         Chore::E2e { names } => {
@@ -121,6 +173,7 @@ fn generate_all(root: &Path, check: bool) -> anyhow::Result<Vec<String>> {
     Ok([
         generate(root, crds::FOLDER, &crds::render()?, check)?,
         generate(root, manifests::FOLDER, &manifests::render()?, check)?,
+        containerfile::FOLDER.bring(root, containerfile::FILE, &containerfile::render(), check)?,
     ]
     .concat())
 }

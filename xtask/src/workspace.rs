@@ -1,6 +1,6 @@
 //! Where this workspace lies, and how to ask cargo about it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -26,8 +26,17 @@ pub fn root() -> anyhow::Result<PathBuf> {
 /// # Errors
 /// When it cannot be started or fails; the error carries what it said.
 pub fn cargo(folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
-    let command = format!("cargo {}", arguments.join(" "));
-    let output = Command::new(program())
+    output(program(), folder, arguments)
+}
+
+/// Runs a program in `folder` and returns what it prints.
+///
+/// # Errors
+/// When it cannot be started or fails; the error carries what it said.
+pub fn output(program: impl AsRef<OsStr>, folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+    let name = Path::new(program.as_ref()).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let command = format!("{name} {}", arguments.join(" "));
+    let output = Command::new(program)
         .args(arguments)
         .current_dir(folder)
         .output()
@@ -56,6 +65,7 @@ pub fn has_go() -> bool {
     Command::new("go").arg("version").output().is_ok_and(|output| output.status.success())
 }
 
-fn program() -> OsString {
+/// How cargo is started.
+pub(crate) fn program() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"))
 }

@@ -13,7 +13,7 @@ use xtask::release::{CHECKSUMS, COMPONENTS, INSTALL, render, sha256, variables};
 use xtask::workspace;
 
 fn release() -> Files {
-    render(&workspace::root().unwrap()).unwrap()
+    render(&workspace::root().unwrap(), None).unwrap()
 }
 
 fn kind(object: &Value) -> &str {

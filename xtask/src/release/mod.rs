@@ -1,6 +1,8 @@
 //! What a release publishes: `out/release`, for clusterctl, the Cluster API operator, kubectl and air-gapped registries.
 
 pub mod images;
+pub mod licenses;
+pub mod linked;
 pub mod sbom;
 pub mod templates;
 pub mod variables;
@@ -12,10 +14,12 @@ use anyhow::{Context, ensure};
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 
+use crate::dist::Platform;
 use crate::generated::Files;
+use crate::image;
 use crate::manifests::{self, Variables, components};
 use crate::names::VERSION;
-use crate::workspace::cargo;
+use linked::Linked;
 
 /// Where the files are written, from the workspace root.
 pub const FOLDER: &str = "out/release";
@@ -31,11 +35,11 @@ pub const CHECKSUMS: &str = "checksums.txt";
 pub const SERIES: [(u32, &str); 7] =
     [(8, "v1beta2"), (7, "v1beta2"), (6, "v1beta1"), (5, "v1beta1"), (4, "v1beta1"), (3, "v1beta1"), (1, "v1beta1")];
 
-/// All files of a release.
+/// All files of a release; the manager's image is named by digest if it was `built`.
 ///
 /// # Errors
 /// When a part of it cannot be made.
-pub fn render(root: &Path) -> anyhow::Result<Files> {
+pub fn render(root: &Path, built: Option<&str>) -> anyhow::Result<Files> {
     let mut files = Files::new();
     let mut add = |name: &str, content: String| files.insert(name.to_owned(), content);
     let components_text = manifests::installation(Variables::Clusterctl)?;
@@ -47,11 +51,11 @@ pub fn render(root: &Path) -> anyhow::Result<Files> {
     add("monitoring.yaml", format!("# Needs the Prometheus Operator.\n{}", monitoring.concat()));
     let templates = templates::render();
     add("variables.env", variables::file(&components_text, &templates)?);
-    add("images.txt", images::render(&templates)?);
+    add("images.txt", images::render(&templates, built)?);
     add(COMPONENTS, components_text);
-    let metadata =
-        cargo(root, &["metadata", "--format-version", "1", "--locked", "--filter-platform", crate::dist::TARGET])?;
-    add("sbom.cdx.json", sbom::render(&metadata)?);
+    let linked = Linked::ask(root, Platform::AMD64)?;
+    add("sbom.cdx.json", sbom::render(&linked)?);
+    add(licenses::FILE, licenses::render(&linked)?);
     add("LICENSE", fs::read_to_string(root.join("LICENSE")).context("LICENSE")?);
     files.extend(templates);
     let checksums = files.iter().map(|(name, content)| format!("{}  {name}\n", sha256(content.as_bytes()))).collect();
@@ -64,7 +68,8 @@ pub fn render(root: &Path) -> anyhow::Result<Files> {
 /// # Errors
 /// When a part of it cannot be made or written.
 pub fn write(root: &Path) -> anyhow::Result<PathBuf> {
-    let (folder, files) = (root.join(FOLDER), render(root)?);
+    let built = image::reference(&root.join(image::FOLDER))?;
+    let (folder, files) = (root.join(FOLDER), render(root, built.as_deref())?);
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
     }

@@ -1,19 +1,16 @@
-//! The program as it is shipped: static, stripped, with its own allocator, and no larger than it may be.
+//! Whether a program is fit to be shipped.
 
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, bail, ensure};
-use object::elf::{FileHeader64, PT_INTERP};
+use anyhow::{Context, ensure};
+use object::elf::{EM_AARCH64, EM_X86_64, FileHeader64, PT_INTERP};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, FileKind};
 
-/// The target whose C library can be linked in.
-pub const TARGET: &str = "x86_64-unknown-linux-musl";
-/// The C compiler for it: ring and jemalloc are C in part.
-pub const COMPILER: &str = "musl-gcc";
+use super::Platform;
+
 /// The most that the program may weigh, in bytes: it is pulled to every node that runs it.
 pub const LIMIT: u64 = 15 * 1024 * 1024;
 
@@ -33,25 +30,6 @@ impl fmt::Display for Program {
     }
 }
 
-/// Builds it and checks it.
-///
-/// # Errors
-/// When the toolchain is missing, the build fails, or the program is not fit to be shipped.
-pub fn build(root: &Path) -> anyhow::Result<Program> {
-    if Command::new(COMPILER).arg("--version").output().is_err() {
-        bail!("{COMPILER} is missing; on Debian and Ubuntu: apt-get install musl-tools");
-    }
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
-        .args(["build", "--locked", "--profile", "dist", "--package", "capt-manager", "--target", TARGET])
-        .env(format!("CC_{}", TARGET.replace('-', "_")), COMPILER)
-        .current_dir(root)
-        .status()
-        .context("cargo did not start")?;
-    ensure!(built.success(), "the build failed; is the target there? rustup target add {TARGET}");
-    check(&root.join("target").join(TARGET).join("dist").join("capt-manager"))
-}
-
 /// Whether a program may be shipped.
 ///
 /// # Errors
@@ -62,6 +40,19 @@ pub fn check(path: &Path) -> anyhow::Result<Program> {
     let program = Program { path: path.to_path_buf(), bytes: u64::try_from(content.len())? };
     ensure!(program.bytes <= LIMIT, "{program}, which is more than {} MiB", LIMIT / (1024 * 1024));
     Ok(program)
+}
+
+/// Whether a program is static and runs on the processors of a platform.
+///
+/// # Errors
+/// When it needs a loader, or is for another processor.
+pub fn is_for(content: &[u8], platform: Platform) -> anyhow::Result<()> {
+    ensure!(!needs_loader(content)?, "the program is not static");
+    let header = FileHeader64::<Endianness>::parse(content)?;
+    let machine = header.e_machine(header.endian()?);
+    let wanted = if platform == Platform::ARM64 { EM_AARCH64 } else { EM_X86_64 };
+    ensure!(machine == wanted, "the program is for another processor (ELF machine {machine})");
+    Ok(())
 }
 
 /// Whether the program names an interpreter that loads its libraries.

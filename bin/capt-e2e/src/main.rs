@@ -18,6 +18,9 @@ struct Cli {
     /// The program capt-manager
     #[arg(long)]
     manager: PathBuf,
+    /// The OCI layout of its image, if it was built
+    #[arg(long)]
+    image: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -34,7 +37,7 @@ fn main() -> ExitCode {
     let ended = runtime.block_on(async {
         // What was started is stopped when the play is dropped, so a signal only has to end the waiting for it.
         tokio::select! {
-            passed = run::run(&cli.names, &cli.root, &cli.manager) => {
+            passed = run::run(&cli.names, &cli.root, &cli.manager, cli.image.as_deref()) => {
                 passed.map(|passed| if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }
             caught = interrupted() => caught.map(|()| {

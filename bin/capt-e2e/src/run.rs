@@ -28,7 +28,7 @@ const LANES: usize = 2;
 ///
 /// # Errors
 /// When a name is unknown, or a program cannot be built.
-pub async fn run(names: &[String], root: &Path, manager: &Path) -> anyhow::Result<bool> {
+pub async fn run(names: &[String], root: &Path, manager: &Path, image: Option<&Path>) -> anyhow::Result<bool> {
     if let Some(unknown) = names.iter().find(|name| ALL.iter().all(|scenario| scenario.name != **name)) {
         let known: Vec<&str> = ALL.iter().map(|scenario| scenario.name).collect();
         bail!("there is no scenario {unknown}; there are {}", known.join(", "));
@@ -44,7 +44,9 @@ pub async fn run(names: &[String], root: &Path, manager: &Path) -> anyhow::Resul
         return Ok(true);
     };
     println!("e2e: programs ready after {} s", begin.elapsed().as_secs());
-    let paths = Paths { root: root.clone(), run: folder.join("run").join(format!("{}", std::process::id())), manager };
+    let image = image.map(std::path::absolute).transpose()?;
+    let run = folder.join("run").join(format!("{}", std::process::id()));
+    let paths = Paths { root: root.clone(), run, manager, image };
     let (mut failed, mut used) = (Vec::new(), BTreeSet::new());
     let go_capt = &Mutex::new(());
     let (programs, paths) = (&programs, &paths);

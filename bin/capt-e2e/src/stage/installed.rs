@@ -5,6 +5,8 @@
 //! addresses they listen at, and the folder of a mount) is added. Webhooks and conversions that name a Service are sent to the process.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
 use super::cluster_api::pool_definitions;
+use super::image::Image;
 use super::kinds::{CONFIG_MAP, DEFINITION, DEPLOYMENT, MUTATING_WEBHOOKS, SECRET, VALIDATING_WEBHOOKS};
 use super::objects::{name, text, until};
 use super::{CAPT_NAMESPACE, Stage, tinkerbell};
@@ -32,6 +35,8 @@ pub const RELEASE: &str = "out/release";
 pub const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
 /// Where the certificate of the webhooks is expected when no argument says where.
 const CERTIFICATE_FOLDER: &str = "/tmp/k8s-webhook-server/serving-certs";
+/// Where a pod finds its ServiceAccount's token.
+const ACCOUNT_FOLDER: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// How long a probe may fail.
 const STARTED: Duration = Duration::from_secs(60);
 
@@ -200,19 +205,22 @@ impl Stage {
         let pod = Pod::of(self, &deployment).await?;
         let endpoint = self.endpoint()?;
         let health = free_port()?;
-        let mut command = Command::new(&self.paths.manager);
+        let image = self.image().await?;
+        let mut command = match &image {
+            Some(image) => self.in_image(image, &pod).await?,
+            None => self.outside(&pod, kubeconfig),
+        };
         command
-            .env_remove("RUST_LOG")
             .envs(&pod.environment)
-            .env("KUBECONFIG", kubeconfig)
-            .args(&pod.arguments)
-            .args(pod.certificate.map(|folder| format!("--webhook-cert-dir={}", folder.display())))
             .args(["--webhook-host=127.0.0.1".to_owned(), format!("--webhook-port={}", endpoint.port)])
             .arg(format!("--health-addr=127.0.0.1:{health}"))
             .arg(format!("--metrics-bind-addr=127.0.0.1:{}", free_port()?))
             .arg(format!("--diagnostics-address=127.0.0.1:{}", free_port()?));
         let mut process = Process::start(process, command, &self.log(process))?;
         process.until_it_listens(endpoint.port).await?;
+        if let (Some(image), Some(id)) = (&image, process.id()) {
+            image.must_hold(id)?;
+        }
         self.wire(CAPT_PROVIDER, &endpoint).await?;
         for (probe, path) in &pod.probes {
             until(&format!("{probe} {path} passes"), STARTED, async || {
@@ -227,6 +235,38 @@ impl Stage {
         }
         Ok(process)
     }
+
+    /// The pod as a kubelet starts it: the image's root, the pod's mounts at their paths, a ServiceAccount's token.
+    async fn in_image(&self, image: &Image, pod: &Pod) -> anyhow::Result<Command> {
+        ensure!(pod.user == Some(image.user()), "the image is for user {}, the pod for {:?}", image.user(), pod.user);
+        let account = self.folder().join("volumes/serviceaccount");
+        std::fs::create_dir_all(&account)?;
+        let token = ["create", "token", &pod.account, "--namespace", CAPT_NAMESPACE];
+        let token = self.kubectl()?.run(&token).await?;
+        let files =
+            [("token", token.trim()), ("ca.crt", &self.plane.authority().certificate()), ("namespace", CAPT_NAMESPACE)];
+        for (file, content) in files {
+            std::fs::write(account.join(file), content)?;
+        }
+        let mounts: Vec<_> = pod.mounts.iter().cloned().chain([(ACCOUNT_FOLDER.to_owned(), account)]).collect();
+        let mut command = image.command(&mounts, &pod.arguments);
+        command
+            .env("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+            .env("KUBERNETES_SERVICE_PORT", self.plane.port().to_string());
+        Ok(command)
+    }
+
+    /// The program where it was built, with this kubeconfig, and the pod's mounts where they lie here.
+    fn outside(&self, pod: &Pod, kubeconfig: &Path) -> Command {
+        let certificate = pod.mounts.iter().find(|(inside, _)| inside == CERTIFICATE_FOLDER);
+        let mut command = Command::new(&self.paths.manager);
+        command
+            .env_remove("RUST_LOG")
+            .env("KUBECONFIG", kubeconfig)
+            .args(&pod.arguments)
+            .args(certificate.map(|(_, here)| format!("--webhook-cert-dir={}", here.display())));
+        command
+    }
 }
 
 /// Whether an object carries the label of this provider.
@@ -238,8 +278,12 @@ fn is_of(object: &Value, provider: &str) -> bool {
 struct Pod {
     arguments: Vec<String>,
     environment: BTreeMap<String, String>,
-    /// Where the webhooks' certificate lies here, if it is mounted where it is expected.
-    certificate: Option<PathBuf>,
+    /// What is mounted: the path inside, and where it lies here.
+    mounts: Vec<(String, PathBuf)>,
+    /// The ServiceAccount.
+    account: String,
+    /// The user that it has to run as.
+    user: Option<u32>,
     /// Each probe and its path.
     probes: Vec<(&'static str, String)>,
 }
@@ -250,10 +294,10 @@ impl Pod {
         let containers = spec.get("containers").and_then(Value::as_array).context("no containers")?;
         let container = containers.iter().find(|container| name_of(container) == "manager").context("no manager")?;
         let mounts = mounts(stage, spec, container).await?;
+        // In its image everything is where the manifest says.
+        let moved = if stage.paths.image.is_some() { &[][..] } else { &mounts };
         let on_this_machine = |text: &str| {
-            mounts
-                .iter()
-                .fold(text.to_owned(), |text, (inside, here)| text.replace(inside, &here.display().to_string()))
+            moved.iter().fold(text.to_owned(), |text, (inside, here)| text.replace(inside, &here.display().to_string()))
         };
         let list = |member: &str| container.get(member).and_then(Value::as_array).cloned().unwrap_or_default();
         let arguments = list("args").iter().filter_map(Value::as_str).map(on_this_machine).collect();
@@ -284,8 +328,10 @@ impl Pod {
             (!path.is_empty()).then(|| (probe, path.to_owned()))
         });
         let probes = probes.collect();
-        let certificate = mounts.into_iter().find(|(inside, _)| inside == CERTIFICATE_FOLDER).map(|(_, here)| here);
-        Ok(Self { arguments, environment, certificate, probes })
+        let account = text(spec, "/serviceAccountName").to_owned();
+        let user = spec.pointer("/securityContext/runAsUser").and_then(Value::as_u64);
+        let user = user.and_then(|user| u32::try_from(user).ok());
+        Ok(Self { arguments, environment, mounts, account, user, probes })
     }
 }
 
@@ -313,6 +359,11 @@ async fn mounts(stage: &Stage, pod: &Value, container: &Value) -> anyhow::Result
                 let data = base64::engine::general_purpose::STANDARD.decode(data.as_str().unwrap_or_default())?;
                 std::fs::write(here.join(file), data)?;
             }
+        }
+        // A kubelet's files are root's, and all may read them unless the volume says otherwise.
+        let mode = volume.pointer("/secret/defaultMode").and_then(Value::as_u64).unwrap_or(0o644);
+        for file in std::fs::read_dir(&here)? {
+            std::fs::set_permissions(file?.path(), Permissions::from_mode(u32::try_from(mode)?))?;
         }
         mounts.push((text(mount, "/mountPath").to_owned(), here));
     }

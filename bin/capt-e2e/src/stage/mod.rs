@@ -12,6 +12,7 @@
 pub mod checks;
 pub mod cluster_api;
 mod holding;
+pub mod image;
 pub mod installed;
 pub mod kinds;
 pub mod kubectl;
@@ -68,6 +69,8 @@ pub struct Paths {
     pub run: PathBuf,
     /// The program capt-manager.
     pub manager: PathBuf,
+    /// The layout of its image, if it was built.
+    pub image: Option<PathBuf>,
 }
 
 /// A control plane with CAPT's definitions and rights, and nothing that runs on it yet.

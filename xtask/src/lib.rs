@@ -12,6 +12,7 @@ pub mod image;
 pub mod manifests;
 pub mod names;
 pub mod rbac;
+pub mod references;
 pub mod release;
 pub mod simulate;
 pub mod workspace;

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use xtask::dist::Platform;
 use xtask::generated::{Files, Folder};
 use xtask::image::containerfile;
-use xtask::{arrows, bench, check_model, crds, dist, e2e, fuzz, image, manifests, release, simulate, workspace};
+use xtask::{arrows, bench, check_model, crds, dist, e2e, fuzz, image, manifests, references, release, simulate, workspace};
 
 /// Chores of this workspace.
 #[derive(Parser)]
@@ -35,7 +35,7 @@ enum Chore {
     Release,
     /// Write the manager's image as an OCI layout; no container engine is needed
     Image(Image),
-    /// Fail when a crate depends on something that its place in the house forbids
+    /// Fail when a crate depends on something that its place forbids, or a comment or document cites what is not there
     CheckArrows,
     /// Fail when any generated file differs from what would be generated now
     CheckGenerated,
@@ -160,7 +160,10 @@ fn main() -> anyhow::Result<ExitCode> {
             fuzz::run(&root, &names, seconds)?;
             Vec::new()
         }
-        Chore::CheckArrows => arrows::check(arrows::RULES, &arrows::Graph::read(&root, arrows::RULES)?),
+        Chore::CheckArrows => {
+            [arrows::check(arrows::RULES, &arrows::Graph::read(&root, arrows::RULES)?), references::check(&root)?]
+                .concat()
+        }
     };
     for complaint in &complaints {
         eprintln!("{complaint}");

@@ -124,7 +124,7 @@ pub fn hardware_of_provider_id(provider_id: &str) -> Option<crate::meta::ObjectK
     (!namespace.is_empty() && !name.is_empty()).then(|| crate::meta::ObjectKey::new(namespace, name))
 }
 
-/// Name of the one claim of a machine with `ipamPoolRef`: `<machine>-0` (decision D1 of the IPAM design).
+/// Name of the one claim of a machine with `ipamPoolRef`: `<machine>-0` (decision 7).
 pub fn claim_name(machine: &str) -> String {
     format!("{machine}-0")
 }

@@ -1,4 +1,4 @@
-//! The observer: checks the rules with teeth at every write.
+//! The observer: checks the rules of `docs/ARCHITECTURE.md` at every write.
 //!
 //! It reads nothing but recorded writes and the power of the servers, so that it cannot share a mistake with the
 //! manager. Each rule is a file of its own under `rules`.
@@ -19,7 +19,7 @@ pub use write::{meta, text};
 
 use world::{Hardware, World};
 
-/// A rule of the design, by its number there, or one that follows from them.
+/// A rule of `docs/ARCHITECTURE.md`, by its number there, or one that follows from them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
     /// 1: no address is free in its pool while a server that runs carries it.

@@ -9,7 +9,7 @@ use capt_api::meta::Meta;
 use crate::conditions::Conditions;
 
 /// What pauses an object of this kind; empty when nothing does. A pause annotation on the Cluster counts as well
-/// (defect D13: upstream reads only its spec).
+/// (difference D13: upstream reads only its spec).
 pub fn causes(kind: &str, cluster: Option<&Cluster>, annotated: bool) -> Vec<String> {
     let mut causes = Vec::new();
     if cluster.is_some_and(Cluster::is_paused_by_spec) {

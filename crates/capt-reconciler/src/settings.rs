@@ -9,7 +9,7 @@ pub struct Settings {
     pub tinkerbell_ip: String,
     /// Port of Tinkerbell's metadata service; goes into generated templates.
     pub metadata_port: u16,
-    /// Whether IPv6 addresses may be written to Hardware whose interface Tinkerbell's DHCP serves (decision D16:
+    /// Whether IPv6 addresses may be written to Hardware whose interface Tinkerbell's DHCP serves (decision 15:
     /// shipped releases of its DHCP server disagree about them and may crash).
     pub ipv6_reservations: bool,
     /// Whether Tinkerbell is in another cluster. What is made there has no owner: its garbage collector does not know

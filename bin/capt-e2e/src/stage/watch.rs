@@ -1,4 +1,4 @@
-//! The observer of the sandbox on a real server: the rules with teeth, checked at every write, in the order of etcd.
+//! The observer on a real server: the rules of `docs/ARCHITECTURE.md`, checked at every write, in the order of etcd.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

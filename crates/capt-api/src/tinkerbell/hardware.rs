@@ -266,7 +266,7 @@ impl Hardware {
     }
 }
 
-/// One address we wrote to a Hardware, as recorded in its annotation in the same patch (decision D6).
+/// One address we wrote to a Hardware, as recorded in its annotation in the same patch (decision 8).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ReservationRecord {

@@ -2,7 +2,7 @@
 //!
 //! It decides whose changes wake anybody and who is worked on, never what is read: an address that stands on another
 //! manager's object is in use all the same. Hardware, Workflows, Jobs and claims carry no such label and are never
-//! asked for one (defect D13).
+//! asked for one (difference D13).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What Hardware must have before anything is written to it (defect D16).
+//! What Hardware must have before anything is written to it (difference D16).
 
 use capt_api::contract::EXTERNAL_ADDRESS_ANNOTATION;
 use capt_api::infra::TinkerbellMachine;

@@ -1,5 +1,5 @@
 //! The lease: what the machine's claim, its address and its Hardware say together. Pure; the claim and address stages
-//! act on it and the report tells it (spec: states of 13.3, reasons of 13.4).
+//! act on it and the report tells it (decisions 9, 10, 13 and 17).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +64,7 @@ pub struct Placement {
 pub enum Lease {
     /// The machine names no pool, or has no Hardware yet.
     NotWanted,
-    /// A person wrote this address; IPAM is skipped (decision D10).
+    /// A person wrote this address; IPAM is skipped (decision 9).
     Static(String),
     /// The claim has to be made.
     Missing,
@@ -78,7 +78,7 @@ pub enum Lease {
     ToPlace(Box<Placement>),
     /// On the Hardware, as it should be.
     Placed(String),
-    /// The server uses an address whose lease is in trouble: told, not acted on (decision D9).
+    /// The server uses an address whose lease is in trouble: told, not acted on (decision 10).
     Troubled(Finding),
     /// The server uses an address, and its claims are still being read.
     Unread,
@@ -89,7 +89,7 @@ pub enum Lease {
 pub enum Claimant {
     /// This machine's, by UID.
     Ours,
-    /// Nobody's, but with our finalizer: a restore stripped its owner (decision D15).
+    /// Nobody's, but with our finalizer: a restore stripped its owner (decision 13).
     Orphaned,
     /// An earlier machine's of this name, which is gone: a restore gave the machine a new UID, or somebody took the
     /// earlier one's finalizer off.
@@ -478,7 +478,7 @@ fn mismatch(claim: &IPAddressClaim, address: &IPAddress) -> Option<String> {
     Some(format!("IPAddress {address_key} belongs to an earlier IPAddressClaim {} (UID {})", owner.name, owner.uid))
 }
 
-/// The validated address, with the gateway that the machine names where the provider gives none (decision D17).
+/// The validated address, with the gateway that the machine names where the provider gives none (decision 16).
 fn reservation(world: &World, address: &IPAddress, interface: &Interface) -> Result<Reservation, String> {
     let spec = &address.spec;
     let given = spec.gateway.as_deref().filter(|gateway| !gateway.is_empty());

@@ -142,7 +142,7 @@ fn selectors(affinity: &HardwareAffinity) -> Result<(Vec<Selector>, Weighted), S
     Ok((required, preferred))
 }
 
-/// The weights of all preferred terms that match, summed (defect D9: upstream lets the last one win).
+/// The weights of all preferred terms that match, summed (difference D9: upstream lets the last one win).
 fn score(preferred: &Weighted, hardware: &Hardware) -> i64 {
     let none = std::collections::BTreeMap::new();
     let labels = hardware.metadata.labels.as_ref().unwrap_or(&none);

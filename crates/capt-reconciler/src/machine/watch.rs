@@ -30,7 +30,7 @@ pub fn step(world: &World) -> Option<Step> {
     }
 }
 
-/// The watch that a release tries to have, so that the power-off Job wakes the machine (defect D18). It does without.
+/// The watch that a release tries to have, so that the power-off Job wakes the machine (difference D18). It does without.
 pub fn before_release(world: &World) -> Option<Step> {
     let hardware = world.to_release.first()?;
     let tried = world.is_watched || world.pass.unwatchable.is_some();

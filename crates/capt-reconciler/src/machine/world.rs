@@ -180,7 +180,7 @@ impl World {
         found.map(|address| address.address.as_str())
     }
 
-    /// The namespace of the machine's Hardware, Template, Workflow and Job (defect D4 of the behaviour spec).
+    /// The namespace of the machine's Hardware, Template, Workflow and Job (difference D4).
     pub fn target_namespace(&self) -> String {
         let of_hardware =
             self.hardware.as_ref().or(self.to_release.first()).map(|hardware| hardware.namespace().to_owned());
@@ -402,7 +402,7 @@ pub(super) fn address_of(stores: &impl Stores, claim: &IPAddressClaim) -> Option
 }
 
 /// The Hardware that the machine's spec names; without a name the first that is the machine's by its labels, or the one
-/// that its owner's provider ID names. Once the spec names one, no other is ever considered (defect D8).
+/// that its owner's provider ID names. Once the spec names one, no other is ever considered (difference D8).
 fn find_hardware(
     stores: &impl Stores,
     machine: &TinkerbellMachine,
@@ -424,7 +424,7 @@ fn find_hardware(
     stores.hardware(&ObjectKey::new(namespace, name))
 }
 
-/// Hardware that must be released: all that is the machine's by its labels (defect D3), and the named one if somebody
+/// Hardware that must be released: all that is the machine's by its labels (difference D3), and the named one if somebody
 /// only stripped them. Names alone do not make a server ours: another management cluster may have a machine of this name.
 fn to_release(
     stores: &impl Stores,
@@ -443,7 +443,8 @@ fn to_release(
     all
 }
 
-/// The Template that is to be used in place of the generated text, by the order of precedence of 5.4.
+/// The Template that is to be used in place of the generated text. The first of these that is set wins: the machine's own
+/// text, the Template that the Hardware's annotation names, the cluster's text, the Template that the cluster names.
 fn named_template(world: &World, target_namespace: &str) -> Option<ObjectKey> {
     if !world.machine.spec.template_override.is_empty() {
         return None;

@@ -1,6 +1,6 @@
 //! Jobs that may switch the server on again: tink-controller's boot Jobs outlive their Workflow until the garbage
 //! collector comes, and may be made shortly after its deletion, for tink-controller works on a cached Workflow and sleeps
-//! up to 7.5 s in between. A power-off proves nothing as long as one of them is left (finding 8 of the review).
+//! up to 7.5 s in between. A power-off proves nothing as long as one of them is left (decision 19).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! Release claims: our finalizer comes off and the claim is deleted, both in one go; then we wait until it is gone.
-//! The IPAddress is never waited for: some providers wait for our finalizer in turn (fact 6 of the IPAM design).
+//! The IPAddress is never waited for: some providers wait for our finalizer in turn (decision 14).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Release Hardware: everything of ours leaves it in one guarded patch (decision D11). From then on it is free for
+//! Release Hardware: everything of ours leaves it in one guarded patch (decision 11). From then on it is free for
 //! others, and no longer carries the address.
 
 use std::sync::Arc;

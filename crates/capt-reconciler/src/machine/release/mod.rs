@@ -1,7 +1,7 @@
 //! Deletion, in the one order that is safe on every provider: stop the Workflow, wait until nothing may switch the server
 //! on any more, switch it off, release the Hardware together with its address, release the claims, let the machine go.
 //!
-//! Nothing here needs an owner, a Cluster, bootstrap data or any field of the spec (defect D1).
+//! Nothing here needs an owner, a Cluster, bootstrap data or any field of the spec (difference D1).
 
 mod bmc;
 pub(crate) mod boot_jobs;

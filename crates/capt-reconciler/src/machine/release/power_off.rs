@@ -1,7 +1,7 @@
 //! Power off: a Job made for this very server and deletion switches it off and says so. Until then its address stays its.
 //!
 //! Each Job has a name of its own: rufio finds the Tasks of a Job by the Job's name, so that under a name used before a
-//! Task that an earlier Job left behind may end the new Job without any call to the BMC (finding 1 of the review).
+//! Task that an earlier Job left behind may end the new Job without any call to the BMC (decision 18).
 
 use std::sync::Arc;
 use std::time::Duration;

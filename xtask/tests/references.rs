@@ -25,7 +25,7 @@ fn anchors() -> Anchors {
 }
 
 fn complaints(path: &str, text: impl Into<String>) -> Vec<String> {
-    citations::check(&source(path, text), &anchors()).unwrap()
+    citations::check(&citations::Forms::new().unwrap(), &source(path, text), &anchors())
 }
 
 #[test]

@@ -24,11 +24,8 @@ const UNKNOWN: &[&str] = &[
 const BARE: &str = r"(?:^|[\s(,;:])([DF]\d{1,2})\b";
 
 /// What `source` cites and the repository does not have, as sentences.
-///
-/// # Errors
-/// When a pattern of this file is none.
-pub fn check(source: &Source, anchors: &Anchors) -> anyhow::Result<Vec<String>> {
-    let forms = Forms::new()?;
+#[must_use]
+pub fn check(forms: &Forms, source: &Source, anchors: &Anchors) -> Vec<String> {
     let mut complaints = Vec::new();
     for passage in passages(source) {
         let mut say = |what: String| complaints.push(format!("{}:{}: {what}", source.path, passage.line));
@@ -50,17 +47,22 @@ pub fn check(source: &Source, anchors: &Anchors) -> anyhow::Result<Vec<String>> 
             say(format!("\"{}\" alone leads nowhere: say \"difference D…\" or the reason", group(&bare, 1)));
         }
     }
-    Ok(complaints)
+    complaints
 }
 
-struct Forms {
+/// The patterns, read once for all files.
+pub struct Forms {
     known: Regex,
     unknown: Vec<Regex>,
     bare: Regex,
 }
 
 impl Forms {
-    fn new() -> anyhow::Result<Self> {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// When a pattern of this file is none.
+    pub fn new() -> anyhow::Result<Self> {
         let unknown = UNKNOWN.iter().map(|pattern| Regex::new(pattern)).collect::<Result<_, _>>()?;
         Ok(Self { known: Regex::new(KNOWN)?, unknown, bare: Regex::new(BARE)? })
     }

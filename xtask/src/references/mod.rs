@@ -35,8 +35,9 @@ pub struct Source {
 pub fn check(root: &Path) -> anyhow::Result<Vec<String>> {
     let sources = read(root)?;
     let (anchors, mut complaints) = anchors::Anchors::read(&sources);
+    let forms = citations::Forms::new()?;
     for source in &sources {
-        complaints.extend(citations::check(source, &anchors)?);
+        complaints.extend(citations::check(&forms, source, &anchors));
         if documents::is_ours(source) {
             complaints.extend(documents::check(root, source, &sources)?);
         }

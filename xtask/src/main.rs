@@ -7,7 +7,9 @@ use clap::{Parser, Subcommand};
 use xtask::dist::Platform;
 use xtask::generated::{Files, Folder};
 use xtask::image::containerfile;
-use xtask::{arrows, bench, check_model, crds, dist, e2e, fuzz, image, manifests, references, release, simulate, workspace};
+use xtask::{
+    arrows, bench, check_model, crds, dist, e2e, fuzz, image, manifests, references, release, simulate, workspace,
+};
 
 /// Chores of this workspace.
 #[derive(Parser)]

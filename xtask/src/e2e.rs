@@ -20,11 +20,12 @@ const PROFILE: &str = "release";
 ///
 /// # Errors
 /// When one of them cannot be built or started. Else it does not return.
-pub fn hand_over(root: &Path, names: &[String]) -> anyhow::Result<()> {
+pub fn hand_over(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     let mut played = Command::new(root.join("target/debug/capt-e2e"));
-    played.args(names).arg("--root").arg(root);
-    // Without Go capt-e2e says that it skips all, and needs no manager.
-    if has_go() {
+    played.args(arguments).arg("--root").arg(root);
+    // Without Go capt-e2e says that it skips all, and needs no manager; nor does it need one where it plays nothing.
+    let plays = !arguments.iter().any(|argument| matches!(argument.as_str(), "--write-versions" | "--help" | "-h"));
+    if plays && has_go() {
         // What clusterctl installs in some scenarios.
         release::write(root)?;
         let (manager, image) = manager(root)?;

@@ -44,9 +44,11 @@ enum Chore {
     /// Build capt-manager as one static program (needs the musl toolchain) and check its size
     Dist,
     /// Play scenarios on a real control plane (needs Go; without it they are skipped)
+    #[command(disable_help_flag = true)]
     E2e {
-        /// Which ones; all if none is named
-        names: Vec<String>,
+        /// What capt-e2e takes: names of scenarios, --set 1.12; --help tells
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
     /// Play whole worlds from seeds, with faults, crashes and persons, and check the rules at every write
     #[command(disable_help_flag = true)]
@@ -142,8 +144,8 @@ fn main() -> anyhow::Result<ExitCode> {
             image.make(&root)?;
             Vec::new()
         }
-        Chore::E2e { names } => {
-            e2e::hand_over(&root, &names)?;
+        Chore::E2e { arguments } => {
+            e2e::hand_over(&root, &arguments)?;
             Vec::new()
         }
         Chore::CheckModel { arguments } => {

@@ -7,6 +7,7 @@
 //! | `container` | what a container runtime does, for the manager's image |
 //! | [`rights`] | that the shipped RBAC grants no right too many |
 //! | [`run`] | playing them one after the other, and what is told of it |
+//! | [`versions`] | the tested versions, as the documents tell them |
 
 #[cfg(target_os = "linux")]
 pub mod container;
@@ -14,3 +15,4 @@ pub mod rights;
 pub mod run;
 pub mod scenarios;
 pub mod stage;
+pub mod versions;

@@ -10,6 +10,7 @@ use futures::{StreamExt as _, stream};
 use real_control_plane::audit::{AuditLog, Mark};
 use real_control_plane::build::{Outcome, Programs, build};
 use real_control_plane::pins;
+use real_control_plane::sets::{NEWEST, Set};
 use tokio::sync::Mutex;
 
 use crate::rights::{self, Right};
@@ -24,26 +25,28 @@ const LIMIT: Duration = Duration::from_secs(420);
 /// How many scenarios are played at a time: most of their time they wait.
 const LANES: usize = 2;
 
-/// Plays the scenarios with these names, or all; returns whether all passed.
+/// Plays the scenarios with these names among the programs of a set; without names, those that belong to the set: all to
+/// the newest, to an older one those that show its versions. Returns whether all passed.
 ///
 /// # Errors
 /// When a name is unknown, or a program cannot be built.
-pub async fn run(names: &[String], root: &Path, manager: &Path, image: Option<&Path>) -> anyhow::Result<bool> {
-    if let Some(unknown) = names.iter().find(|name| ALL.iter().all(|scenario| scenario.name != **name)) {
-        let known: Vec<&str> = ALL.iter().map(|scenario| scenario.name).collect();
-        bail!("there is no scenario {unknown}; there are {}", known.join(", "));
-    }
-    let wanted = |scenario: &&Scenario| names.is_empty() || names.iter().any(|name| name == scenario.name);
-    let scenarios: Vec<&Scenario> = ALL.iter().filter(wanted).collect();
+pub async fn run(
+    names: &[String],
+    set: &'static Set,
+    root: &Path,
+    manager: &Path,
+    image: Option<&Path>,
+) -> anyhow::Result<bool> {
+    let scenarios = chosen(names, set)?;
     let begin = Instant::now();
     // Programs are started in other folders than this one.
     let (root, manager) = (&std::path::absolute(root)?, std::path::absolute(manager)?);
     let folder = root.join(FOLDER);
-    let Some(programs) = programs(&folder).await? else {
+    let Some(programs) = programs(&folder, set).await? else {
         println!("e2e: no Go on this machine: {} scenarios skipped", scenarios.len());
         return Ok(true);
     };
-    println!("e2e: programs ready after {} s", begin.elapsed().as_secs());
+    println!("e2e: the programs of set {} are ready after {} s", set.name, begin.elapsed().as_secs());
     let image = image.map(std::path::absolute).transpose()?;
     let run = folder.join("run").join(format!("{}", std::process::id()));
     let paths = Paths { root: root.clone(), run, manager, image };
@@ -53,7 +56,7 @@ pub async fn run(names: &[String], root: &Path, manager: &Path, image: Option<&P
     let plays = scenarios.iter().map(|&scenario| async move {
         let _turn = if scenario.go_capt { Some(go_capt.lock().await) } else { None };
         let start = Instant::now();
-        let played = play(scenario, programs, paths).await;
+        let played = play(scenario, set, programs, paths).await;
         (scenario, played, start.elapsed().as_secs())
     });
     let mut plays = pin!(stream::iter(plays).buffer_unordered(LANES));
@@ -69,7 +72,7 @@ pub async fn run(names: &[String], root: &Path, manager: &Path, image: Option<&P
         }
     }
     // Only all scenarios together use all rights.
-    if names.is_empty() && failed.is_empty() {
+    if names.is_empty() && set.name == NEWEST.name && failed.is_empty() {
         let granted = rights::granted(&root.join("deploy/rbac"))?;
         match rights::are_minimal(&granted, &used) {
             Ok(()) => println!("  passed  rbac: each of the {} granted rights was used", granted.len()),
@@ -85,31 +88,37 @@ pub async fn run(names: &[String], root: &Path, manager: &Path, image: Option<&P
     }
     let seconds = begin.elapsed().as_secs();
     match failed.as_slice() {
-        [] => println!("e2e: all {} scenarios passed in {seconds} s", scenarios.len()),
+        [] => println!("e2e: all {} scenarios on set {} passed in {seconds} s", scenarios.len(), set.name),
         failed => println!(
-            "e2e: {} of {} scenarios failed in {seconds} s: {}",
+            "e2e: {} of {} scenarios on set {} failed in {seconds} s: {}",
             failed.len(),
             scenarios.len(),
+            set.name,
             failed.join(", ")
         ),
     }
     Ok(failed.is_empty())
 }
 
-/// The programs, built where they were not; none without Go.
+fn chosen(names: &[String], set: &Set) -> anyhow::Result<Vec<&'static Scenario>> {
+    if let Some(unknown) = names.iter().find(|name| ALL.iter().all(|scenario| scenario.name != **name)) {
+        let known: Vec<&str> = ALL.iter().map(|scenario| scenario.name).collect();
+        bail!("there is no scenario {unknown}; there are {}", known.join(", "));
+    }
+    let is_wanted = |scenario: &&Scenario| match names {
+        [] => scenario.on_every_set || set.name == NEWEST.name,
+        names => names.iter().any(|name| name == scenario.name),
+    };
+    Ok(ALL.iter().filter(is_wanted).collect())
+}
+
+/// The programs of a set, built where they were not; none without Go.
 ///
 /// # Errors
 /// When one of them cannot be built.
-pub async fn programs(folder: &Path) -> anyhow::Result<Option<Programs>> {
-    let pins = [
-        pins::ETCD,
-        pins::KUBERNETES,
-        pins::CLUSTER_API,
-        pins::IN_CLUSTER_IPAM,
-        pins::GO_CAPT,
-        pins::CERT_MANAGER,
-        pins::CRANE,
-    ];
+pub async fn programs(folder: &Path, set: &Set) -> anyhow::Result<Option<Programs>> {
+    let pins =
+        [pins::ETCD, set.kubernetes, set.cluster_api, set.ipam, pins::GO_CAPT, pins::CERT_MANAGER, pins::CRANE];
     match build(folder, &pins, |line| println!("build: {line}")).await? {
         Outcome::Built(programs) => Ok(Some(programs)),
         Outcome::NoGo => Ok(None),
@@ -117,8 +126,13 @@ pub async fn programs(folder: &Path) -> anyhow::Result<Option<Programs>> {
 }
 
 /// Plays a scenario; returns the rights that it used.
-async fn play(scenario: &Scenario, programs: &Programs, paths: &Paths) -> anyhow::Result<BTreeSet<Right>> {
-    let mut stage = Stage::open(programs, paths, scenario.name).await?;
+async fn play(
+    scenario: &Scenario,
+    set: &'static Set,
+    programs: &Programs,
+    paths: &Paths,
+) -> anyhow::Result<BTreeSet<Right>> {
+    let mut stage = Stage::open(programs, set, paths, scenario.name).await?;
     let played = match tokio::time::timeout(LIMIT, (scenario.play)(&mut stage)).await {
         Ok(played) => played.and_then(|()| judge_requests(&stage)),
         Err(_) => Err(anyhow::anyhow!("not done after {} s", LIMIT.as_secs())),

@@ -45,7 +45,7 @@ impl Programs {
     /// # Errors
     /// When it cannot be fetched.
     pub async fn source(&self, pin: &Pin) -> anyhow::Result<PathBuf> {
-        Ok(download(&self.folder.join(pin.group), pin).await?.dir)
+        Ok(download(&self.folder.join(pin.folder()), pin).await?.dir)
     }
 }
 
@@ -55,13 +55,13 @@ impl Programs {
 /// When a program cannot be built; the error names the log.
 pub async fn build(folder: &Path, pins: &[Pin], say: impl Fn(&str)) -> anyhow::Result<Outcome> {
     let mut programs = Programs { folder: folder.to_path_buf(), files: BTreeMap::new() };
-    let binaries = folder.join("bin");
     // Needed even when all is built: the modules' own manifests are read from Go's cache.
     if !is_go_there() {
         return Ok(Outcome::NoGo);
     }
     for pin in pins {
-        let group = folder.join(pin.group);
+        let group = folder.join(pin.folder());
+        let binaries = group.join("bin");
         std::fs::create_dir_all(&group).with_context(|| group.display().to_string())?;
         let stamp = group.join("built");
         // The stamp is the pin itself: another version, variable or program means another build.
@@ -155,11 +155,11 @@ async fn download(group: &Path, pin: &Pin) -> anyhow::Result<Module> {
     serde_json::from_slice(&output.stdout).with_context(|| format!("what go tells of {wanted}"))
 }
 
-/// The modules that a go.mod takes from its own repository.
+/// The modules that a go.mod takes from folders of its own repository.
 fn staged(go_mod: &str) -> impl Iterator<Item = &str> {
     go_mod.lines().filter_map(|line| {
         let (module, place) = line.trim().trim_start_matches("replace ").split_once(" => ")?;
-        place.starts_with("./staging/").then_some(module)
+        place.starts_with("./").then_some(module)
     })
 }
 
@@ -173,5 +173,7 @@ mod tests {
             k8s.io/api => ./staging/src/k8s.io/api\n\tother => example.com/other v1.0.0\n)\n\
             replace k8s.io/client-go => ./staging/src/k8s.io/client-go\n";
         assert_eq!(staged(go_mod).collect::<Vec<_>>(), ["k8s.io/api", "k8s.io/client-go"]);
+        let go_mod = "module m\n\nreplace sigs.k8s.io/cluster-api/api => ./api\n";
+        assert_eq!(staged(go_mod).collect::<Vec<_>>(), ["sigs.k8s.io/cluster-api/api"]);
     }
 }

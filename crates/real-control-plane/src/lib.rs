@@ -6,6 +6,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`pins`] | which programs, of which version |
+//! | [`sets`] | which of them together, and what differs from version to version |
 //! | [`build`] | building them, once for each pin |
 //! | [`process`] | a process that is ended by its own id, whatever happens |
 //! | [`control_plane`] | etcd, kube-apiserver and kube-controller-manager with users and an audit log |
@@ -24,3 +25,4 @@ pub mod history;
 pub mod manifests;
 pub mod pins;
 pub mod process;
+pub mod sets;

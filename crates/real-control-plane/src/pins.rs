@@ -1,20 +1,28 @@
-//! Which programs, of which version: the one place that says so.
+//! Which programs, of which version. What is played in several versions is in [`crate::sets`]; no other place says more.
 
 /// A Go module and the programs built from it.
 #[derive(Clone, Copy, Debug)]
 pub struct Pin {
-    /// Name of the group: its folder, and what messages call it.
+    /// Name of the group, which its folder begins with.
     pub group: &'static str,
     /// Path of the module.
     pub module: &'static str,
     /// Version of the module.
     pub version: &'static str,
-    /// Version of the modules that this one keeps in its own repository under `staging`, where it has such.
+    /// Version of the modules that this one keeps in its own repository, where it has such. It replaces them by folders
+    /// there, which is not heard of outside: so they are replaced by that version.
     pub staging: Option<&'static str>,
     /// Go variables that are set at link time.
     pub variables: &'static [(&'static str, &'static str)],
     /// Its programs: name, and package below the module's path.
     pub programs: &'static [(&'static str, &'static str)],
+}
+
+impl Pin {
+    /// The name of the folder that it is built in: versions of one module lie beside each other.
+    pub fn folder(&self) -> String {
+        format!("{}-{}", self.group, self.version)
+    }
 }
 
 /// etcd.
@@ -27,51 +35,23 @@ pub const ETCD: Pin = Pin {
     programs: &[("etcd", "")],
 };
 
-/// Kubernetes itself. Cluster API refuses a server that does not tell its version, so it is linked in.
+/// Kubernetes itself, of a version that all the Cluster APIs in [`crate::sets`] support. They refuse a server that does
+/// not tell its version, so it is linked in.
 pub const KUBERNETES: Pin = Pin {
     group: "kubernetes",
     module: "k8s.io/kubernetes",
-    version: "v1.35.4",
-    staging: Some("v0.35.4"),
+    version: "v1.36.3",
+    staging: Some("v0.36.3"),
     variables: &[
-        ("k8s.io/component-base/version.gitVersion", "v1.35.4"),
+        ("k8s.io/component-base/version.gitVersion", "v1.36.3"),
         ("k8s.io/component-base/version.gitMajor", "1"),
-        ("k8s.io/component-base/version.gitMinor", "35"),
+        ("k8s.io/component-base/version.gitMinor", "36"),
     ],
     programs: &[
         ("kube-apiserver", "cmd/kube-apiserver"),
         ("kube-controller-manager", "cmd/kube-controller-manager"),
         ("kubectl", "cmd/kubectl"),
     ],
-};
-
-/// Cluster API: the core, kubeadm's two providers, and clusterctl.
-pub const CLUSTER_API: Pin = Pin {
-    group: "cluster-api",
-    module: "sigs.k8s.io/cluster-api",
-    version: "v1.12.5",
-    staging: None,
-    variables: &[
-        ("sigs.k8s.io/cluster-api/version.gitVersion", "v1.12.5"),
-        ("sigs.k8s.io/cluster-api/version.gitMajor", "1"),
-        ("sigs.k8s.io/cluster-api/version.gitMinor", "12"),
-    ],
-    programs: &[
-        ("cluster-api-core", ""),
-        ("kubeadm-bootstrap", "bootstrap/kubeadm"),
-        ("kubeadm-control-plane", "controlplane/kubeadm"),
-        ("clusterctl", "cmd/clusterctl"),
-    ],
-};
-
-/// The in-cluster IPAM provider.
-pub const IN_CLUSTER_IPAM: Pin = Pin {
-    group: "in-cluster-ipam",
-    module: "sigs.k8s.io/cluster-api-ipam-provider-in-cluster",
-    version: "v1.0.3",
-    staging: None,
-    variables: &[],
-    programs: &[("in-cluster-ipam", "")],
 };
 
 /// The Go provider for Tinkerbell, to take over from and to be measured beside.

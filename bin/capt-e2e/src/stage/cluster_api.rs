@@ -4,39 +4,31 @@ use std::path::Path;
 
 use anyhow::Context;
 use real_control_plane::api_server::free_port;
-use real_control_plane::build::Programs;
 use real_control_plane::manifests::{Endpoint, convert_by, label, prefix_name, read_file, read_folder, serve_by};
-use real_control_plane::pins;
 use real_control_plane::process::Process;
+use real_control_plane::sets::Set;
 use serde_json::Value;
 use tokio::process::Command;
 
 use super::{CLUSTER_API, IPAM_PROVIDER, Stage, contract};
 
-/// A manager of Cluster API: program, its folder in the module, its provider label.
-const MANAGERS: [(&str, &str, &str); 3] = [
-    ("cluster-api-core", "", "cluster-api"),
-    ("kubeadm-bootstrap", "bootstrap/kubeadm", "bootstrap-kubeadm"),
-    ("kubeadm-control-plane", "controlplane/kubeadm", "control-plane-kubeadm"),
-];
-
-/// The definitions of Cluster API and of the in-cluster provider, without conversion.
-pub(super) async fn definitions(programs: &Programs) -> anyhow::Result<Vec<Value>> {
-    let module = programs.source(&pins::CLUSTER_API).await?;
-    let mut definitions = Vec::new();
-    for (_, folder, provider) in MANAGERS {
-        let found = read_folder(&module.join(folder).join("config/crd/bases"))?;
-        definitions.extend(found.into_iter().map(|definition| contract(definition, provider)));
-    }
-    definitions.extend(pool_definitions(programs).await?);
-    Ok(definitions)
+/// A manager of Cluster API.
+pub(super) struct Manager {
+    /// Its program.
+    pub program: &'static str,
+    /// Its folder in the module.
+    pub folder: &'static str,
+    /// Its provider label.
+    pub provider: &'static str,
 }
 
-/// The definitions of the in-cluster provider, without conversion.
-pub(super) async fn pool_definitions(programs: &Programs) -> anyhow::Result<Vec<Value>> {
-    let module = programs.source(&pins::IN_CLUSTER_IPAM).await?;
-    let found = read_folder(&module.join("config/crd/bases"))?;
-    Ok(found.into_iter().map(pool_definition).collect())
+/// The managers of a set.
+pub(super) fn managers(set: &Set) -> [Manager; 3] {
+    [
+        Manager { program: "cluster-api-core", folder: set.core, provider: "cluster-api" },
+        Manager { program: "kubeadm-bootstrap", folder: "bootstrap/kubeadm", provider: "bootstrap-kubeadm" },
+        Manager { program: "kubeadm-control-plane", folder: "controlplane/kubeadm", provider: "control-plane-kubeadm" },
+    ]
 }
 
 /// A pool travels with `clusterctl move`, and what hangs below it too.
@@ -47,6 +39,25 @@ fn pool_definition(definition: Value) -> Value {
 }
 
 impl Stage {
+    /// The definitions of Cluster API and of the in-cluster provider, without conversion.
+    pub(super) async fn cluster_api_definitions(&self) -> anyhow::Result<Vec<Value>> {
+        let module = self.programs.source(&self.set.cluster_api).await?;
+        let mut definitions = Vec::new();
+        for Manager { folder, provider, .. } in managers(self.set) {
+            let found = read_folder(&module.join(folder).join("config/crd/bases"))?;
+            definitions.extend(found.into_iter().map(|definition| contract(definition, provider)));
+        }
+        definitions.extend(self.pool_definitions().await?);
+        Ok(definitions)
+    }
+
+    /// The definitions of the in-cluster provider, without conversion.
+    pub(super) async fn pool_definitions(&self) -> anyhow::Result<Vec<Value>> {
+        let module = self.programs.source(&self.set.ipam).await?;
+        let found = read_folder(&module.join("config/crd/bases"))?;
+        Ok(found.into_iter().map(pool_definition).collect())
+    }
+
     /// Starts Cluster API's three managers and registers their webhooks, admission and conversion.
     ///
     /// # Errors
@@ -64,10 +75,10 @@ impl Stage {
     }
 
     async fn cluster_api_with(&self, is_installed: bool) -> anyhow::Result<Vec<Process>> {
-        let module = self.programs.source(&pins::CLUSTER_API).await?;
-        let mut managers = Vec::new();
+        let module = self.programs.source(&self.set.cluster_api).await?;
+        let mut running = Vec::new();
         let mut webhooks = Vec::new();
-        for (program, folder, provider) in MANAGERS {
+        for Manager { program, folder, provider } in managers(self.set) {
             let endpoint = self.endpoint()?;
             let pair = self.plane.authority().serving(&self.folder().join(program))?;
             let (health, diagnostics) = (free_port()?, free_port()?);
@@ -81,7 +92,7 @@ impl Stage {
                 .arg(format!("--diagnostics-address=127.0.0.1:{diagnostics}"));
             let mut process = Process::start(program, command, &self.log(program))?;
             process.until_it_listens(endpoint.port).await?;
-            managers.push(process);
+            running.push(process);
             if is_installed {
                 self.wire(provider, &endpoint).await?;
                 continue;
@@ -95,7 +106,7 @@ impl Stage {
         if !webhooks.is_empty() {
             self.kubectl()?.apply(&webhooks).await.context("webhooks of Cluster API")?;
         }
-        Ok(managers)
+        Ok(running)
     }
 
     /// Starts the in-cluster IPAM provider and registers its webhooks.
@@ -103,7 +114,7 @@ impl Stage {
     /// # Errors
     /// When it does not serve.
     pub async fn ipam_provider(&self) -> anyhow::Result<Process> {
-        let module = self.programs.source(&pins::IN_CLUSTER_IPAM).await?;
+        let module = self.programs.source(&self.set.ipam).await?;
         let endpoint = self.endpoint()?;
         let pair = self.plane.authority().serving(&self.folder().join(IPAM_PROVIDER))?;
         let mut command = Command::new(self.programs.file(IPAM_PROVIDER)?);
@@ -112,7 +123,7 @@ impl Stage {
             .arg(format!("--webhook-port={}", endpoint.port))
             .arg(format!("--webhook-cert-dir={}", pair.folder.display()))
             .arg(format!("--health-probe-bind-address=127.0.0.1:{}", free_port()?))
-            .arg(format!("--metrics-bind-address=127.0.0.1:{}", free_port()?));
+            .args(self.set.ipam_metrics.arguments(&format!("127.0.0.1:{}", free_port()?)));
         let mut process = Process::start(IPAM_PROVIDER, command, &self.log(IPAM_PROVIDER))?;
         process.until_it_listens(endpoint.port).await?;
         let mut webhooks = Vec::new();

@@ -19,7 +19,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
-use super::cluster_api::pool_definitions;
+use super::cluster_api::{Manager, managers};
 use super::image::Image;
 use super::kinds::{CONFIG_MAP, DEFINITION, DEPLOYMENT, MUTATING_WEBHOOKS, SECRET, VALIDATING_WEBHOOKS};
 use super::objects::{name, text, until};
@@ -40,19 +40,15 @@ const ACCOUNT_FOLDER: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// How long a probe may fail.
 const STARTED: Duration = Duration::from_secs(60);
 
-/// Cluster API's parts: the provider's label, its folder in the module, the name of its file, and its type and name to
-/// clusterctl.
-const CLUSTER_API: [(&str, &str, &str, &str, &str); 3] = [
-    ("cluster-api", "", "core-components.yaml", "CoreProvider", "cluster-api"),
-    ("bootstrap-kubeadm", "bootstrap/kubeadm", "bootstrap-components.yaml", "BootstrapProvider", "kubeadm"),
-    (
-        "control-plane-kubeadm",
-        "controlplane/kubeadm",
-        "control-plane-components.yaml",
-        "ControlPlaneProvider",
-        "kubeadm",
-    ),
-];
+/// How clusterctl knows a part of Cluster API: the name of its file, its type and its name.
+fn in_clusterctl(provider: &str) -> anyhow::Result<(&'static str, &'static str, &'static str)> {
+    Ok(match provider {
+        "cluster-api" => ("core-components.yaml", "CoreProvider", "cluster-api"),
+        "bootstrap-kubeadm" => ("bootstrap-components.yaml", "BootstrapProvider", "kubeadm"),
+        "control-plane-kubeadm" => ("control-plane-components.yaml", "ControlPlaneProvider", "kubeadm"),
+        other => anyhow::bail!("clusterctl knows no {other}"),
+    })
+}
 
 /// A folder of releases, and clusterctl's configuration that names it.
 pub struct Releases {
@@ -90,7 +86,7 @@ impl Stage {
     /// # Errors
     /// When an object is refused.
     pub async fn pools(&self) -> anyhow::Result<()> {
-        self.kubectl()?.apply(&pool_definitions(&self.programs).await?).await
+        self.kubectl()?.apply(&self.pool_definitions().await?).await
     }
 
     /// Makes a folder with releases of Cluster API, of Go CAPT, and of CAPT as `release` holds it. clusterctl is given
@@ -101,10 +97,12 @@ impl Stage {
     pub async fn releases(&self, release: &Path, variables: &[(&str, &str)]) -> anyhow::Result<Releases> {
         let folder = self.folder().join("releases");
         let mut providers = Vec::new();
-        for (provider, below, file, kind, called) in CLUSTER_API {
-            let components = self.kustomize(&pins::CLUSTER_API, below).await?;
-            let metadata = self.programs.source(&pins::CLUSTER_API).await?.join("metadata.yaml");
-            let of_version = folder.join(provider).join(pins::CLUSTER_API.version);
+        let cluster_api = &self.set.cluster_api;
+        for Manager { folder: below, provider, .. } in managers(self.set) {
+            let (file, kind, called) = in_clusterctl(provider)?;
+            let components = self.kustomize(cluster_api, below).await?;
+            let metadata = self.programs.source(cluster_api).await?.join("metadata.yaml");
+            let of_version = folder.join(provider).join(cluster_api.version);
             std::fs::create_dir_all(&of_version)?;
             std::fs::write(of_version.join(file), components)?;
             std::fs::copy(metadata, of_version.join("metadata.yaml"))?;

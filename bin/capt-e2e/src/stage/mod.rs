@@ -1,7 +1,7 @@
 //! A control plane with everything CAPT lives among, each part started on its own.
 //!
 //! ```text
-//! Stage::open      etcd, kube-apiserver with OwnerReferencesPermissionEnforcement, kube-controller-manager;
+//! Stage::open      etcd, kube-apiserver with the admission plugins of the set, kube-controller-manager;
 //!                  all definitions; CAPT's RBAC
 //!   .cluster_api   Cluster API core, kubeadm bootstrap and control plane, with their webhooks
 //!   .ipam_provider the in-cluster IPAM provider
@@ -35,11 +35,12 @@ use anyhow::Context;
 use capt_neighbours::bmc::PowerStates;
 use capt_neighbours::crds::Group;
 use parking_lot::Mutex;
-use real_control_plane::api_server::{ADMIN, OWNER_REFERENCES, User};
+use real_control_plane::api_server::{ADMIN, User};
 use real_control_plane::audit::AuditLog;
 use real_control_plane::build::Programs;
 use real_control_plane::control_plane::ControlPlane;
 use real_control_plane::manifests::{label, parse, read_folder};
+use real_control_plane::sets::Set;
 use serde_json::{Value, json};
 
 use kubectl::Kubectl;
@@ -79,6 +80,8 @@ pub struct Stage {
     pub plane: ControlPlane,
     /// The programs.
     pub programs: Programs,
+    /// Of which versions they are.
+    pub set: &'static Set,
     /// Objects in namespace `default`, as an administrator.
     pub objects: Objects,
     /// The power of the servers.
@@ -96,14 +99,14 @@ impl Stage {
     ///
     /// # Errors
     /// When a program does not start or an object is refused.
-    pub async fn open(programs: &Programs, paths: &Paths, name: &str) -> anyhow::Result<Self> {
-        let stage = Self::empty(programs, paths, name).await?;
+    pub async fn open(programs: &Programs, set: &'static Set, paths: &Paths, name: &str) -> anyhow::Result<Self> {
+        let stage = Self::empty(programs, set, paths, name).await?;
         stage.install().await.context("installing")?;
         Ok(stage)
     }
 
     /// Starts a control plane on which nothing is installed.
-    async fn empty(programs: &Programs, paths: &Paths, name: &str) -> anyhow::Result<Self> {
+    async fn empty(programs: &Programs, set: &'static Set, paths: &Paths, name: &str) -> anyhow::Result<Self> {
         let folder = paths.run.join(name);
         let users = [
             User::service_account(CAPT, CAPT_NAMESPACE, "capt-controller-manager"),
@@ -112,12 +115,13 @@ impl Stage {
             User::master(CLUSTER_API),
             User::master(IPAM_PROVIDER),
         ];
-        let plane = ControlPlane::start(programs, &folder, &users, &[OWNER_REFERENCES]).await?;
+        let plane = ControlPlane::start(programs, &folder, &users, set.admission_plugins).await?;
         let client = plane.client(ADMIN, "capt-e2e").await?;
         let audits = Arc::new(Mutex::new(vec![plane.audit()]));
         Ok(Self {
             plane,
             programs: programs.clone(),
+            set,
             objects: Objects::new(client),
             power: PowerStates::default(),
             webhooks: manager::Webhooks::default(),
@@ -144,7 +148,7 @@ impl Stage {
     /// When a program does not start.
     pub async fn bare(&self, name: &str) -> anyhow::Result<Self> {
         let paths = Paths { run: self.folder.clone(), ..self.paths.clone() };
-        let other = Self::empty(&self.programs, &paths, name).await?;
+        let other = Self::empty(&self.programs, self.set, &paths, name).await?;
         self.audits.lock().push(other.plane.audit());
         Ok(Self { power: self.power.clone(), ..other })
     }
@@ -178,7 +182,7 @@ impl Stage {
     /// When an object is refused.
     pub async fn install(&self) -> anyhow::Result<()> {
         let mut definitions = tinkerbell()?;
-        definitions.extend(cluster_api::definitions(&self.programs).await?);
+        definitions.extend(self.cluster_api_definitions().await?);
         let kubectl = self.kubectl()?;
         kubectl.apply(&definitions).await?;
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CAPT_NAMESPACE}});

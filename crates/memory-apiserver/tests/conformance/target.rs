@@ -14,8 +14,15 @@ const DEFINITIONS_PATH: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefi
 pub struct Target {
     pub client: Client,
     real: bool,
+    newer: bool,
     run: String,
     cases: AtomicUsize,
+}
+
+/// The minor version of a server: `36`, or `36+` of one that was built from something else than a tag.
+async fn minor(client: &Client) -> u32 {
+    let version = client.apiserver_version().await.unwrap();
+    version.minor.trim_end_matches('+').parse().unwrap()
 }
 
 impl Target {
@@ -36,14 +43,20 @@ impl Target {
                 (client, false)
             }
         };
+        let newer = real && minor(&client).await >= super::NEWER_MINOR;
         let run = uuid::Uuid::new_v4().simple().to_string()[..6].to_owned();
-        let target = Self { client, real, run, cases: AtomicUsize::new(0) };
+        let target = Self { client, real, newer, run, cases: AtomicUsize::new(0) };
         target.install().await;
         target
     }
 
     pub fn is_real(&self) -> bool {
         self.real
+    }
+
+    /// Whether it is of a version that answers some cases otherwise than memory-apiserver.
+    pub fn is_newer(&self) -> bool {
+        self.newer
     }
 
     /// A word no other case of any run has.

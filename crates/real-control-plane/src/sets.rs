@@ -4,6 +4,7 @@
 //! | what differs | where it is said |
 //! |---|---|
 //! | Cluster API 1.14 has the core's program and manifests in a folder `core`, and its API as a module in its own repository | [`Set::core`], [`Pin::staging`] |
+//! | in the tree of `clusterctl describe` 1.14 names the namespace of an object | [`Set::tree_name`] |
 //! | the in-cluster IPAM provider 1.1 tells its metrics as Cluster API's managers do, 1.0 has a flag of its own | [`Set::ipam_metrics`] |
 
 use crate::api_server::OWNER_REFERENCES;
@@ -22,10 +23,19 @@ pub struct Set {
     pub cluster_api: Pin,
     /// The folder of the core in Cluster API's module: its program, and what `config` holds.
     pub core: &'static str,
+    /// Whether the tree of `clusterctl describe` names an object with its namespace; see [`Set::tree_name`].
+    pub tree_has_namespaces: bool,
     /// The in-cluster IPAM provider.
     pub ipam: Pin,
     /// How that is told where to serve its metrics.
     pub ipam_metrics: MetricsFlag,
+}
+
+impl Set {
+    /// What the tree of `clusterctl describe` calls an object.
+    pub fn tree_name(&self, kind: &str, namespace: &str, name: &str) -> String {
+        if self.tree_has_namespaces { format!("{kind} {namespace}/{name}") } else { format!("{kind}/{name}") }
+    }
 }
 
 /// How a manager is told where to serve its metrics.
@@ -79,6 +89,7 @@ pub const V1_14: Set = Set {
         programs: programs!("core"),
     },
     core: "core",
+    tree_has_namespaces: true,
     ipam: IPAM_1_1,
     ipam_metrics: MetricsFlag::Diagnostics,
 };
@@ -101,6 +112,7 @@ pub const V1_13: Set = Set {
         programs: programs!(""),
     },
     core: "",
+    tree_has_namespaces: false,
     ipam: IPAM_1_1,
     ipam_metrics: MetricsFlag::Diagnostics,
 };
@@ -123,6 +135,7 @@ pub const V1_12: Set = Set {
         programs: programs!(""),
     },
     core: "",
+    tree_has_namespaces: false,
     ipam: Pin {
         group: "in-cluster-ipam",
         module: "sigs.k8s.io/cluster-api-ipam-provider-in-cluster",
@@ -163,6 +176,12 @@ mod tests {
             assert_eq!(linked("gitVersion").map(|(_, value)| *value), Some(cluster_api.version), "{name}");
             assert_eq!(linked("gitMinor").map(|(_, value)| format!("1.{value}")).as_deref(), Some(*name), "{name}");
         }
+    }
+
+    #[test]
+    fn an_object_is_looked_for_under_the_name_that_the_tree_of_its_clusterctl_has() {
+        assert_eq!(V1_14.tree_name("Machine", "default", "a"), "Machine default/a");
+        assert_eq!(V1_13.tree_name("Machine", "default", "a"), "Machine/a");
     }
 
     #[test]

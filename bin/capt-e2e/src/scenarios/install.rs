@@ -10,7 +10,7 @@ use super::seed_example::{CLUSTER_NAME, SETTLED, control_plane_first, running};
 use crate::stage::checks::{machines_say, no_warnings, servers_are_released};
 use crate::stage::installed::{CAPT_DEPLOYMENT, RELEASE};
 use crate::stage::kinds::{ADDRESS, CLAIM, CLUSTER, DEFINITION, DEPLOYMENT, TINKERBELL_MACHINE};
-use crate::stage::objects::name;
+use crate::stage::objects::{NAMESPACE, name};
 use crate::stage::{CAPT, CAPT_NAMESPACE, Stage, servers};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -69,7 +69,8 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     machines_say(&bare, &SETTLED).await?;
     no_warnings(&bare, true).await?;
     let tree = kubectl.clusterctl(&["describe", "cluster", CLUSTER_NAME]).await?;
-    ensure!(tree.contains(&format!("TinkerbellCluster/{CLUSTER_NAME}")), "clusterctl describe:\n{tree}");
+    let wanted = bare.set.tree_name("TinkerbellCluster", NAMESPACE, CLUSTER_NAME);
+    ensure!(tree.contains(&wanted), "clusterctl describe:\n{tree}");
 
     bare.objects.delete(CLUSTER, CLUSTER_NAME).await?;
     for kind in [CLUSTER, TINKERBELL_MACHINE, CLAIM, ADDRESS] {

@@ -12,7 +12,7 @@ use crate::stage::checks::{machines_say, no_warnings, pool_has, pool_is_counted,
 use crate::stage::kinds::{
     ADDRESS, CLAIM, CLUSTER, MACHINE, MACHINE_DEPLOYMENT, TINKERBELL_CLUSTER, TINKERBELL_MACHINE, WORKFLOW,
 };
-use crate::stage::objects::{name, text, until};
+use crate::stage::objects::{NAMESPACE, name, text, until};
 use crate::stage::workload::Workload;
 use crate::stage::{CAPT_ACCOUNT, Stage};
 
@@ -131,7 +131,8 @@ async fn documented_checks(stage: &Stage) -> anyhow::Result<()> {
     let machines = kubectl.run(&["get", "tinkerbellmachines"]).await?;
     ensure!(machines.lines().count() == 4, "not three machines:\n{machines}");
     let tree = kubectl.clusterctl(&["describe", "cluster", CLUSTER_NAME]).await?;
-    ensure!(tree.contains("TinkerbellCluster/my-cluster"), "clusterctl shows no TinkerbellCluster:\n{tree}");
+    let wanted = stage.set.tree_name("TinkerbellCluster", NAMESPACE, CLUSTER_NAME);
+    ensure!(tree.contains(&wanted), "clusterctl shows no TinkerbellCluster:\n{tree}");
     Ok(())
 }
 

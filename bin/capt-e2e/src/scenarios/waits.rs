@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::stage::checks::{all_is_given_back, is_told, nothing_is_written, waits_for};
 use crate::stage::kinds::{CLAIM, CLUSTER, GLOBAL_POOL, MACHINE_DEPLOYMENT, POOL, TINKERBELL_MACHINE, WORKFLOW};
 use crate::stage::machines::{all_ready, cluster, deployment, is_ready, pool, scale};
-use crate::stage::objects::{told, until};
+use crate::stage::objects::{NAMESPACE, told, until};
 use crate::stage::{Stage, servers};
 
 const CLUSTER_NAME: &str = "waiting";
@@ -100,9 +100,10 @@ async fn described(stage: &Stage, machine: &str, reason: &str) -> anyhow::Result
     let arguments =
         ["describe", "cluster", CLUSTER_NAME, "--show-conditions=all", "--grouping=false", "--echo", "--color=false"];
     let kubectl = stage.kubectl()?;
+    let called = stage.set.tree_name("TinkerbellMachine", NAMESPACE, machine);
     until(&format!("clusterctl describe tells of {reason}"), PATIENCE, async || {
         let tree = kubectl.clusterctl(&arguments).await?;
-        let node = tree.lines().position(|line| line.contains(&format!("TinkerbellMachine/{machine}")));
+        let node = tree.lines().position(|line| line.contains(&called));
         let below = node.map(|node| tree.lines().skip(node).take(8).collect::<Vec<_>>().join("\n")).unwrap_or_default();
         let explains = below.contains(reason) && below.contains(POOL_NAME) && below.contains(FULFILLED);
         Ok(if explains { Ok(()) } else { Err(tree) })

@@ -50,7 +50,9 @@ fn recording(topic: &Topic, newer: bool) -> PathBuf {
 }
 
 fn recorded(topic: &Topic, newer: bool) -> Map<String, Value> {
-    std::fs::read_to_string(recording(topic, newer)).map(|text| serde_json::from_str(&text).unwrap()).unwrap_or_default()
+    std::fs::read_to_string(recording(topic, newer))
+        .map(|text| serde_json::from_str(&text).unwrap())
+        .unwrap_or_default()
 }
 
 /// Writes answers down; of a newer server only those that differ from the others.

@@ -117,8 +117,7 @@ fn chosen(names: &[String], set: &Set) -> anyhow::Result<Vec<&'static Scenario>>
 /// # Errors
 /// When one of them cannot be built.
 pub async fn programs(folder: &Path, set: &Set) -> anyhow::Result<Option<Programs>> {
-    let pins =
-        [pins::ETCD, set.kubernetes, set.cluster_api, set.ipam, pins::GO_CAPT, pins::CERT_MANAGER, pins::CRANE];
+    let pins = [pins::ETCD, set.kubernetes, set.cluster_api, set.ipam, pins::GO_CAPT, pins::CERT_MANAGER, pins::CRANE];
     match build(folder, &pins, |line| println!("build: {line}")).await? {
         Outcome::Built(programs) => Ok(Some(programs)),
         Outcome::NoGo => Ok(None),

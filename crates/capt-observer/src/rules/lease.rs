@@ -50,7 +50,7 @@ pub(in super::super) fn address_changed(world: &World, address: IpAddr, report: 
     }
     // The Hardware may have been replaced or wiped: the server does not know.
     let is_free = world.leases(address).next().is_none() && world.carriers(address).next().is_none();
-    let is_given_up = |bmc: &&Key| world.of_bmc(bmc).any(|hardware| world.is_given_up(&hardware));
+    let is_given_up = |bmc: &&Key| world.of_bmc(bmc).any(|hardware| world.is_given_up(hardware));
     for bmc in world.users(address).filter(|bmc| is_free && !is_given_up(bmc)) {
         let what = format!("no IPAddress holds {address}, with which the server of BMC Machine {bmc} runs");
         report.add(Rule::AddressFreeInUse, what);

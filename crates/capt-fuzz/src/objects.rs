@@ -1,13 +1,13 @@
 //! Objects as the API server sends them.
 
-use capt_api::bmc::Job;
-use capt_api::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine, Pool};
-use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
 use capt_api::kube_core::ObjectList;
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::{Hardware, Template, Workflow};
 use capt_kube::cache::{Cache, Cached};
 use capt_kube::decode::Guarded;
+use capt_reconciler::observed::bmc::Job;
+use capt_reconciler::observed::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine, Pool};
+use capt_reconciler::observed::infra::{TinkerbellCluster, TinkerbellMachine};
+use capt_reconciler::observed::tinkerbell::{Hardware, Template, Workflow};
 
 /// One object, read as every kind that we watch, put into the stores and taken out again. Contents stay out of debug output.
 ///

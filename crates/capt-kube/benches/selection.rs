@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use capt_api::infra::TinkerbellMachine;
-use capt_api::tinkerbell::Hardware;
 use capt_kube::cache::{Cache, Sink};
 use capt_kube::decode::Guarded;
 use capt_reconciler::machine::select::{Candidate, candidate};
+use capt_reconciler::observed::infra::TinkerbellMachine;
+use capt_reconciler::observed::tinkerbell::Hardware;
 use criterion::{Criterion, criterion_group, criterion_main};
 use kube::runtime::watcher::Event;
 use serde_json::{Value, json};

@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use capt_api::tinkerbell::Hardware;
 use capt_kube::cache::{Cache, Sink};
 use capt_kube::decode::Guarded;
+use capt_reconciler::observed::tinkerbell::Hardware;
 use kube::runtime::watcher::Event;
 
 /// The manager's.

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use capt_api::bmc::Job;
-use capt_api::cluster_api::IPAddressClaim;
 use capt_api::contract::BOOTSTRAP_DATA_KEY;
-use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
 use capt_api::meta::ObjectKey;
-use capt_api::tinkerbell::{Hardware, Template, Workflow};
 use capt_reconciler::effect::{Hold, Kind, Verb, Write};
+use capt_reconciler::observed::bmc::Job;
+use capt_reconciler::observed::cluster_api::IPAddressClaim;
+use capt_reconciler::observed::infra::{TinkerbellCluster, TinkerbellMachine};
+use capt_reconciler::observed::tinkerbell::{Hardware, Template, Workflow};
 use capt_reconciler::ports::{BmcQuestion, BmcView, BootstrapSecret, WriteError};
 use k8s_openapi::ByteString;
 use kube::api::{

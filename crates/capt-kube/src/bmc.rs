@@ -1,8 +1,8 @@
 //! A look at one BMC's Machine. They are neither listed nor watched: rufio changes each of them every few minutes, and we
 //! want to know of one only when its server cannot be switched off.
 
-use capt_api::bmc::API_VERSION;
 use capt_api::contract::BMC_GROUP;
+use capt_reconciler::observed::bmc::API_VERSION;
 use capt_reconciler::ports::{BmcQuestion, BmcState, BmcView};
 use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
@@ -17,7 +17,7 @@ use crate::errors;
 /// What we read of a BMC's Machine.
 #[derive(Deserialize)]
 struct Machine {
-    #[serde(default, deserialize_with = "capt_api::meta::lenient")]
+    #[serde(default, deserialize_with = "capt_reconciler::observed::decode::lenient")]
     status: Status,
 }
 
@@ -25,7 +25,7 @@ struct Machine {
 #[serde(rename_all = "camelCase", default)]
 struct Status {
     power_state: String,
-    #[serde(deserialize_with = "capt_api::meta::lenient_list")]
+    #[serde(deserialize_with = "capt_reconciler::observed::decode::lenient_list")]
     conditions: Vec<Condition>,
 }
 
@@ -36,7 +36,7 @@ struct Condition {
     type_: String,
     status: String,
     message: String,
-    #[serde(deserialize_with = "capt_api::meta::lenient")]
+    #[serde(deserialize_with = "capt_reconciler::observed::decode::lenient")]
     last_update_time: Option<Timestamp>,
 }
 

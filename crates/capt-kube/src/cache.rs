@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use capt_api::bmc::Job;
-use capt_api::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
-use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::{Hardware, Template, Workflow};
+use capt_reconciler::observed::bmc::Job;
+use capt_reconciler::observed::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
+use capt_reconciler::observed::infra::{TinkerbellCluster, TinkerbellMachine};
+use capt_reconciler::observed::tinkerbell::{Hardware, Template, Workflow};
 use capt_reconciler::ports::Presence;
 use kube::Resource;
 use kube::core::NamespaceResourceScope;

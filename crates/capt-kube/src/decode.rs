@@ -43,7 +43,7 @@ impl<K> fmt::Debug for Guarded<K> {
 /// The part of an object that makes it findable.
 #[derive(Deserialize)]
 struct Named {
-    #[serde(default, deserialize_with = "capt_api::meta::lean")]
+    #[serde(default, deserialize_with = "capt_reconciler::observed::decode::lean")]
     metadata: ObjectMeta,
 }
 
@@ -108,7 +108,7 @@ impl<K: Resource> Resource for Guarded<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use capt_api::infra::TinkerbellMachine;
+    use capt_reconciler::observed::infra::TinkerbellMachine;
     use kube::core::{ObjectList, WatchEvent};
 
     #[test]

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use capt_api::contract::EVENT_SOURCE;
-use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
 use capt_reconciler::effect::Kind;
+use capt_reconciler::observed::infra::{TinkerbellCluster, TinkerbellMachine};
 use capt_reconciler::ports::{Clock, Event};
 use futures::future::{BoxFuture, join_all};
 use jiff::Timestamp;

@@ -4,12 +4,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use capt_api::bmc::Job;
-use capt_api::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine, Pool, Served};
-use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
-use capt_api::tinkerbell::{Hardware, Template, Workflow};
 use capt_reconciler::cluster::ClusterReconciler;
 use capt_reconciler::machine::MachineReconciler;
+use capt_reconciler::observed::bmc::Job;
+use capt_reconciler::observed::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine, Pool, Served};
+use capt_reconciler::observed::infra::{TinkerbellCluster, TinkerbellMachine};
+use capt_reconciler::observed::tinkerbell::{Hardware, Template, Workflow};
 use capt_reconciler::ports::Presence;
 use futures::FutureExt;
 use kube::{Api, Client};

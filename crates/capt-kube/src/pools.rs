@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use ahash::AHashMap;
-use capt_api::cluster_api::Pool;
-use capt_api::infra::PoolReference;
 use capt_api::meta::ObjectKey;
+use capt_reconciler::observed::cluster_api::Pool;
+use capt_reconciler::observed::infra::PoolReference;
 use capt_reconciler::ports::PoolView;
 use kube::core::ApiResource;
 use kube::runtime::watcher::Event;

@@ -4,13 +4,13 @@ use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use capt_api::bmc::Job;
-use capt_api::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
-use capt_api::infra::{PoolReference, TinkerbellCluster, TinkerbellMachine};
 use capt_api::kube_core::{Selector, SelectorExt};
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::{Hardware, Template, Workflow};
 use capt_reconciler::effect::{Kind, Write};
+use capt_reconciler::observed::bmc::Job;
+use capt_reconciler::observed::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
+use capt_reconciler::observed::infra::{PoolReference, TinkerbellCluster, TinkerbellMachine};
+use capt_reconciler::observed::tinkerbell::{Hardware, Template, Workflow};
 use capt_reconciler::ports::{
     AddressUse, Api, BmcQuestion, BmcView, BootstrapSecret, Clock, Event, PoolView, Presence, Stores, WriteError,
 };

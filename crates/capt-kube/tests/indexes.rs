@@ -9,14 +9,14 @@ use capt_api::contract::{
     MACHINE_FINALIZER, OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL, PROVISIONED_ANNOTATION, RESERVATION_ANNOTATION,
     SET_ASIDE_ANNOTATION,
 };
-use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
 use capt_api::kube_core::{Expression, Selector, SelectorExt};
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::Hardware;
 use capt_kube::cache::{Cache, Sink};
 use capt_kube::decode::Guarded;
 use capt_kube::store::is_free;
 use capt_reconciler::machine::ownership::{Obstacle, obstacle};
+use capt_reconciler::observed::infra::{TinkerbellCluster, TinkerbellMachine};
+use capt_reconciler::observed::tinkerbell::Hardware;
 use capt_reconciler::ports::Stores;
 use kube::runtime::watcher::Event;
 use proptest::prelude::*;

@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::Template;
 use capt_kube::decode::Guarded;
 use capt_kube::store::{Change, Store};
+use capt_reconciler::observed::tinkerbell::Template;
 
 type Templates = Store<Template, ()>;
 

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use capt_api::infra::TinkerbellMachine;
 use capt_api::kube_core::{Expression, Selector};
 use capt_api::meta::ObjectKey;
-use capt_api::tinkerbell::Hardware;
 use capt_kube::cache::{Cache, Cached, Sink};
 use capt_kube::controller::{self, Reconcile};
 use capt_kube::decode::Guarded;
 use capt_kube::wake::{Fact, Wake};
+use capt_reconciler::observed::infra::TinkerbellMachine;
+use capt_reconciler::observed::tinkerbell::Hardware;
 use capt_reconciler::outcome::{Interest, Outcome};
 use kube::runtime::watcher::Event;
 use parking_lot::Mutex;
@@ -71,16 +71,16 @@ async fn a_machine_whose_workflow_job_or_address_is_there_goes_before_those_that
     for (version, name) in (1..).zip(["imaged", "off", "addressed"]) {
         put::<TinkerbellMachine>(&cache, machine(name), version);
     }
-    put::<capt_api::tinkerbell::Workflow>(&cache, workflow("POST"), 4);
-    put::<capt_api::bmc::Job>(&cache, job(&json!([])), 5);
+    put::<capt_reconciler::observed::tinkerbell::Workflow>(&cache, workflow("POST"), 4);
+    put::<capt_reconciler::observed::bmc::Job>(&cache, job(&json!([])), 5);
     machines(&cache).await;
 
     put::<TinkerbellMachine>(&cache, machine("new"), 6);
-    put::<capt_api::tinkerbell::Workflow>(&cache, workflow("SUCCESS"), 7);
-    put::<capt_api::bmc::Job>(&cache, job(&json!([{"type": "Completed", "status": "True"}])), 8);
+    put::<capt_reconciler::observed::tinkerbell::Workflow>(&cache, workflow("SUCCESS"), 7);
+    put::<capt_reconciler::observed::bmc::Job>(&cache, job(&json!([{"type": "Completed", "status": "True"}])), 8);
     let claim = json!({"name": "addressed-0"});
     let pool = json!({"apiGroup": "ipam.cluster.x-k8s.io", "kind": "InClusterIPPool", "name": "p"});
-    put::<capt_api::cluster_api::IPAddress>(
+    put::<capt_reconciler::observed::cluster_api::IPAddress>(
         &cache,
         json!({"metadata": {"name": "addressed-0"},
                "spec": {"address": "10.0.0.9", "prefix": 24, "claimRef": claim, "poolRef": pool}}),
@@ -104,34 +104,38 @@ async fn everything_around_a_machine_wakes_it() {
     let controller = json!([{"apiVersion": "infrastructure.cluster.x-k8s.io/v1beta1", "kind": "TinkerbellMachine",
                              "name": "m", "uid": "m", "controller": true}]);
 
-    put::<capt_api::cluster_api::Machine>(
+    put::<capt_reconciler::observed::cluster_api::Machine>(
         &cache,
         json!({"metadata": {"name": "capi"}, "spec": {"clusterName": "c", "infrastructureRef":
             {"apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "TinkerbellMachine", "name": "m"}}}),
         3,
     );
     assert_eq!(machines(&cache).await, ["m"], "its Machine");
-    put::<capt_api::tinkerbell::Workflow>(&cache, json!({"metadata": {"name": "w", "labels": ours}}), 4);
+    put::<capt_reconciler::observed::tinkerbell::Workflow>(
+        &cache,
+        json!({"metadata": {"name": "w", "labels": ours}}),
+        4,
+    );
     assert_eq!(machines(&cache).await, ["m"], "its Workflow, in whatever namespace");
-    put::<capt_api::bmc::Job>(
+    put::<capt_reconciler::observed::bmc::Job>(
         &cache,
         json!({"metadata": {"name": "j", "labels": ours}, "spec": {"machineRef": {"name": "b", "namespace": "ns"}}}),
         5,
     );
     assert_eq!(machines(&cache).await, ["m"], "its Job");
-    put::<capt_api::cluster_api::IPAddressClaim>(
+    put::<capt_reconciler::observed::cluster_api::IPAddressClaim>(
         &cache,
         json!({"metadata": {"name": "any", "ownerReferences": controller}}),
         6,
     );
     assert_eq!(machines(&cache).await, ["m"], "a claim that it controls");
-    put::<capt_api::cluster_api::IPAddress>(
+    put::<capt_reconciler::observed::cluster_api::IPAddress>(
         &cache,
         json!({"metadata": {"name": "a"}, "spec": {"claimRef": {"name": "any"}}}),
         7,
     );
     assert_eq!(machines(&cache).await, ["m"], "the address of its claim");
-    put::<capt_api::cluster_api::IPAddressClaim>(&cache, json!({"metadata": {"name": "m-0"}}), 8);
+    put::<capt_reconciler::observed::cluster_api::IPAddressClaim>(&cache, json!({"metadata": {"name": "m-0"}}), 8);
     assert_eq!(machines(&cache).await, ["m"], "somebody else's claim of the name it needs");
     let owner = json!({"v1alpha1.tinkerbell.org/ownerName": "m", "v1alpha1.tinkerbell.org/ownerNamespace": "ns"});
     put::<Hardware>(&cache, json!({"metadata": {"name": "h", "labels": owner}}), 9);
@@ -142,7 +146,7 @@ async fn everything_around_a_machine_wakes_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cluster_wakes_its_machines_only_for_what_they_look_at() {
-    use capt_api::cluster_api::Cluster;
+    use capt_reconciler::observed::cluster_api::Cluster;
     let cache = Cache::new();
     put::<TinkerbellMachine>(&cache, machine("m"), 1);
     machines(&cache).await;

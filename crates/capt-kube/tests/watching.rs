@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use capt_api::infra::PoolReference;
 use capt_api::meta::ObjectKey;
 use capt_kube::Settings;
+use capt_reconciler::observed::infra::PoolReference;
 use capt_reconciler::ports::{PoolView, Presence, Stores};
 use memory_apiserver::{Fault, MemoryApiServer};
 
@@ -232,7 +232,8 @@ async fn watches_go_on_after_broken_connections_and_forgotten_history() {
         let broken =
             server.faults().inject(Fault::connection_error_before().user("capt").resource("hardware").always());
         server.faults().drop_watches(None);
-        let api: kube::Api<capt_api::tinkerbell::Hardware> = kube::Api::namespaced(server.client("admin"), "default");
+        let api: kube::Api<capt_reconciler::observed::tinkerbell::Hardware> =
+            kube::Api::namespaced(server.client("admin"), "default");
         api.delete(&format!("kept-{round}"), &Default::default()).await.unwrap();
         server.apply_manifest(&hardware(&format!("missed-{round}"))).unwrap();
         server.faults().compact();

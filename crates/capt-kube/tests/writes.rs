@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::Hardware;
 use capt_kube::api::Writer;
 use capt_kube::cache::{Cache, Sink};
 use capt_reconciler::effect::{Hold, Kind, Stage, Verb, Write};
+use capt_reconciler::observed::tinkerbell::Hardware;
 use capt_reconciler::ports::WriteError;
 use kube::runtime::watcher::Event;
 use parking_lot::Mutex;

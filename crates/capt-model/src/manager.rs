@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use ahash::AHashMap;
 use capt_api::contract::power_off_job_name;
-use capt_api::infra::TinkerbellMachineStatus;
 use capt_api::meta::ObjectKey;
 use capt_reconciler::Settings;
 use capt_reconciler::effect::{Kind as Written, Stage, Verb, Write};
@@ -14,6 +13,7 @@ use capt_reconciler::machine::memory::Memory as Remembered;
 use capt_reconciler::machine::report::report;
 use capt_reconciler::machine::step::Step;
 use capt_reconciler::machine::world::{Pass, World, observe};
+use capt_reconciler::observed::infra::TinkerbellMachineStatus;
 use capt_reconciler::ports::{BmcQuestion, BmcState, BmcView, BootstrapData, BootstrapSecret};
 use jiff::Timestamp;
 use serde_json::{Value, json};

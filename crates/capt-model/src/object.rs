@@ -7,12 +7,12 @@
 use std::sync::Arc;
 
 use ahash::AHashMap;
-use capt_api::bmc::Job;
-use capt_api::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
 use capt_api::contract::OTHER_JOBS_SEEN_ANNOTATION;
-use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
 use capt_api::meta::ObjectKey;
-use capt_api::tinkerbell::{Hardware, Template, Workflow};
+use capt_reconciler::observed::bmc::Job;
+use capt_reconciler::observed::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
+use capt_reconciler::observed::infra::{TinkerbellCluster, TinkerbellMachine};
+use capt_reconciler::observed::tinkerbell::{Hardware, Template, Workflow};
 use serde_json::{Value, json};
 
 /// Number of an object's content.

@@ -4,14 +4,14 @@ use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use capt_api::bmc::Job;
-use capt_api::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
 use capt_api::contract::{MACHINE_NAME_LABEL, MACHINE_NAMESPACE_LABEL, hardware_of_provider_id};
-use capt_api::infra::{PoolReference, TinkerbellCluster, TinkerbellMachine};
 use capt_api::kube_core::{Selector, SelectorExt as _};
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::{Hardware, Template, Workflow};
 use capt_reconciler::machine::ownership::is_free;
+use capt_reconciler::observed::bmc::Job;
+use capt_reconciler::observed::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
+use capt_reconciler::observed::infra::{PoolReference, TinkerbellCluster, TinkerbellMachine};
+use capt_reconciler::observed::tinkerbell::{Hardware, Template, Workflow};
 use capt_reconciler::ports::{AddressUse, PoolView, Presence, Stores};
 use serde_json::Value;
 

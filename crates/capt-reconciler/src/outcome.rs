@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use capt_api::infra::PoolReference;
+use crate::observed::infra::PoolReference;
 use capt_api::kube_core::Selector;
 use capt_api::meta::ObjectKey;
 use tracing::warn;

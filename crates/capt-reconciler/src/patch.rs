@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::observed::infra::TinkerbellMachine;
 use capt_api::contract::{MACHINE_NAME_LABEL, MACHINE_NAMESPACE_LABEL};
-use capt_api::infra::TinkerbellMachine;
 use capt_api::kube_core::Resource;
 use capt_api::meta::Meta;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Who pauses an object, in Cluster API's words.
 
-use capt_api::cluster_api::Cluster;
+use crate::observed::cluster_api::Cluster;
 use capt_api::conditions::{PAUSED, READY, reasons};
 use capt_api::contract::PAUSED_ANNOTATION;
 use capt_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;

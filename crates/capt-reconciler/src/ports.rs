@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use capt_api::bmc::Job;
-use capt_api::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine, Pool};
-use capt_api::infra::{PoolReference, TinkerbellCluster, TinkerbellMachine};
+use crate::observed::bmc::Job;
+use crate::observed::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine, Pool};
+use crate::observed::infra::{PoolReference, TinkerbellCluster, TinkerbellMachine};
+use crate::observed::tinkerbell::{Hardware, Template, Workflow};
 use capt_api::kube_core::Selector;
 use capt_api::meta::ObjectKey;
-use capt_api::tinkerbell::{Hardware, Template, Workflow};
 use jiff::Timestamp;
 
 use crate::effect::{Kind, Write};

@@ -134,15 +134,22 @@ pub enum WorkflowProgress {
     TimedOut,
 }
 
-impl Workflow {
-    /// What the state means, the `STATE_*` names of older Tinkerbell releases included.
-    pub fn progress(&self) -> WorkflowProgress {
-        match self.status.state.strip_prefix("STATE_").unwrap_or(&self.status.state) {
-            "SUCCESS" => WorkflowProgress::Succeeded,
-            "FAILED" => WorkflowProgress::Failed,
-            "TIMEOUT" => WorkflowProgress::TimedOut,
-            "RUNNING" | "POST" => WorkflowProgress::Running,
-            _ => WorkflowProgress::Pending,
+impl WorkflowProgress {
+    /// What a state means, the `STATE_*` names of older Tinkerbell releases included.
+    pub fn of(state: &str) -> Self {
+        match state.strip_prefix("STATE_").unwrap_or(state) {
+            "SUCCESS" => Self::Succeeded,
+            "FAILED" => Self::Failed,
+            "TIMEOUT" => Self::TimedOut,
+            "RUNNING" | "POST" => Self::Running,
+            _ => Self::Pending,
         }
+    }
+}
+
+impl Workflow {
+    /// What its state means.
+    pub fn progress(&self) -> WorkflowProgress {
+        WorkflowProgress::of(&self.status.state)
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use capt_api::bmc::Job;
 use capt_api::conditions::{HARDWARE_RESERVED, reasons};
-use capt_api::infra::TinkerbellMachine;
 use capt_api::meta::ObjectKey;
-use capt_api::tinkerbell::{Hardware, Workflow};
+use capt_reconciler::observed::bmc::Job;
+use capt_reconciler::observed::infra::TinkerbellMachine;
+use capt_reconciler::observed::tinkerbell::{Hardware, Workflow};
 use capt_reconciler::ports::Presence;
 use kube::runtime::watcher::Event;
 use kube::{Api, Client};

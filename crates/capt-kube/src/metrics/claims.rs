@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use capt_api::cluster_api::IPAddressClaim;
 use capt_api::meta::Meta;
+use capt_reconciler::observed::cluster_api::IPAddressClaim;
 use serde::Serialize;
 
 use super::machines::Pool;

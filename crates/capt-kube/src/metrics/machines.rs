@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahash::{AHashMap, AHashSet};
-use capt_api::cluster_api::IPAddressClaim;
 use capt_api::conditions::reasons;
 use capt_api::meta::ObjectKey;
-use capt_api::tinkerbell::{Workflow, WorkflowProgress};
+use capt_reconciler::observed::cluster_api::IPAddressClaim;
+use capt_reconciler::observed::tinkerbell::{Workflow, WorkflowProgress};
 use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;

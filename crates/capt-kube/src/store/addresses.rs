@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ahash::AHashMap;
-use capt_api::cluster_api::Cluster;
-use capt_api::infra::{ApiEndpoint, TinkerbellCluster};
 use capt_api::meta::ObjectKey;
-use capt_api::tinkerbell::Hardware;
 use capt_ipam_core::{AddressIndex, Role, canonical};
+use capt_reconciler::observed::cluster_api::Cluster;
+use capt_reconciler::observed::infra::{ApiEndpoint, TinkerbellCluster};
+use capt_reconciler::observed::tinkerbell::Hardware;
 use capt_reconciler::ports::AddressUse;
 use parking_lot::Mutex;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ahash::{AHashMap, AHashSet};
 use capt_api::kube_core::{Expression, Selector};
 use capt_api::meta::ObjectKey;
-use capt_api::tinkerbell::Hardware;
+use capt_reconciler::observed::tinkerbell::Hardware;
 
 use capt_reconciler::machine::ownership::{Obstacle, obstacle};
 

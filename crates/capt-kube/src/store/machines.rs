@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 use capt_api::contract::hardware_of_provider_id;
-use capt_api::infra::TinkerbellMachine;
 use capt_api::meta::{Meta, ObjectKey};
+use capt_reconciler::observed::infra::TinkerbellMachine;
 
 use super::Index;
 use super::indexes::remove_member;

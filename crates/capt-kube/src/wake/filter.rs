@@ -67,8 +67,8 @@ impl<R: Reconcile, K: Cached> Reconcile for Selected<R, K> {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-    use capt_api::infra::TinkerbellMachine;
-    use capt_api::tinkerbell::Hardware;
+    use capt_reconciler::observed::infra::TinkerbellMachine;
+    use capt_reconciler::observed::tinkerbell::Hardware;
     use kube::runtime::watcher::Event;
 
     use super::*;

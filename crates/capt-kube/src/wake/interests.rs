@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ahash::AHashMap;
-use capt_api::infra::PoolReference;
 use capt_api::kube_core::SelectorExt;
 use capt_api::meta::ObjectKey;
-use capt_api::tinkerbell::Hardware;
 use capt_reconciler::effect::Kind;
+use capt_reconciler::observed::infra::PoolReference;
+use capt_reconciler::observed::tinkerbell::Hardware;
 use capt_reconciler::outcome::Interest;
 
 /// Something that happened and that a key may wait for.

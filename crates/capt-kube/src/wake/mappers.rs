@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use capt_api::bmc::{Job, JobOutcome};
-use capt_api::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
 use capt_api::contract::{CLUSTER_API_GROUP, INFRASTRUCTURE_GROUP, MACHINE_NAME_LABEL, MACHINE_NAMESPACE_LABEL};
-use capt_api::infra::{TinkerbellCluster, TinkerbellMachine};
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::{Hardware, Template, Workflow, WorkflowProgress};
 use capt_reconciler::effect::Kind;
 use capt_reconciler::machine::ownership::{Obstacle, obstacle};
+use capt_reconciler::observed::bmc::{Job, JobOutcome};
+use capt_reconciler::observed::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
+use capt_reconciler::observed::infra::{TinkerbellCluster, TinkerbellMachine};
+use capt_reconciler::observed::tinkerbell::{Hardware, Template, Workflow, WorkflowProgress};
 use kube::Resource;
 
 use super::Fact;

@@ -16,7 +16,7 @@ use crate::errors;
 /// A CustomResourceDefinition, of which we only want to know that it is there and that it changed.
 #[derive(Clone, Debug, Deserialize)]
 struct Definition {
-    #[serde(default, deserialize_with = "capt_api::meta::lean")]
+    #[serde(default, deserialize_with = "capt_reconciler::observed::decode::lean")]
     metadata: ObjectMeta,
 }
 

@@ -1,6 +1,6 @@
 //! TinkerbellCluster: defaults of the image lookup. Nothing to refuse: its one rule is in the schema.
 
-use capt_api::infra::TinkerbellClusterSpec;
+use crate::observed::infra::TinkerbellClusterSpec;
 use serde_json::{Value, json};
 
 use super::Verdict;

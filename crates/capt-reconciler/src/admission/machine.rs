@@ -1,7 +1,7 @@
 //! TinkerbellMachine: weights are in range, and what the controller has settled stays.
 
+use crate::observed::infra::TinkerbellMachineSpec;
 use capt_api::contract::LONGEST_MACHINE_NAME;
-use capt_api::infra::TinkerbellMachineSpec;
 
 use super::Verdict;
 use super::field_errors::FieldError;

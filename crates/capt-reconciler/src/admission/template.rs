@@ -1,7 +1,7 @@
 //! TinkerbellMachineTemplate: it holds nothing that belongs to one machine, and what machines are made from stays.
 
+use crate::observed::infra::{BootOptions, CustombootConfig, TinkerbellMachineSpec};
 use capt_api::contract::TOPOLOGY_DRY_RUN_ANNOTATION;
-use capt_api::infra::{BootOptions, CustombootConfig, TinkerbellMachineSpec};
 
 use super::Verdict;
 use super::field_errors::FieldError;

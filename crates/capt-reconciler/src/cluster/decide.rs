@@ -1,10 +1,10 @@
 //! The life of a TinkerbellCluster, top to bottom.
 
-use capt_api::cluster_api::Cluster;
+use crate::observed::cluster_api::Cluster;
+use crate::observed::infra::ApiEndpoint;
 use capt_api::contract::{
     CLUSTER_API_GROUP, DEFAULT_API_PORT, LEGACY_CLUSTER_FINALIZER, MANAGED_BY_ANNOTATION, PAUSED_ANNOTATION,
 };
-use capt_api::infra::ApiEndpoint;
 use capt_api::kube_core::Resource;
 use capt_api::meta::Meta;
 use serde_json::{Value, json};
@@ -81,7 +81,7 @@ fn adopt(world: &World, cluster: &Cluster) -> Step {
         .map(|owner| json!(owner))
         .collect();
     owners.push(json!({
-        "apiVersion": Cluster::api_version(&capt_api::cluster_api::Served::default()),
+        "apiVersion": Cluster::api_version(&crate::observed::cluster_api::Served::default()),
         "kind": "Cluster",
         "name": cluster.name(),
         "uid": cluster.uid(),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::observed::infra::TinkerbellClusterStatus;
 use capt_api::conditions::reasons;
 use capt_api::contract::MANAGED_BY_ANNOTATION;
-use capt_api::infra::TinkerbellClusterStatus;
 use capt_api::meta::{Meta, ObjectKey};
 use serde_json::json;
 use tracing::warn;

@@ -8,9 +8,9 @@ pub use driver::ClusterReconciler;
 
 use std::sync::Arc;
 
-use capt_api::cluster_api::Cluster;
+use crate::observed::cluster_api::Cluster;
+use crate::observed::infra::TinkerbellCluster;
 use capt_api::contract::{CLUSTER_API_GROUP, CLUSTER_NAME_LABEL};
-use capt_api::infra::TinkerbellCluster;
 use capt_api::meta::{Meta, ObjectKey};
 
 use crate::ports::Stores;

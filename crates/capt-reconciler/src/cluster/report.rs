@@ -1,7 +1,7 @@
 //! What a cluster says about itself. Pure.
 
+use crate::observed::infra::{Initialization, TinkerbellClusterStatus};
 use capt_api::conditions::{READY, reasons};
-use capt_api::infra::{Initialization, TinkerbellClusterStatus};
 use capt_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use jiff::Timestamp;
 

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
+use crate::observed::tinkerbell::{Hardware, Interface, Ip, ReservationRecord};
 use capt_api::conditions::reasons;
 use capt_api::contract::{GATEWAY_ANNOTATION, RESERVATION_ANNOTATION};
 use capt_api::meta::Meta;
-use capt_api::tinkerbell::{Hardware, Interface, Ip, ReservationRecord};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

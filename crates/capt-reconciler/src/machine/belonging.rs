@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use crate::observed::infra::TinkerbellMachine;
 use capt_api::contract::{MACHINE_NAME_LABEL, MACHINE_NAMESPACE_LABEL, MACHINE_UID_ANNOTATION};
-use capt_api::infra::TinkerbellMachine;
 use capt_api::meta::{Meta, ObjectKey};
 use serde_json::{Map, Value, json};
 

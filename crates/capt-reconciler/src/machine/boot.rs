@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::observed::infra::{BootMode, BootOptions};
+use crate::observed::tinkerbell::{Hardware, Workflow, WorkflowBootOptions, WorkflowProgress, WorkflowSpec};
 use capt_api::conditions::reasons;
 use capt_api::contract::{TEMPLATE_OVERRIDE_ANNOTATION, WORKFLOW_DEVICE};
-use capt_api::infra::{BootMode, BootOptions};
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::{Hardware, Workflow, WorkflowBootOptions, WorkflowProgress, WorkflowSpec};
 use serde_json::{Value, json};
 
 use super::belonging::{self, Belonging};
@@ -190,7 +190,7 @@ pub fn needs_version(world: &World) -> bool {
 
 fn image(world: &World, version: &str) -> Result<String, TemplateError> {
     let machine = &world.machine.spec;
-    let none = capt_api::infra::TinkerbellClusterSpec::default();
+    let none = crate::observed::infra::TinkerbellClusterSpec::default();
     let cluster = world.tinkerbell_cluster.as_ref().map_or(&none, |cluster| &cluster.spec);
     let first = |of_machine: &'_ str, of_cluster: &'_ str| -> String {
         if of_machine.is_empty() { of_cluster.to_owned() } else { of_machine.to_owned() }

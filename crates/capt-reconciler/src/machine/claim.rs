@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use capt_api::cluster_api::IPAddressClaim;
+use crate::observed::cluster_api::IPAddressClaim;
+use crate::observed::tinkerbell::{Hardware, Interface};
 use capt_api::contract::{
     CLAIM_FINALIZER, CLUSTER_NAME_LABEL, HARDWARE_NAME_ANNOTATION, HARDWARE_NAMESPACE_ANNOTATION,
     MAC_ADDRESS_ANNOTATION, claim_name,
 };
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::{Hardware, Interface};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 

@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::observed::infra::TinkerbellMachineStatus;
+use crate::observed::tinkerbell::UserData;
 use capt_api::conditions::reasons;
-use capt_api::infra::TinkerbellMachineStatus;
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::UserData;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::{debug, info, warn};

@@ -1,9 +1,9 @@
 //! What Hardware must have before anything is written to it (difference D16).
 
+use crate::observed::infra::TinkerbellMachine;
+use crate::observed::tinkerbell::Hardware;
 use capt_api::contract::EXTERNAL_ADDRESS_ANNOTATION;
-use capt_api::infra::TinkerbellMachine;
 use capt_api::meta::Meta;
-use capt_api::tinkerbell::Hardware;
 
 /// What this Hardware lacks to carry this machine, in the words that operators know from Go CAPT, or nothing.
 pub fn lack(hardware: &Hardware, machine: &TinkerbellMachine) -> Option<String> {

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use capt_api::cluster_api::{IPAddress, IPAddressClaim};
+use crate::observed::cluster_api::{IPAddress, IPAddressClaim};
+use crate::observed::infra::TinkerbellMachine;
+use crate::observed::tinkerbell::{Hardware, Interface, ReservationRecord};
 use capt_api::conditions::reasons;
 use capt_api::contract::{CLAIM_FINALIZER, GATEWAY_ANNOTATION, MAC_ADDRESS_ANNOTATION, claim_name};
-use capt_api::infra::TinkerbellMachine;
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::{Hardware, Interface, ReservationRecord};
 use capt_ipam_core::{AddressError, Family, Reservation};
 use jiff::Timestamp;
 

@@ -1,8 +1,8 @@
 //! What the machine's Template and Workflow are called: as the machine, as users and Go CAPT know it, wherever neither a
 //! namesake nor the length of what Tinkerbell puts before it forbids that.
 
+use crate::observed::infra::{BootMode, TinkerbellMachine};
 use capt_api::contract::{MAX_LABEL_VALUE, short_name};
-use capt_api::infra::{BootMode, TinkerbellMachine};
 use capt_api::meta::Meta;
 
 use super::world::World;

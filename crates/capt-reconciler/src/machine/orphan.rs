@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use capt_api::cluster_api::IPAddressClaim;
+use crate::observed::cluster_api::IPAddressClaim;
 use capt_api::contract::{
     CLAIM_FINALIZER, HARDWARE_NAME_ANNOTATION, HARDWARE_NAMESPACE_ANNOTATION, INFRASTRUCTURE_GROUP, MACHINE_NAME_LABEL,
     MACHINE_NAMESPACE_LABEL, claim_name,

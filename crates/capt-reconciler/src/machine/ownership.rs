@@ -1,16 +1,16 @@
 //! Whose a server is. Names are not enough: UIDs, the provider IDs of other machines and our own marks are asked as well,
 //! so that a server that runs is never given to a second machine.
 
-use capt_api::cluster_api::Machine;
+use crate::observed::cluster_api::Machine;
+use crate::observed::infra::TinkerbellMachine;
+use crate::observed::tinkerbell::Hardware;
 use capt_api::conditions::WORKFLOW_SUCCEEDED;
 use capt_api::contract::{
     CLUSTER_API_GROUP, LEGACY_MACHINE_FINALIZER, MACHINE_FINALIZER, MACHINE_UID_ANNOTATION, OWNER_NAME_LABEL,
     OWNER_NAMESPACE_LABEL, PROVISIONED_ANNOTATION, RELEASED_ANNOTATION, RESERVATION_ANNOTATION, SET_ASIDE_ANNOTATION,
     hardware_of_provider_id,
 };
-use capt_api::infra::TinkerbellMachine;
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::Hardware;
 
 use crate::ports::Stores;
 

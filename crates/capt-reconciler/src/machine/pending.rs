@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use capt_api::cluster_api::IPAddressClaim;
+use crate::observed::cluster_api::IPAddressClaim;
 use capt_api::conditions::reasons;
 use capt_api::contract::CLAIM_FINALIZER;
 use capt_api::meta::Meta;

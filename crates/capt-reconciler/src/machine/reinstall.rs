@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
+use crate::observed::tinkerbell::{Hardware, WorkflowProgress};
 use capt_api::conditions::reasons;
 use capt_api::contract::{PROVISIONED_ANNOTATION, REINSTALL_ANNOTATION};
 use capt_api::meta::Meta;
-use capt_api::tinkerbell::{Hardware, WorkflowProgress};
 use serde_json::{Value, json};
 
 use super::belonging::{Belonging, belonging};

@@ -1,11 +1,11 @@
 //! Report: what a machine says about itself. Pure; conditions say what is, one reason a cause.
 
+use crate::observed::infra::{Initialization, MachineAddress, TinkerbellMachineStatus};
+use crate::observed::tinkerbell::{Interface, WorkflowProgress};
 use capt_api::conditions::{
     DELETING, HARDWARE_RESERVED, IP_ADDRESS_CLAIMS_FULFILLED, READY, WORKFLOW_SUCCEEDED, reasons,
 };
-use capt_api::infra::{Initialization, MachineAddress, TinkerbellMachineStatus};
 use capt_api::meta::Meta;
-use capt_api::tinkerbell::{Interface, WorkflowProgress};
 use jiff::Timestamp;
 
 use super::lease::{self, Finding, Lease};

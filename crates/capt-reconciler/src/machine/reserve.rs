@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::observed::tinkerbell::{Hardware, UserData, WorkflowProgress};
 use capt_api::conditions::reasons;
 use capt_api::contract::{
     LEGACY_MACHINE_FINALIZER, MACHINE_FINALIZER, MACHINE_UID_ANNOTATION, OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL,
     PROVIDER_ID_PLACEHOLDER, PROVISIONED_ANNOTATION, RELEASED_ANNOTATION, provider_id,
 };
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::{Hardware, UserData, WorkflowProgress};
 use serde_json::{Map, Value, json};
 
 use super::fitness;

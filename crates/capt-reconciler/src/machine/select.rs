@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use capt_api::infra::{HardwareAffinity, TinkerbellMachine};
+use crate::observed::infra::{HardwareAffinity, TinkerbellMachine};
+use crate::observed::tinkerbell::Hardware;
 use capt_api::kube_core::{Selector, SelectorExt as _};
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::Hardware;
 
 use super::fitness;
 use super::ownership::{self, Ownership, Twin};

@@ -1,6 +1,6 @@
 //! How large bootstrap data makes a Hardware: told before it is sent.
 
-use capt_api::tinkerbell::Hardware;
+use crate::observed::tinkerbell::Hardware;
 
 /// Largest object that etcd takes, as it is shipped (1.5 MiB).
 pub const LARGEST_OBJECT: usize = 1_572_864;

@@ -1,11 +1,11 @@
 //! Track: follow the Workflow to its end, then mark the Hardware, so that nothing ever images it again.
 
+use crate::observed::tinkerbell::{Hardware, Workflow, WorkflowProgress};
 use capt_api::conditions::reasons;
 use capt_api::contract::{
     INSTALLATION_FAILED_ANNOTATION, OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL, PROVISIONED_ANNOTATION,
 };
 use capt_api::meta::Meta;
-use capt_api::tinkerbell::{Hardware, Workflow, WorkflowProgress};
 use serde_json::json;
 
 use super::step::{Concern, Step, Wait};

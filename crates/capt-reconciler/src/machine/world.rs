@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use capt_api::bmc::Job;
-use capt_api::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
+use crate::observed::bmc::Job;
+use crate::observed::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
+use crate::observed::infra::{MachineAddress, TinkerbellCluster, TinkerbellMachine};
+use crate::observed::tinkerbell::{Hardware, Template, UserData, Workflow, WorkflowProgress};
 use capt_api::contract::{
     CLUSTER_NAME_LABEL, INFRASTRUCTURE_GROUP, REINSTALL_ANNOTATION, claim_name, hardware_of_provider_id,
     legacy_power_off_job_name,
 };
-use capt_api::infra::{MachineAddress, TinkerbellCluster, TinkerbellMachine};
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::{Hardware, Template, UserData, Workflow, WorkflowProgress};
 
 use super::belonging::{Belonging, Made, belonging, made};
 use super::lease;

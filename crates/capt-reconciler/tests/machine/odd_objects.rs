@@ -4,12 +4,12 @@
 use std::sync::LazyLock;
 
 use capt_api::meta::Meta;
-use capt_api::tinkerbell::Hardware;
 use capt_reconciler::effect::{Kind, Write};
 use capt_reconciler::machine::decide::decide;
 use capt_reconciler::machine::report::{news, report};
 use capt_reconciler::machine::step::Step;
 use capt_reconciler::machine::world::World;
+use capt_reconciler::observed::tinkerbell::Hardware;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};

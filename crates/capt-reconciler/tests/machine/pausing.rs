@@ -1,8 +1,8 @@
 //! Pause: who pauses, in which words, and what is written meanwhile.
 
-use capt_api::infra::TinkerbellMachineStatus;
 use capt_reconciler::machine::report::{news, report};
 use capt_reconciler::machine::step::Step;
+use capt_reconciler::observed::infra::TinkerbellMachineStatus;
 use serde_json::json;
 
 use crate::scene::{Scene, now};

@@ -382,7 +382,8 @@ fn bootstrap_data_is_put_back_until_the_server_is_provisioned_and_the_secret_is_
     let changed = Scene::new().booted("RUNNING").with(|s| {
         s.change("Hardware", "metal/hw-1", json!({"spec": {"userData": "theirs"}}));
         s.pass.bootstrap = None;
-        s.pass.known_user_data = Some(capt_api::tinkerbell::UserData::of("join tinkerbell://metal/hw-1"));
+        s.pass.known_user_data =
+            Some(capt_reconciler::observed::tinkerbell::UserData::of("join tinkerbell://metal/hw-1"));
     });
     assert!(matches!(changed.step(), Step::ReadBootstrapData(_)));
     let right = changed.with(|s| {

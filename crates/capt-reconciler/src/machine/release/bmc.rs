@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use capt_api::bmc::{Job, JobOutcome};
+use crate::observed::bmc::{Job, JobOutcome};
+use crate::observed::tinkerbell::Hardware;
 use capt_api::conditions::reasons;
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::Hardware;
 use jiff::Timestamp;
 
 use super::let_go;

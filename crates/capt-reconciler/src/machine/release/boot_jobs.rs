@@ -5,10 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use capt_api::bmc::Job;
+use crate::observed::bmc::Job;
+use crate::observed::tinkerbell::{Hardware, Workflow, WorkflowProgress};
 use capt_api::conditions::reasons;
 use capt_api::meta::Meta;
-use capt_api::tinkerbell::{Hardware, Workflow, WorkflowProgress};
 use jiff::Timestamp;
 
 use crate::clock;

@@ -1,10 +1,10 @@
 //! The note of an installation that went wrong. It is written before the Workflow goes, which is all that tells of it;
 //! such Hardware comes after all others until an installation succeeds.
 
+use crate::observed::tinkerbell::{Workflow, WorkflowProgress};
 use capt_api::conditions::reasons;
 use capt_api::contract::INSTALLATION_FAILED_ANNOTATION;
 use capt_api::meta::Meta;
-use capt_api::tinkerbell::{Workflow, WorkflowProgress};
 use jiff::Timestamp;
 use serde_json::json;
 

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
+use crate::observed::tinkerbell::{Hardware, Interface};
 use capt_api::contract::{
     LEGACY_MACHINE_FINALIZER, MACHINE_FINALIZER, MACHINE_UID_ANNOTATION, OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL,
     PROVISIONED_ANNOTATION, REINSTALL_ANNOTATION, RELEASED_ANNOTATION,
 };
 use capt_api::meta::Meta;
-use capt_api::tinkerbell::{Hardware, Interface};
 use serde_json::{Value, json};
 
 use super::let_go;

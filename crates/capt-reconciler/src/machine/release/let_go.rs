@@ -1,9 +1,9 @@
 //! Let go: why a server is released although nothing proves that it is off. Each way is told with the addresses at risk.
 
+use crate::observed::tinkerbell::Hardware;
 use capt_api::conditions::reasons;
 use capt_api::contract::RELEASE_WITHOUT_POWER_OFF_ANNOTATION;
 use capt_api::meta::Meta;
-use capt_api::tinkerbell::Hardware;
 
 use super::{bmc, power_off};
 use crate::machine::world::World;

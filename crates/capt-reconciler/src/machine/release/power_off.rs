@@ -6,11 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use capt_api::bmc::{Job, JobOutcome};
+use crate::observed::bmc::{Job, JobOutcome};
+use crate::observed::tinkerbell::Hardware;
 use capt_api::conditions::reasons;
 use capt_api::contract::{FAILED_ATTEMPTS_ANNOTATION, OTHER_JOBS_SEEN_ANNOTATION, legacy_power_off_job_name};
 use capt_api::meta::{Meta, ObjectKey};
-use capt_api::tinkerbell::Hardware;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

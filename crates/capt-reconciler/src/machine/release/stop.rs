@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
+use crate::observed::tinkerbell::{Hardware, Workflow};
 use capt_api::conditions::reasons;
 use capt_api::meta::Meta;
-use capt_api::tinkerbell::{Hardware, Workflow};
 use jiff::Timestamp;
 
 use super::{boot_jobs, power_off};
@@ -62,7 +62,7 @@ fn of_workflow<'a>(world: &'a World, workflow: &Workflow) -> Option<&'a Arc<Hard
 /// The wait for boot Jobs of this Workflow.
 fn under_way(world: &World, workflow: &Workflow, now: Timestamp) -> Option<Step> {
     let hardware = of_workflow(world, workflow)?;
-    let of_it = |job: &&Arc<capt_api::bmc::Job>| {
+    let of_it = |job: &&Arc<crate::observed::bmc::Job>| {
         job.controller().is_some_and(|owner| owner.uid == workflow.uid())
             && (job.has_begun() || crate::clock::age(job.metadata.creation_timestamp.as_ref(), now) < boot_jobs::QUIET)
     };

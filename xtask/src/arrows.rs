@@ -45,7 +45,13 @@ pub const RULES: &[Rule] = &[
         tests_may_use: &[],
         never_reaches: &["kube", "kube-*", "k8s-openapi", "tokio", "tokio-*", "capt-*"],
     },
-    Rule { name: "capt-api", may_use: &["capt-ipam-core"], tests_may_use: &[], never_reaches: CLIENT },
+    Rule {
+        name: "capt-api",
+        may_use: &[],
+        // Itself with all features; the definitions of the neighbours' kinds.
+        tests_may_use: &["capt-api", "capt-neighbours"],
+        never_reaches: CLIENT,
+    },
     Rule {
         name: "capt-reconciler",
         may_use: &["capt-api", "capt-ipam-core", "go-template"],

@@ -12,7 +12,7 @@ pub const FOLDER: Folder = Folder { path: "deploy/crds", command: "crds" };
 /// # Errors
 /// When a definition cannot be written as YAML.
 pub fn render() -> anyhow::Result<Files> {
-    capt_api::crds()
+    capt_api::crds()?
         .into_iter()
         .map(|crd| {
             let name = format!("{}_{}.yaml", crd.spec.group, crd.spec.names.plural);

@@ -11,6 +11,7 @@ pub mod generated;
 pub mod image;
 pub mod manifests;
 pub mod names;
+pub mod public_api;
 pub mod rbac;
 pub mod references;
 pub mod release;

@@ -8,7 +8,8 @@ use xtask::dist::Platform;
 use xtask::generated::{Files, Folder};
 use xtask::image::containerfile;
 use xtask::{
-    arrows, bench, check_model, crds, dist, e2e, fuzz, image, manifests, references, release, simulate, workspace,
+    arrows, bench, check_model, crds, dist, e2e, fuzz, image, manifests, public_api, references, release, simulate,
+    workspace,
 };
 
 /// Chores of this workspace.
@@ -30,6 +31,12 @@ enum Chore {
     /// Write everything that installs the manager to deploy
     Manifests {
         /// Write nothing; fail and name each file that is stale, missing or too many
+        #[arg(long)]
+        check: bool,
+    },
+    /// Write the public surface of the crates that others import to public-api.txt beside each of them
+    PublicApi {
+        /// Write nothing; fail and show each line that changed
         #[arg(long)]
         check: bool,
     },
@@ -132,6 +139,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Crds { check } => generate(&root, crds::FOLDER, &crds::render()?, check)?,
         Chore::Manifests { check } => generate_all(&root, check)?,
         Chore::CheckGenerated => generate_all(&root, true)?,
+        Chore::PublicApi { check } => public_api::listings(&root, check)?,
         Chore::Release => {
             println!("{}", release::write(&root)?.display());
             Vec::new()

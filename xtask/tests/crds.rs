@@ -25,7 +25,7 @@ fn every_kind_of_ours_has_its_file() {
 #[test]
 fn a_file_read_back_is_the_definition_that_was_written() {
     let files = render().unwrap();
-    let crds = capt_api::crds();
+    let crds = capt_api::crds().unwrap();
     assert!(!crds.is_empty());
     for crd in crds {
         let file = files.get(&format!("{}_{}.yaml", crd.spec.group, crd.spec.names.plural)).unwrap();

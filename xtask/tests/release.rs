@@ -166,7 +166,7 @@ async fn every_cluster_template_makes_objects_that_their_definitions_take_whole(
         ("cluster-template-external-tinkerbell.yaml", 7),
     ] {
         let server = MemoryApiServer::new();
-        for crd in capt_api::crds() {
+        for crd in capt_api::crds().unwrap() {
             server.apply_object(serde_json::to_value(crd).unwrap()).unwrap();
         }
         for crd in Group::ALL.iter().flat_map(|group| group.crds()) {

@@ -66,7 +66,7 @@ fn definitions() -> anyhow::Result<Vec<Value>> {
     for text in groups.iter().flat_map(|group| group.crds()) {
         all.extend(manifests::parse(text)?);
     }
-    for definition in capt_api::crds() {
+    for definition in capt_api::crds()? {
         all.push(serde_json::to_value(&definition).context("a definition of ours")?);
     }
     Ok(all)

@@ -160,7 +160,7 @@ pub fn machines_wanted(documents: &[Document]) -> usize {
 /// When one of them is broken.
 pub fn crds() -> anyhow::Result<Vec<Document>> {
     let mut all = Vec::new();
-    for crd in capt_api::crds() {
+    for crd in capt_api::crds()? {
         let object = serde_json::to_value(&crd).context("a CRD of CAPT")?;
         all.push(Document { file: "CRDs of CAPT".to_owned(), number: all.len() + 1, object });
     }

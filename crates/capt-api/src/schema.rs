@@ -12,7 +12,10 @@ use crate::infra::{
 };
 
 /// The CustomResourceDefinitions of our own kinds, as an operator applies them.
-pub fn crds() -> Vec<CustomResourceDefinition> {
+///
+/// # Errors
+/// When a definition does not decode, which a test of this crate rules out.
+pub fn crds() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
     let documents = [
         crd::<TinkerbellCluster>(
             "TinkerbellCluster is the infrastructure of one workload cluster on Tinkerbell.",
@@ -77,8 +80,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
             &[],
         ),
     ];
-    // Each document is built here from constants; one that did not decode would be missing in the generated files.
-    documents.into_iter().filter_map(|document| serde_json::from_value(document).ok()).collect()
+    documents.into_iter().map(serde_json::from_value).collect()
 }
 
 struct Column {
@@ -213,7 +215,6 @@ fn subschema<T: JsonSchema>() -> Value {
 fn normalise(schema: &mut Value) {
     let Value::Object(node) = schema else { return };
     unwrap_optional(node);
-    collapse_enum(node);
     for noise in ["title", "nullable"] {
         if node.get(noise).is_some_and(|value| !value.is_object()) {
             node.remove(noise);
@@ -226,21 +227,6 @@ fn normalise(schema: &mut Value) {
     if node.remove("x-no-format").is_some() {
         node.remove("format");
     }
-    let optional: Vec<String> = match node.get("properties") {
-        Some(Value::Object(properties)) => properties
-            .iter()
-            .filter(|(_, property)| property.get("x-optional").is_some())
-            .map(|(name, _)| name.clone())
-            .collect(),
-        _ => Vec::new(),
-    };
-    if let Some(Value::Array(required)) = node.get_mut("required") {
-        required.retain(|name| !optional.iter().any(|o| name == o));
-        if required.is_empty() {
-            node.remove("required");
-        }
-    }
-    node.remove("x-optional");
     if let Some(Value::Object(properties)) = node.get_mut("properties") {
         properties.values_mut().for_each(normalise);
     }
@@ -273,24 +259,6 @@ fn unwrap_optional(node: &mut Map<String, Value>) {
     if let Some(Value::Array(values)) = node.get_mut("enum") {
         values.retain(|value| !value.is_null());
     }
-}
-
-/// `oneOf: [{const: a}, …]`, which documented enum variants give, becomes `enum: [a, …]`.
-fn collapse_enum(node: &mut Map<String, Value>) {
-    let Some(Value::Array(variants)) = node.get("oneOf") else {
-        return;
-    };
-    let values: Vec<Value> = variants
-        .iter()
-        .flat_map(|variant| match (variant.get("const"), variant.get("enum")) {
-            (Some(value), _) => vec![value.clone()],
-            (_, Some(Value::Array(values))) => values.clone(),
-            _ => Vec::new(),
-        })
-        .collect();
-    node.remove("oneOf");
-    node.insert("type".to_owned(), json!("string"));
-    node.insert("enum".to_owned(), Value::Array(values));
 }
 
 /// A list of `metav1.Condition`, with the validation that API servers know for it.
@@ -355,9 +323,4 @@ pub(crate) fn label_selector(_: &mut SchemaGenerator) -> Schema {
             },
         },
     })
-}
-
-/// A BMC's power action.
-pub(crate) fn power_action(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "enum": ["on", "off", "soft", "status", "cycle", "reset"]})
 }

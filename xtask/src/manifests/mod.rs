@@ -111,7 +111,7 @@ pub fn installation(variables: Variables) -> anyhow::Result<String> {
     let mut text = String::new();
     for file in files(variables) {
         if file.path == "manager/deployment.yaml" {
-            for crd in capt_api::crds() {
+            for crd in capt_api::crds()? {
                 text.push_str(&Document::new(serde_json::to_value(crd).context("a definition")?).yaml()?);
             }
         }

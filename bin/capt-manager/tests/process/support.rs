@@ -58,7 +58,7 @@ impl Cluster {
     pub fn new(name: &str) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let server = runtime.block_on(async { MemoryApiServer::new() });
-        for crd in capt_api::crds() {
+        for crd in capt_api::crds().unwrap() {
             server.apply_manifest(&serde_json::to_string(&crd).unwrap()).unwrap();
         }
         for crd in Group::ALL.iter().flat_map(|group| group.crds()) {

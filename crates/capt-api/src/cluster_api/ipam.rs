@@ -1,121 +1,120 @@
-//! IPAddressClaim and IPAddress, at v1beta2 or v1beta1: the fields we use have the same names in both.
+//! IPAddressClaim and IPAddress.
 
 use serde::{Deserialize, Serialize};
+use serde_with_macros::skip_serializing_none;
 
-use super::Served;
+use super::{Conditions, Deprecated, NameReference, Served};
+use crate::Members;
+use crate::conditions::{Condition, READY};
 use crate::contract::IPAM_GROUP;
 use crate::infra::PoolReference;
 
-crate::meta::kind! {
+crate::kind::kind! {
     /// A request for one address from a pool.
     IPAddressClaim, "ipaddressclaims", IPAM_GROUP, Served, |dt| dt.as_str(), scope NamespaceResourceScope,
     {
         /// What is asked for.
-        #[serde(default, deserialize_with = "crate::meta::lenient")]
         spec: IPAddressClaimSpec,
-        /// What the provider reports; never written by us.
-        #[serde(default, skip_serializing, deserialize_with = "crate::meta::lenient")]
+        /// What the provider reports.
         status: IPAddressClaimStatus,
     }
 }
 
+crate::kind::served_constructor!(IPAddressClaim, IPAddressClaimSpec);
+
+impl IPAddressClaim {
+    /// Name of the IPAddress, in the claim's namespace, once there is one.
+    pub fn address_name(&self) -> Option<&str> {
+        let name = self.status.as_ref()?.address_ref.as_ref()?.name.as_deref();
+        name.filter(|name| !name.is_empty())
+    }
+
+    /// The condition of this type, of whichever shape it has.
+    pub fn condition(&self, type_: &str) -> Option<&Condition> {
+        let status = self.status.as_ref()?;
+        let (new, old) = (status.v1beta2.as_ref(), status.deprecated.as_ref());
+        super::conditions::find(status.conditions.as_ref(), new, old, type_)
+    }
+
+    /// The provider's words on why there is no address; absent once there is one, and where the provider says nothing.
+    pub fn waiting(&self) -> Option<&Condition> {
+        self.condition(READY).filter(|ready| !ready.is_true())
+    }
+}
+
 /// What a claim asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct IPAddressClaimSpec {
     /// Name of the Cluster the address is for; providers skip claims of a missing or paused one.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub cluster_name: String,
+    pub cluster_name: Option<String>,
     /// The pool.
     pub pool_ref: PoolReference,
+    /// Members that this type does not name.
+    #[serde(flatten)]
+    pub other: Members,
+}
+
+impl IPAddressClaimSpec {
+    /// An address of this pool, for this Cluster.
+    pub fn new(cluster: impl Into<String>, pool: PoolReference) -> Self {
+        Self { cluster_name: Some(cluster.into()), pool_ref: pool, other: Members::new() }
+    }
 }
 
 /// What the provider reports about a claim.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct IPAddressClaimStatus {
     /// The address, once there is one. At v1beta1 the object may be there with an empty name.
-    #[serde(deserialize_with = "crate::meta::lenient")]
-    pub address_ref: NameReference,
-    /// Conditions, of whichever shape the version has.
-    #[serde(deserialize_with = "crate::meta::lenient")]
-    pub conditions: Vec<ClaimCondition>,
-    /// Conditions of the new shape at v1beta1.
-    #[serde(deserialize_with = "crate::meta::lenient")]
-    pub v1beta2: ClaimConditions,
-    /// Conditions of the old shape at v1beta2.
-    #[serde(deserialize_with = "crate::meta::lenient")]
-    pub deprecated: DeprecatedConditions,
+    pub address_ref: Option<NameReference>,
+    /// Conditions, of the version's own shape.
+    pub conditions: Option<Vec<Condition>>,
+    /// Conditions of the new shape, at v1beta1.
+    pub v1beta2: Option<Conditions>,
+    /// Conditions of the old shape, at v1beta2.
+    pub deprecated: Option<Deprecated>,
+    /// Members that this type does not name.
+    #[serde(flatten)]
+    pub other: Members,
 }
 
-impl IPAddressClaimStatus {
-    /// The provider's `Ready` condition, in whichever place it was written.
-    pub fn ready(&self) -> Option<&ClaimCondition> {
-        [&self.conditions, &self.v1beta2.conditions, &self.deprecated.v1beta1.conditions]
-            .into_iter()
-            .find_map(|all| all.iter().find(|condition| condition.type_ == "Ready"))
-    }
-
-    /// Name of the IPAddress, once there is one.
-    pub fn address_name(&self) -> Option<&str> {
-        Some(self.address_ref.name.as_str()).filter(|name| !name.is_empty())
-    }
-}
-
-/// Conditions in a place of their own.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ClaimConditions {
-    /// The conditions.
-    #[serde(deserialize_with = "crate::meta::lenient")]
-    pub conditions: Vec<ClaimCondition>,
-}
-
-/// Where v1beta2 keeps the conditions of v1beta1.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct DeprecatedConditions {
-    /// The conditions of v1beta1.
-    #[serde(deserialize_with = "crate::meta::lenient")]
-    pub v1beta1: ClaimConditions,
-}
-
-/// A condition of a claim, of either shape.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ClaimCondition {
-    /// Type.
-    #[serde(rename = "type")]
-    pub type_: String,
-    /// True, False or Unknown.
-    pub status: String,
-    /// Reason; some providers leave it empty.
-    pub reason: String,
-    /// The provider's words.
-    pub message: String,
-}
-
-/// A reference by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct NameReference {
-    /// The name.
-    pub name: String,
-}
-
-crate::meta::kind! {
+crate::kind::kind! {
     /// An address that a provider allocated.
     IPAddress, "ipaddresses", IPAM_GROUP, Served, |dt| dt.as_str(), scope NamespaceResourceScope,
     {
         /// The address; only providers write it.
-        #[serde(default, deserialize_with = "crate::meta::lenient")]
         spec: IPAddressSpec,
     }
 }
 
+crate::kind::served_constructor!(IPAddress, IPAddressSpec);
+
 /// An allocated address.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+///
+/// ```
+/// use capt_api::cluster_api::{IPAddress, IPAddressClaim};
+///
+/// let claim: IPAddressClaim = serde_json::from_str(
+///     r#"{"apiVersion": "ipam.cluster.x-k8s.io/v1beta2", "kind": "IPAddressClaim", "metadata": {"name": "worker-1-0"},
+///         "spec": {"poolRef": {"apiGroup": "ipam.cluster.x-k8s.io", "kind": "InClusterIPPool", "name": "rack-1"}},
+///         "status": {"addressRef": {"name": "worker-1-0"}}}"#,
+/// )?;
+/// assert_eq!(claim.address_name(), Some("worker-1-0"));
+/// let address: IPAddress = serde_json::from_str(
+///     r#"{"apiVersion": "ipam.cluster.x-k8s.io/v1beta2", "kind": "IPAddress", "metadata": {"name": "worker-1-0"},
+///         "spec": {"address": "10.0.0.11", "prefix": 24, "gateway": "10.0.0.1", "claimRef": {"name": "worker-1-0"},
+///             "poolRef": {"apiGroup": "ipam.cluster.x-k8s.io", "kind": "InClusterIPPool", "name": "rack-1"}}}"#,
+/// )?;
+/// let spec = address.spec.unwrap_or_default();
+/// assert_eq!((spec.address.as_str(), spec.prefix, spec.gateway.as_deref()), ("10.0.0.11", 24, Some("10.0.0.1")));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct IPAddressSpec {
     /// The claim it is for.
     pub claim_ref: NameReference,
@@ -124,8 +123,10 @@ pub struct IPAddressSpec {
     /// The address as text.
     pub address: String,
     /// Length of the network prefix in bits.
-    pub prefix: Option<i64>,
+    pub prefix: i64,
     /// The gateway as text, where the provider knows one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway: Option<String>,
+    /// Members that this type does not name.
+    #[serde(flatten)]
+    pub other: Members,
 }

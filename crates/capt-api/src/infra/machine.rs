@@ -1,67 +1,113 @@
 //! TinkerbellMachine.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
 use serde::{Deserialize, Serialize};
+use serde_with_macros::skip_serializing_none;
 
-use super::{Initialization, is_false};
+use super::Initialization;
 use crate::bmc::Action;
-use crate::contract::{INFRASTRUCTURE_GROUP, INFRASTRUCTURE_VERSION};
+use crate::conditions::{Condition, READY};
+use crate::contract::{INFRASTRUCTURE_GROUP, INFRASTRUCTURE_VERSION, IPAM_GROUP};
+use crate::kind::open_enum;
+use crate::{LabelSelector, Members};
 
-crate::meta::kind! {
+crate::kind::kind! {
     /// One machine of a cluster, on one Tinkerbell Hardware.
     TinkerbellMachine, "tinkerbellmachines", INFRASTRUCTURE_GROUP, (), |_dt| INFRASTRUCTURE_VERSION,
     scope NamespaceResourceScope,
     {
         /// What the user wants.
-        #[serde(default)]
         spec: TinkerbellMachineSpec,
         /// What we report.
-        #[serde(default)]
-        status: Option<TinkerbellMachineStatus>,
+        status: TinkerbellMachineStatus,
+    }
+}
+
+crate::kind::constructor!(TinkerbellMachine, TinkerbellMachineSpec);
+
+impl TinkerbellMachine {
+    /// The condition of this type.
+    pub fn condition(&self, type_: &str) -> Option<&Condition> {
+        Condition::find(self.status.as_ref()?.conditions.as_ref(), type_)
+    }
+
+    /// The summary of what it does or waits for; absent once it is ready, and before anybody looked at it.
+    ///
+    /// ```
+    /// use capt_api::infra::TinkerbellMachine;
+    /// use capt_api::kube_core::ObjectList;
+    ///
+    /// let machines: ObjectList<TinkerbellMachine> = serde_json::from_str(
+    ///     r#"{"apiVersion": "infrastructure.cluster.x-k8s.io/v1beta1", "kind": "TinkerbellMachineList", "metadata": {}, "items": [
+    ///         {"metadata": {"name": "worker-1"}, "status": {"conditions": [{"type": "Ready", "status": "False",
+    ///             "reason": "PoolExhausted", "message": "pool rack-1 has no free address"}]}},
+    ///         {"metadata": {"name": "worker-2"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}]}"#,
+    /// )?;
+    /// let waiting: Vec<_> = machines.iter().filter_map(TinkerbellMachine::waiting).collect();
+    /// assert_eq!(waiting.len(), 1);
+    /// assert_eq!(waiting[0].message.as_deref(), Some("pool rack-1 has no free address"));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn waiting(&self) -> Option<&Condition> {
+        self.condition(READY).filter(|ready| !ready.is_true())
+    }
+
+    /// Its addresses of this type.
+    pub fn addresses(&self, type_: &AddressType) -> impl Iterator<Item = &str> {
+        let all = self.status.iter().filter_map(|status| status.addresses.as_ref()).flatten();
+        all.filter(move |address| address.type_ == *type_).map(|address| address.address.as_str())
     }
 }
 
 /// Desired state of a TinkerbellMachine.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TinkerbellMachineSpec {
     /// Go template of the image URL; the cluster's when left out.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub image_lookup_format: String,
+    pub image_lookup_format: Option<String>,
     /// Registry and path that hold the machine image; the cluster's when left out.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub image_lookup_base_registry: String,
+    pub image_lookup_base_registry: Option<String>,
     /// Distribution part of the image's name; the cluster's when left out.
-    #[serde(default, skip_serializing_if = "String::is_empty", rename = "imageLookupOSDistro")]
-    pub image_lookup_os_distro: String,
+    #[serde(rename = "imageLookupOSDistro")]
+    pub image_lookup_os_distro: Option<String>,
     /// Version part of the image's name; the cluster's when left out.
-    #[serde(default, skip_serializing_if = "String::is_empty", rename = "imageLookupOSVersion")]
-    pub image_lookup_os_version: String,
+    #[serde(rename = "imageLookupOSVersion")]
+    pub image_lookup_os_version: Option<String>,
     /// Text of this machine's Tinkerbell template.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub template_override: String,
+    pub template_override: Option<String>,
     /// Which Hardware fits this machine.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hardware_affinity: Option<HardwareAffinity>,
     /// How the server is booted into the installer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_options: Option<BootOptions>,
     /// The pool that the machine's address comes from. With it, an IPAddressClaim is made, and the address is written
     /// to the first interface of the machine's Hardware before anything boots. Fixed once Hardware is selected.
-    #[serde(default, skip_serializing_if = "Option::is_none", rename = "ipamPoolRef")]
+    #[serde(rename = "ipamPoolRef")]
     pub ipam_pool_ref: Option<PoolReference>,
     /// Name of the machine's Hardware; set by the controller, once.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub hardware_name: String,
+    pub hardware_name: Option<String>,
     /// Provider ID of the machine; set by the controller, once.
-    #[serde(default, skip_serializing_if = "String::is_empty", rename = "providerID")]
+    #[serde(rename = "providerID")]
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 512)))]
-    pub provider_id: String,
+    pub provider_id: Option<String>,
+    /// Members that this type does not name.
+    #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    pub other: Members,
+}
+
+impl HardwareAffinity {
+    /// Only Hardware with all of these labels.
+    pub fn labels<K: Into<String>, V: Into<String>>(labels: impl IntoIterator<Item = (K, V)>) -> Self {
+        let term =
+            HardwareAffinityTerm { label_selector: LabelSelector::labels(labels), ..HardwareAffinityTerm::default() };
+        Self { required: Some(vec![term]), ..Self::default() }
+    }
 }
 
 /// Names a pool in the machine's namespace, or a cluster-scoped pool (a core TypedLocalObjectReference).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(extend(
@@ -73,34 +119,58 @@ pub struct TinkerbellMachineSpec {
 )))]
 pub struct PoolReference {
     /// API group of the pool, for example `ipam.cluster.x-k8s.io`.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(extend("x-optional" = true)))]
-    pub api_group: String,
+    pub api_group: Option<String>,
     /// Kind of the pool, for example `InClusterIPPool`.
     pub kind: String,
     /// Name of the pool.
     pub name: String,
+    /// Members that this type does not name.
+    #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    pub other: Members,
 }
 
+impl PoolReference {
+    /// A pool of any provider.
+    pub fn new(api_group: impl Into<String>, kind: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { api_group: Some(api_group.into()), kind: kind.into(), name: name.into(), other: Members::new() }
+    }
+
+    /// A pool of the in-cluster provider, in the machine's namespace.
+    pub fn in_cluster(name: impl Into<String>) -> Self {
+        Self::new(IPAM_GROUP, "InClusterIPPool", name)
+    }
+
+    /// A pool of the in-cluster provider that serves all namespaces.
+    pub fn global_in_cluster(name: impl Into<String>) -> Self {
+        Self::new(IPAM_GROUP, "GlobalInClusterIPPool", name)
+    }
+}
+
+/// As messages name a pool.
 impl std::fmt::Display for PoolReference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{} {}", self.kind, self.api_group, self.name)
+        write!(f, "{}.{} {}", self.kind, self.api_group.as_deref().unwrap_or_default(), self.name)
     }
 }
 
 /// Rules that select Hardware.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HardwareAffinity {
     /// Terms of which one must match. Without any, all Hardware matches.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub required: Vec<HardwareAffinityTerm>,
+    pub required: Option<Vec<HardwareAffinityTerm>>,
     /// Terms that make Hardware more wanted: the weights of all that match are summed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub preferred: Vec<WeightedHardwareAffinityTerm>,
+    pub preferred: Option<Vec<WeightedHardwareAffinityTerm>>,
+    /// Members that this type does not name.
+    #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    pub other: Members,
 }
 
 /// One rule over Hardware.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -108,9 +178,14 @@ pub struct HardwareAffinityTerm {
     /// Selects Hardware by its labels.
     #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::label_selector"))]
     pub label_selector: LabelSelector,
+    /// Members that this type does not name.
+    #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    pub other: Members,
 }
 
 /// A rule over Hardware and what it is worth.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -120,97 +195,121 @@ pub struct WeightedHardwareAffinityTerm {
     pub weight: i32,
     /// The rule.
     pub hardware_affinity_term: HardwareAffinityTerm,
+    /// Members that this type does not name.
+    #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    pub other: Members,
 }
 
 /// How the server is booted into the installer.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BootOptions {
     /// URL of the ISO image; needed for boot modes `iso` and `isoboot`.
-    #[serde(default, skip_serializing_if = "String::is_empty", rename = "isoURL")]
+    #[serde(rename = "isoURL")]
     #[cfg_attr(feature = "schema", schemars(extend("format" = "uri")))]
-    pub iso_url: String,
+    pub iso_url: Option<String>,
     /// The boot mode; without one the server has to boot from the network by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_mode: Option<BootMode>,
     /// Actions of boot mode `customboot`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customboot_config: Option<CustombootConfig>,
+    /// Members that this type does not name.
+    #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    pub other: Members,
 }
 
-/// Ways to boot a server through its BMC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub enum BootMode {
-    /// Boot from the network.
-    Netboot,
-    /// Boot from an ISO image, as virtual media (earlier name).
-    Isoboot,
-    /// Boot from an ISO image, as virtual media.
-    Iso,
-    /// Run the user's own BMC actions.
-    Customboot,
-    /// A value that this program does not know.
-    #[serde(other, skip_serializing)]
-    #[cfg_attr(feature = "schema", schemars(skip))]
-    Unknown,
+open_enum! {
+    /// Ways to boot a server through its BMC.
+    BootMode {
+        /// Boot from the network.
+        Netboot = "netboot",
+        /// Boot from an ISO image, as virtual media (earlier name).
+        Isoboot = "isoboot",
+        /// Boot from an ISO image, as virtual media.
+        Iso = "iso",
+        /// Run the user's own BMC actions.
+        Customboot = "customboot",
+    }
 }
 
 /// BMC actions around a Workflow.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CustombootConfig {
     /// Run before the Workflow starts.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub preparing_actions: Vec<Action>,
+    pub preparing_actions: Option<Vec<Action>>,
     /// Run after the Workflow ended.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub post_actions: Vec<Action>,
+    pub post_actions: Option<Vec<Action>>,
+    /// Members that this type does not name.
+    #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    pub other: Members,
 }
 
 /// Observed state of a TinkerbellMachine.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TinkerbellMachineStatus {
     /// Whether the machine is provisioned (contract v1beta1).
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub ready: bool,
+    pub ready: Option<bool>,
     /// The same for contract v1beta2.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initialization: Option<Initialization>,
     /// The machine's addresses.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub addresses: Vec<MachineAddress>,
+    pub addresses: Option<Vec<MachineAddress>>,
     /// State of the machine's Workflow: 0 pending, 1 running, 2 failed, 3 timed out, 4 succeeded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<i64>", extend("x-no-format" = true)))]
     pub instance_status: Option<i64>,
     /// Namespace of the machine's Hardware.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub target_namespace: String,
+    pub target_namespace: Option<String>,
     /// Standard conditions.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "crate::meta::lenient_list")]
-    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::conditions"))]
-    pub conditions: Vec<Condition>,
+    #[cfg_attr(feature = "schema", schemars(default, schema_with = "crate::schema::conditions"))]
+    pub conditions: Option<Vec<Condition>>,
     /// Kept for older objects; never written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_reason: Option<String>,
     /// Kept for older objects; never written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
+    /// Members that this type does not name.
+    #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    pub other: Members,
+}
+
+open_enum! {
+    /// What an address of a machine is.
+    AddressType {
+        /// A host name.
+        Hostname = "Hostname",
+        /// An address that is reached from outside the cluster's network.
+        ExternalIp = "ExternalIP",
+        /// An address of the cluster's network.
+        InternalIp = "InternalIP",
+        /// A DNS name that is resolved outside the cluster's network.
+        ExternalDns = "ExternalDNS",
+        /// A DNS name of the cluster's network.
+        InternalDns = "InternalDNS",
+    }
 }
 
 /// One address of a machine.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MachineAddress {
     /// Hostname, ExternalIP, InternalIP, ExternalDNS or InternalDNS.
     #[serde(rename = "type")]
-    pub type_: String,
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub type_: AddressType,
     /// The address.
     pub address: String,
+    /// Members that this type does not name.
+    #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    pub other: Members,
 }

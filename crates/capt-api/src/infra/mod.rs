@@ -9,17 +9,20 @@ pub use machine::*;
 pub use template::*;
 
 use serde::{Deserialize, Serialize};
+use serde_with_macros::skip_serializing_none;
+
+use crate::Members;
 
 /// What Cluster API's v1beta2 contract reads to learn that infrastructure is there.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(extend("minProperties" = 1)))]
 pub struct Initialization {
     /// True once the infrastructure provider reports the object's infrastructure as fully provisioned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provisioned: Option<bool>,
-}
-
-fn is_false(value: &bool) -> bool {
-    !*value
+    /// Members that this type does not name.
+    #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    pub other: Members,
 }

@@ -10,7 +10,8 @@ use serde_json::Value;
 fn definitions() -> &'static Result<Vec<Value>, String> {
     static ALL: OnceLock<Result<Vec<Value>, String>> = OnceLock::new();
     ALL.get_or_init(|| {
-        let ours = capt_api::crds().into_iter().map(|crd| serde_json::to_value(crd).map_err(|error| error.to_string()));
+        let ours = capt_api::crds().map_err(|error| error.to_string())?;
+        let ours = ours.into_iter().map(|crd| serde_json::to_value(crd).map_err(|error| error.to_string()));
         let theirs = crds().map(|text| serde_saphyr::from_str::<Value>(text).map_err(|error| error.to_string()));
         ours.chain(theirs).collect()
     })

@@ -97,7 +97,7 @@ impl Lab {
         let server = MemoryApiServer::builder().journal(100_000).build();
         let tinkerbell =
             if options.external { MemoryApiServer::builder().journal(100_000).build() } else { server.clone() };
-        for crd in capt_api::crds() {
+        for crd in capt_api::crds().unwrap() {
             server.apply_manifest(&serde_json::to_string(&crd).unwrap()).unwrap();
         }
         for group in Group::ALL {

@@ -1,5 +1,5 @@
 //! What is cached of our own kinds beside the types that lose nothing: a member that is new there must not be forgotten here.
-#![allow(missing_docs)]
+#![allow(clippy::unwrap_used, missing_docs)]
 
 use capt_api::k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
 use capt_reconciler::observed::infra::{TinkerbellCluster, TinkerbellMachine, TinkerbellMachineTemplate};

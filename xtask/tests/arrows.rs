@@ -35,7 +35,7 @@ fn the_graph_read_from_cargo_is_not_an_empty_one() {
     let graph = Graph::read(&root, RULES).unwrap();
     assert_eq!(graph.declared.len(), RULES.len());
     let on_ipam_core = Declared { on: "capt-ipam-core".into(), dev: false };
-    assert!(graph.declared.get("capt-api").unwrap().contains(&on_ipam_core));
+    assert!(graph.declared.get("capt-reconciler").unwrap().contains(&on_ipam_core));
     assert!(graph.reached.get("capt-ipam-core").unwrap().contains("ipnetwork"));
     assert!(graph.reached.get("capt-kube").unwrap().contains("kube-client"), "a client is seen where there is one");
 }

@@ -12,7 +12,7 @@ use crate::meta::Meta;
 
 crate::kind::kind! {
     /// A workload cluster.
-    Cluster, "clusters", CLUSTER_API_GROUP, Served, |dt| dt.as_str(), scope NamespaceResourceScope,
+    Cluster, "clusters", CLUSTER_API_GROUP, Served, |dt| dt.as_str(), scope DynamicResourceScope,
     {
         /// What the user wants.
         spec: ClusterSpec,

@@ -11,7 +11,7 @@ use crate::infra::PoolReference;
 
 crate::kind::kind! {
     /// A request for one address from a pool.
-    IPAddressClaim, "ipaddressclaims", IPAM_GROUP, Served, |dt| dt.as_str(), scope NamespaceResourceScope,
+    IPAddressClaim, "ipaddressclaims", IPAM_GROUP, Served, |dt| dt.as_str(), scope DynamicResourceScope,
     {
         /// What is asked for.
         spec: IPAddressClaimSpec,
@@ -83,7 +83,7 @@ pub struct IPAddressClaimStatus {
 
 crate::kind::kind! {
     /// An address that a provider allocated.
-    IPAddress, "ipaddresses", IPAM_GROUP, Served, |dt| dt.as_str(), scope NamespaceResourceScope,
+    IPAddress, "ipaddresses", IPAM_GROUP, Served, |dt| dt.as_str(), scope DynamicResourceScope,
     {
         /// The address; only providers write it.
         spec: IPAddressSpec,

@@ -11,7 +11,7 @@ use crate::infra::MachineAddress;
 
 crate::kind::kind! {
     /// One machine of a cluster, whatever its infrastructure.
-    Machine, "machines", CLUSTER_API_GROUP, Served, |dt| dt.as_str(), scope NamespaceResourceScope,
+    Machine, "machines", CLUSTER_API_GROUP, Served, |dt| dt.as_str(), scope DynamicResourceScope,
     {
         /// What the user wants.
         spec: MachineSpec,

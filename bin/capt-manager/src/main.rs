@@ -28,13 +28,13 @@ fn main() -> ExitCode {
     let log = log::start(flags.klog.level());
     // Two crypto providers could be compiled in by accident; the choice is made here, once.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
-        error!("TLS was set up twice");
+        error!("unable to start manager: a TLS provider is installed already");
         return ExitCode::FAILURE;
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            error!(%error, "cannot start");
+            error!(%error, "unable to start manager");
             return ExitCode::FAILURE;
         }
     };
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            error!(error = format!("{error:#}"), "failed");
+            error!(error = format!("{error:#}"), "problem running manager");
             ExitCode::FAILURE
         }
     }
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
 
 /// Clients of the cluster we work on, and of the one where Tinkerbell is.
 async fn clients(flags: &Flags) -> anyhow::Result<Clients> {
-    let max_writes = flags.kube_api_max_inflight.max(1);
+    let max_writes = flags.kube_api_max_inflight;
     let external = kubeconfig::read(&flags.external_kubeconfig).await.context("--external-kubeconfig")?;
     let clients = Clients::infer(max_writes).await?;
     match external {
@@ -67,10 +67,10 @@ async fn clients(flags: &Flags) -> anyhow::Result<Clients> {
 async fn run(flags: Flags, log: log::Filter) -> anyhow::Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), "starting manager");
     for variable in Flags::placeholders() {
-        warn!(variable, "a placeholder that nobody filled in; it counts as not set");
+        warn!(variable, "environment variable holds an unsubstituted placeholder, treated as unset");
     }
     for gate in flags.feature_gates.unknown() {
-        info!(gate, "not a feature gate of Cluster API; ignored, as all are");
+        info!(gate, "unknown feature gate, ignored");
     }
     let settings = flags.settings()?;
     let health = serve::bind(&flags.health_addr).await.context("--health-addr")?;
@@ -133,7 +133,7 @@ fn stop_on_signals(cancel: CancellationToken) -> anyhow::Result<()> {
     tokio::spawn(async move {
         let mut next = async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
         next().await;
-        info!("stopping; once more to stop at once");
+        info!("received a signal, stopping; a second one stops at once");
         cancel.cancel();
         next().await;
         std::process::exit(1);

@@ -100,14 +100,6 @@ impl Writer {
             metrics.claim_requested(&write.key);
         }
         let result = self.send_to_its_kind(write).await;
-        tracing::debug!(
-            object = %write.key,
-            kind = ?write.kind,
-            verb = write.verb.as_str(),
-            stage = write.stage.as_str(),
-            done = result.is_ok(),
-            "a write"
-        );
         if let Err(WriteError::Conflict(_)) = &result {
             metrics.conflict("Stale", write.stage.as_str());
         }
@@ -177,7 +169,7 @@ impl Writer {
             Class::Unknown => {
                 // The write may have taken effect: the next decision should see what is.
                 if let Err(reading) = self.refresh::<K>(client, &write.key).await {
-                    tracing::debug!(object = %write.key, error = errors::describe(&reading), "cannot read it after a failed write");
+                    tracing::debug!(object = %write.key, error = errors::describe(&reading), "object not readable after a failed write");
                 }
                 Err(WriteError::Transient(message))
             }
@@ -187,8 +179,8 @@ impl Writer {
     fn job_deletion_refused(&self) {
         if self.cache.job_deletion.refused() {
             tracing::warn!(
-                "we may not delete Jobs of bmc.tinkerbell.org: a power-off Job that fails is not tried again, and Jobs \
-                 that are done stay behind"
+                "no right to delete Jobs of bmc.tinkerbell.org: failed power-off Jobs are not retried, finished Jobs are not \
+                 cleaned up"
             );
         }
     }

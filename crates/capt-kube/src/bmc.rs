@@ -53,7 +53,7 @@ pub async fn ask(client: &Client, question: &BmcQuestion) -> BmcView {
             Err(error) => tracing::warn!(
                 bmc = %question.key,
                 error = errors::describe(&error),
-                "cannot make rufio read the power state of this BMC anew"
+                "power state of the BMC Machine could not be reset for rufio to read it again"
             ),
         }
     }

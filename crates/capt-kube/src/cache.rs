@@ -265,7 +265,7 @@ impl Cache {
             news
         });
         if news {
-            tracing::info!(kind = %K::kind(&shelf.state().version), objects = shelf.store.counts().objects, "in memory");
+            tracing::info!(kind = %K::kind(&shelf.state().version), objects = shelf.store.counts().objects, "cache synced");
             K::presence_changed(self);
         }
     }
@@ -339,7 +339,7 @@ impl Drop for Held {
                     addresses.users(*address, &ObjectKey::new("", "")).is_empty()
                 };
                 if unused {
-                    tracing::debug!(%address, %hardware, "an address was not written after all");
+                    tracing::debug!(%address, %hardware, "reserved address was not written, released again");
                     self.cache.wake.publish(Fact::Address(*address));
                 }
             }

@@ -1,12 +1,16 @@
 //! Clients of the API server: timeouts, limits, and one for each purpose.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use kube::client::ClientBuilder;
+use kube::config::KubeConfigOptions;
 use kube::{Client, Config};
+use tower::BoxError;
 use tower::limit::ConcurrencyLimitLayer;
 use tower::timeout::TimeoutLayer;
+use tower::util::MapErrLayer;
 
 use crate::metrics::Requests;
 
@@ -40,9 +44,22 @@ impl Clients {
         let in_cluster = if named { None } else { Config::incluster().ok() };
         let config = match in_cluster {
             Some(config) => config,
-            None => Config::infer().await.context("no Kubernetes cluster is configured")?,
+            None => Self::of_kubeconfig(named).await?,
         };
         Self::from_config(config, max_writes)
+    }
+
+    /// What the files of `KUBECONFIG`, or the user's own kubeconfig, name.
+    async fn of_kubeconfig(named: bool) -> anyhow::Result<Config> {
+        let config = Config::from_kubeconfig(&KubeConfigOptions::default()).await;
+        // The error's text holds those of its causes.
+        config.map_err(|error| match std::env::var_os("KUBECONFIG").filter(|_| named) {
+            Some(files) => anyhow!("no Kubernetes cluster is configured: KUBECONFIG={}: {error}", files.to_string_lossy()),
+            None => anyhow!(
+                "no Kubernetes cluster is configured: KUBECONFIG is not set, this is no pod, and ~/.kube/config cannot be used: \
+                 {error}"
+            ),
+        })
     }
 
     /// Clients of the configured cluster.
@@ -78,14 +95,33 @@ impl Clients {
         config.headers.push((http::header::USER_AGENT, agent.parse().context("user agent")?));
         let count = requests.layer(config.cluster_url.authority().map_or("", http::uri::Authority::as_str));
         let timeout = TimeoutLayer::new(RESPONSE_TIMEOUT);
-        let watches = ClientBuilder::try_from(config.clone())?.with_layer(&count).with_layer(&timeout).build();
+        let named = named(config.cluster_url.to_string().trim_end_matches('/'));
+        let watches = ClientBuilder::try_from(config.clone())?.with_layer(&count).with_layer(&timeout).with_layer(&named).build();
         let writes = ClientBuilder::try_from(config)?
             .with_layer(&count)
             .with_layer(&ConcurrencyLimitLayer::new(max_writes))
             .with_layer(&timeout)
+            .with_layer(&named)
             .build();
         Ok(Self { watches, writes, requests, external: None })
     }
+}
+
+/// Puts the server's address before what went wrong on the way to it.
+fn named(server: &str) -> MapErrLayer<impl Fn(BoxError) -> BoxError + Clone + use<>> {
+    let server: Arc<str> = server.into();
+    MapErrLayer::new(move |cause| Box::new(NoAnswer { server: server.clone(), cause }) as BoxError)
+}
+
+/// A request that got no answer, and from whom.
+#[derive(Debug, thiserror::Error)]
+#[error("{server}")]
+pub struct NoAnswer {
+    /// The server's URL.
+    pub server: Arc<str>,
+    /// Why.
+    #[source]
+    pub cause: BoxError,
 }
 
 /// One client for everything, as tests and sandboxes have it. Its requests are not counted.

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use capt_api::conditions::reasons;
 use capt_api::meta::ObjectKey;
@@ -12,6 +13,7 @@ use capt_reconciler::outcome::{Interest, Outcome};
 use capt_reconciler::ports::{Api, Clock, Stores};
 use futures::FutureExt;
 use tokio::task::JoinSet;
+use tracing::{Instrument, Span};
 
 use crate::metrics::Ended;
 use crate::queue::Finish;
@@ -64,10 +66,20 @@ pub async fn run<R: Reconcile>(
     Ok(())
 }
 
+/// What each line of the log says about the reconcile that wrote it. Of the gravest level, so that no filter by level takes
+/// the names off a warning.
+fn span(controller: &'static str, key: &ObjectKey) -> Span {
+    static COUNT: AtomicU64 = AtomicU64::new(1);
+    let reconcile_id = COUNT.fetch_add(1, Ordering::Relaxed);
+    tracing::error_span!("reconcile", controller, namespace = key.namespace, name = key.name, reconcile_id)
+}
+
 async fn work<R: Reconcile>(controller: &Controller, reconciler: &R, key: &ObjectKey) -> (Interest, Finish) {
     let running = controller.reconciles.begin();
+    let span = span(controller.name, key);
+    let reconcile = reconciler.reconcile(key).instrument(span.clone());
     // A fault in the work on one object must not end the work on all others.
-    match AssertUnwindSafe(reconciler.reconcile(key)).catch_unwind().await {
+    match AssertUnwindSafe(reconcile).catch_unwind().await {
         Ok(Outcome::Settled { requeue, interest, waiting }) => {
             let releases = waiting.filter(|waiting| waiting.releases);
             controller.release_waits.told(key, releases.map(|waiting| waiting.reason));
@@ -84,8 +96,9 @@ async fn work<R: Reconcile>(controller: &Controller, reconciler: &R, key: &Objec
             (Interest::default(), Finish::Retry)
         }
         Err(_) => {
-            tracing::error!(object = %key, "a fault of ours; tried again later");
-            controller.failed(key, "a fault of ours".to_owned());
+            let _entered = span.enter();
+            tracing::error!("reconcile panicked, retrying");
+            controller.failed(key, "reconcile panicked; the log has the details".to_owned());
             running.end(Ended::Panicked);
             (Interest::default(), Finish::Retry)
         }

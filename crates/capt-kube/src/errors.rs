@@ -3,6 +3,9 @@
 use kube::Error;
 use kube::core::Status;
 use kube::runtime::watcher;
+use tower::BoxError;
+
+use crate::client::NoAnswer;
 
 /// The one message for a JSON patch that does not apply, whatever the reason.
 const PATCH_DOES_NOT_APPLY: &str = "the server rejected our request due to an error in our request";
@@ -87,13 +90,20 @@ pub fn describe(error: &Error) -> String {
             format!("the answer is not what we expect at line {}, column {}", error.line(), error.column())
         }
         Error::FromUtf8(_) => "the answer is not UTF-8".to_owned(),
-        Error::Service(error) if error.is::<tower::timeout::error::Elapsed>() => {
-            "the server did not answer in time".to_owned()
-        }
-        Error::Service(error) => chain(&**error),
+        Error::Service(error) => match error.downcast_ref::<NoAnswer>() {
+            Some(NoAnswer { server, cause }) => format!("{server}: {}", no_answer(cause)),
+            None => no_answer(error),
+        },
         Error::HyperError(error) => chain(error),
         other => other.to_string(),
     }
+}
+
+fn no_answer(error: &BoxError) -> String {
+    if error.is::<tower::timeout::error::Elapsed>() {
+        return "the server did not answer in time".to_owned();
+    }
+    chain(&**error)
 }
 
 /// An error of a watch in words.

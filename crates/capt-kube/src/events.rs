@@ -153,7 +153,7 @@ fn request(
             }
         };
         result.map(drop).map_err(|error| {
-            tracing::debug!(object = %event.key, error = errors::describe(&error), "an event was not taken");
+            tracing::debug!(object = %event.key, error = errors::describe(&error), "event not recorded");
             same
         })
     })
@@ -174,7 +174,7 @@ fn core_event(event: &Event, name: &str, now: Timestamp) -> serde_json::Value {
         "metadata": {"namespace": event.key.namespace, "name": name},
         "involvedObject": {
             "apiVersion": api_version(event.kind),
-            "kind": format!("{:?}", event.kind),
+            "kind": event.kind.as_str(),
             "namespace": event.key.namespace,
             "name": event.key.name,
             "uid": event.uid,

@@ -218,14 +218,14 @@ impl Manager {
     async fn watch_and_work(&self, cancel: &CancellationToken) -> anyhow::Result<()> {
         let mut watches = JoinSet::new();
         self.start_watches(&mut watches)?;
-        info!("reading what there is");
+        info!("waiting for caches to sync");
         tokio::select! {
             biased;
             () = self.synced() => {}
             () = cancel.cancelled() => return Ok(()),
             _ = watches.join_next() => return Err(anyhow!("a watch ended")),
         }
-        info!("ready");
+        info!("caches synced, ready");
         match self.settings.election.clone() {
             None => self.work(&mut watches, cancel).await.0,
             Some(election) => self.work_while_leading(election, &mut watches, cancel).await,

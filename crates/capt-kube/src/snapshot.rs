@@ -142,7 +142,7 @@ impl Source {
 impl KindSnapshot {
     /// Whether all objects of the kind are in memory.
     pub fn is_ready(&self) -> bool {
-        self.presence == "Ready"
+        self.presence == Presence::Ready.as_str()
     }
 }
 
@@ -153,7 +153,7 @@ fn kind<K: Cached>(shelf: &Shelf<K>) -> KindSnapshot {
     let seconds = |at: Instant| at.elapsed().as_secs_f64();
     KindSnapshot {
         kind: K::kind(&state.version).into_owned(),
-        presence: format!("{:?}", state.presence),
+        presence: state.presence.as_str().to_owned(),
         objects: counts.objects,
         invalid: counts.invalid,
         age_seconds: state.listed.map(seconds),

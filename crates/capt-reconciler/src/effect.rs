@@ -25,6 +25,27 @@ pub enum Kind {
     IPAddressClaim,
 }
 
+impl Kind {
+    /// The kind's name, as manifests, Events and messages have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TinkerbellCluster => "TinkerbellCluster",
+            Self::TinkerbellMachine => "TinkerbellMachine",
+            Self::Hardware => "Hardware",
+            Self::Template => "Template",
+            Self::Workflow => "Workflow",
+            Self::Job => "Job",
+            Self::IPAddressClaim => "IPAddressClaim",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// How an object is written.
 #[derive(Clone, PartialEq)]
 pub enum Verb {
@@ -51,6 +72,16 @@ impl Verb {
             Self::Merge(_) | Self::Json(_) => "patch",
             Self::Status(_) => "patch status",
             Self::Delete { .. } => "delete",
+        }
+    }
+
+    /// What was done, once it is.
+    pub fn done(&self) -> &'static str {
+        match self {
+            Self::Create(_) => "created",
+            Self::Merge(_) | Self::Json(_) => "patched",
+            Self::Status(_) => "patched status",
+            Self::Delete { .. } => "deleted",
         }
     }
 }
@@ -182,6 +213,6 @@ impl fmt::Debug for Verb {
 
 impl fmt::Debug for Write {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {:?} {:?} {}", self.stage.as_str(), self.verb, self.kind, self.key)
+        write!(f, "{}: {:?} {} {}", self.stage.as_str(), self.verb, self.kind, self.key)
     }
 }

@@ -53,7 +53,7 @@ impl Outcome {
         match error {
             WriteError::Conflict(_) => Self::settled(Some(OVERTAKEN_PAUSE), interest),
             WriteError::Rejected(message) | WriteError::NamespaceEnds(message) => {
-                warn!(object = %key, %message, "the server refused the status");
+                warn!(object = %key, %message, "status refused by the API server");
                 Self::settled(Some(REFUSED_PAUSE), interest)
             }
             WriteError::Transient(_) => Self::Retry(error),

@@ -26,6 +26,17 @@ pub enum Presence {
     Ready,
 }
 
+impl Presence {
+    /// Its name in diagnostics and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Absent => "Absent",
+            Self::Syncing => "Syncing",
+            Self::Ready => "Ready",
+        }
+    }
+}
+
 /// What we know of a pool.
 #[derive(Clone, Debug, Default)]
 pub enum PoolView {

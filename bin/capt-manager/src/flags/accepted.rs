@@ -5,21 +5,21 @@ use clap::Args;
 /// Taken, so that a Deployment written for the Go manager works unchanged, and so that the Cluster API operator can set up
 /// this provider as it does any other.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Taken, with nothing to act on")]
+#[command(next_help_heading = "Accepted for compatibility, without effect")]
 pub struct Accepted {
     /// There is no controller for Hardware.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, hide_short_help = true, default_value_t = 10)]
     tinkerbell_hardware_concurrency: usize,
 
     /// There is no controller for Templates.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, hide_short_help = true, default_value_t = 10)]
     tinkerbell_template_concurrency: usize,
 
     /// There is no controller for Workflows.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, hide_short_help = true, default_value_t = 10)]
     tinkerbell_workflow_concurrency: usize,
 
     /// There is no profiler of Go's here.
-    #[arg(long, default_value = "")]
+    #[arg(long, hide_short_help = true, default_value = "")]
     profiler_address: String,
 }

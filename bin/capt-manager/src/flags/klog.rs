@@ -14,62 +14,62 @@ pub struct Klog {
     pub v: i32,
 
     /// Without effect; RUST_LOG sets the verbosity by module.
-    #[arg(long, default_value = "")]
+    #[arg(long, hide_short_help = true, default_value = "")]
     vmodule: String,
 
     /// Without effect: the log goes to standard output.
-    #[arg(long, default_value = "true", value_parser = boolean, action = ArgAction::Set, num_args = 0..=1,
+    #[arg(long, hide_short_help = true, default_value = "true", value_parser = boolean, action = ArgAction::Set, num_args = 0..=1,
           require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     logtostderr: bool,
 
     /// Without effect.
-    #[arg(long, default_value = "false", value_parser = boolean, action = ArgAction::Set, num_args = 0..=1,
+    #[arg(long, hide_short_help = true, default_value = "false", value_parser = boolean, action = ArgAction::Set, num_args = 0..=1,
           require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     alsologtostderr: bool,
 
     /// Without effect: INFO, WARNING, ERROR, FATAL or a number.
-    #[arg(long, default_value = "INFO", value_parser = severity)]
+    #[arg(long, hide_short_help = true, default_value = "INFO", value_parser = severity)]
     stderrthreshold: u8,
 
     /// Without effect.
-    #[arg(long = "legacy_stderr_threshold_behavior", default_value = "false", value_parser = boolean,
+    #[arg(hide_short_help = true, long = "legacy_stderr_threshold_behavior", default_value = "false", value_parser = boolean,
           action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true",
           value_name = "BOOL")]
     legacy_stderr_threshold_behavior: bool,
 
     /// Without effect: no files are written.
-    #[arg(long = "log_dir", default_value = "")]
+    #[arg(hide_short_help = true, long = "log_dir", default_value = "")]
     log_dir: String,
 
     /// Without effect: no files are written.
-    #[arg(long = "log_file", default_value = "")]
+    #[arg(hide_short_help = true, long = "log_file", default_value = "")]
     log_file: String,
 
     /// Without effect: no files are written.
-    #[arg(long = "log_file_max_size", default_value_t = 1800)]
+    #[arg(hide_short_help = true, long = "log_file_max_size", default_value_t = 1800)]
     log_file_max_size: u64,
 
     /// Without effect.
-    #[arg(long = "log_backtrace_at", default_value = "")]
+    #[arg(hide_short_help = true, long = "log_backtrace_at", default_value = "")]
     log_backtrace_at: String,
 
     /// Without effect.
-    #[arg(long = "skip_headers", default_value = "false", value_parser = boolean, action = ArgAction::Set,
+    #[arg(hide_short_help = true, long = "skip_headers", default_value = "false", value_parser = boolean, action = ArgAction::Set,
           num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     skip_headers: bool,
 
     /// Without effect.
-    #[arg(long = "skip_log_headers", default_value = "false", value_parser = boolean, action = ArgAction::Set,
+    #[arg(hide_short_help = true, long = "skip_log_headers", default_value = "false", value_parser = boolean, action = ArgAction::Set,
           num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     skip_log_headers: bool,
 
     /// Without effect.
-    #[arg(long = "add_dir_header", default_value = "false", value_parser = boolean, action = ArgAction::Set,
+    #[arg(hide_short_help = true, long = "add_dir_header", default_value = "false", value_parser = boolean, action = ArgAction::Set,
           num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     add_dir_header: bool,
 
     /// Without effect.
-    #[arg(long = "one_output", default_value = "false", value_parser = boolean, action = ArgAction::Set,
+    #[arg(hide_short_help = true, long = "one_output", default_value = "false", value_parser = boolean, action = ArgAction::Set,
           num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     one_output: bool,
 }

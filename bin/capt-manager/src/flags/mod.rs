@@ -20,7 +20,9 @@ use capt_kube::{Settings, client};
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 use gates::Gates;
-use syntax::{LeaseId, boolean, duration, lease_id, placeholders, two_dashes, with_variables};
+use syntax::{
+    LeaseId, address, at_least_one, boolean, duration, lease_id, placeholders, two_dashes, with_variables,
+};
 
 pub use addresses::{Addresses, DIAGNOSTICS, LOCAL_DIAGNOSTICS};
 pub use syntax::first_set;
@@ -34,33 +36,33 @@ pub use syntax::first_set;
 #[derive(Debug, Parser)]
 #[command(version, args_override_self = true)]
 pub struct Flags {
-    /// Look at this namespace only.
+    /// Watch TinkerbellMachines and TinkerbellClusters of this namespace only.
     #[arg(long)]
     pub namespace: Option<String>,
 
-    /// Work only on Clusters, Machines, TinkerbellClusters and TinkerbellMachines whose label
+    /// Reconcile only Clusters, Machines, TinkerbellClusters and TinkerbellMachines whose label
     /// cluster.x-k8s.io/watch-filter has this value; on all if empty.
     #[arg(long, default_value = "")]
     pub watch_filter: String,
 
-    /// How often every object is worked on even if nothing changed; never if 0s.
+    /// How often every object is reconciled even if nothing changed; never if 0s.
     #[arg(long, default_value = "10m", value_parser = duration)]
     pub sync_period: Duration,
 
-    /// How many objects of each kind are worked on at once, where the two flags below do not say it.
+    /// Number of objects of each kind to reconcile at once, where the two flags below do not say it.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub max_concurrent_reconciles: Option<u16>,
 
-    /// How many TinkerbellMachines are worked on at once.
-    #[arg(long, default_value_t = 10)]
+    /// Number of TinkerbellMachines to reconcile at once.
+    #[arg(long, default_value = "10", value_parser = at_least_one)]
     pub tinkerbellmachine_concurrency: usize,
 
-    /// How many TinkerbellClusters are worked on at once.
-    #[arg(long, default_value_t = 10)]
+    /// Number of TinkerbellClusters to reconcile at once.
+    #[arg(long, default_value = "10", value_parser = at_least_one)]
     pub tinkerbellcluster_concurrency: usize,
 
-    /// How many writes are under way at once.
-    #[arg(long, default_value_t = client::MAX_WRITES)]
+    /// Number of write requests to the API server in flight at once.
+    #[arg(long, default_value_t = client::MAX_WRITES, value_parser = at_least_one)]
     pub kube_api_max_inflight: usize,
 
     /// Kubeconfig of the cluster where Tinkerbell's Hardware, Templates, Workflows and BMC Jobs are; the cluster we work
@@ -68,8 +70,9 @@ pub struct Flags {
     #[arg(long, default_value = "/var/run/secrets/external-tinkerbell/kubeconfig")]
     pub external_kubeconfig: String,
 
-    /// Address at which machines reach Tinkerbell's metadata service.
-    #[arg(long, default_value = "")]
+    /// Address at which machines reach Tinkerbell's metadata service, for the default template: an IP address, or a DNS name
+    /// with a dot in it.
+    #[arg(long, default_value = "", value_parser = address)]
     pub tinkerbell_ip: String,
 
     /// Port of Tinkerbell's metadata service at that address, for the default template. Tinkerbell 0.23 and later serve
@@ -77,20 +80,20 @@ pub struct Flags {
     #[arg(long, default_value_t = capt_kube::Settings::default().reconciler.metadata_port)]
     pub metadata_port: u16,
 
-    /// Work only while leading. Needed when several replicas run.
+    /// Elect a leader, and reconcile only as the leader. Needed when several replicas run.
     #[arg(long, default_value = "false", value_parser = boolean, action = clap::ArgAction::Set,
           num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub leader_elect: bool,
 
-    /// How long the other replicas wait after the leader's last sign of life.
+    /// Duration that non-leader replicas wait before acquiring an unrenewed Lease.
     #[arg(long, default_value = "15s", value_parser = duration)]
     pub leader_elect_lease_duration: Duration,
 
-    /// How long a leader that cannot renew its lead goes on.
+    /// Duration that the leader retries to renew its Lease before it gives up leadership.
     #[arg(long, default_value = "10s", value_parser = duration)]
     pub leader_elect_renew_deadline: Duration,
 
-    /// Time between two attempts to get or renew the lead.
+    /// Duration between attempts to acquire or renew the Lease.
     #[arg(long, default_value = "2s", value_parser = duration)]
     pub leader_elect_retry_period: Duration,
 
@@ -203,7 +206,13 @@ impl Flags {
             retry_period: self.leader_elect_retry_period,
             ..Election::new(namespace)
         };
-        election.check()?;
+        election.check().with_context(|| {
+            format!(
+                "--leader-elect-lease-duration={:?}, --leader-elect-renew-deadline={:?} and --leader-elect-retry-period={:?} \
+                 contradict each other",
+                election.lease_duration, election.renew_deadline, election.retry_period
+            )
+        })?;
         Ok(Some(election))
     }
 }
@@ -248,8 +257,30 @@ mod tests {
             &["--leader-elect-retry-period=5"],
             &["--leader-elect-retry-period=-5s"],
             &["word"],
+            &["--tinkerbellmachine-concurrency=0"],
+            &["--tinkerbellcluster-concurrency=0"],
+            &["--kube-api-max-inflight=0"],
+            &["--tinkerbell-ip=banana"],
+            &["--tinkerbell-ip=10.0.0"],
+            &["--tinkerbell-ip=http://10.0.0.1"],
         ] {
             assert_eq!(flags(arguments).unwrap_err().exit_code(), 2, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn tinkerbells_address_is_one_that_machines_can_reach() {
+        for address in ["10.0.0.1", "2001:db8::1", "tink.example.org", ""] {
+            assert_eq!(flags(&[&format!("--tinkerbell-ip={address}")]).unwrap().tinkerbell_ip, address);
+        }
+    }
+
+    #[test]
+    fn flags_without_effect_are_told_by_the_long_help_alone() {
+        let short = Flags::command().render_help().to_string();
+        for flag in ["--vmodule", "--logtostderr", "--profiler-address", "--tinkerbell-hardware-concurrency"] {
+            assert!(!short.contains(flag), "{flag}");
+            assert!(Flags::command().render_long_help().to_string().contains(flag), "{flag}");
         }
     }
 
@@ -267,7 +298,10 @@ mod tests {
         let here = "--leader-election-namespace=capt-system";
         assert_eq!(of(&["--leader-elect", here]).unwrap().election.unwrap().namespace, "capt-system");
         let error = of(&["--leader-elect", here, "--leader-elect-renew-deadline=20s"]).unwrap_err();
-        assert!(error.to_string().contains("must exceed the renew deadline"), "{error}");
+        let told = format!("{error:#}");
+        for part in ["--leader-elect-lease-duration=15s", "renew-deadline=20s", "must exceed the renew deadline"] {
+            assert!(told.contains(part), "{part} in {told}");
+        }
     }
 
     #[test]

@@ -79,6 +79,33 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(span).map_err(|_| "a duration below zero".to_owned())
 }
 
+/// A number of what is to be done at once: with none of it nothing would ever be done.
+pub fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+/// An address that a machine can reach: an IP address, or a DNS name of two labels or more, the last of which is no number.
+pub fn address(text: &str) -> Result<String, &'static str> {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let is_name = text.rsplit_once('.').is_some_and(|(_, last)| last.bytes().any(|byte| byte.is_ascii_alphabetic()))
+        && text.split('.').all(is_label);
+    if text.is_empty() || is_name || text.parse::<std::net::IpAddr>().is_ok() {
+        Ok(text.to_owned())
+    } else {
+        Err("neither an IP address nor a DNS name such as tinkerbell.example.org")
+    }
+}
+
 /// Which Lease the replicas compete for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseId {

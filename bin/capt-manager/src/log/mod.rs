@@ -31,6 +31,12 @@ pub fn start(level: &'static str) -> Filter {
         }
     };
     tracing_subscriber::registry().with(layer).init();
+    // What panics is a fault of the program's: the log tells where, as one of its lines.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(|place| format!("{}:{}", place.file(), place.line()));
+        let message = panic.payload_as_str().unwrap_or("no message");
+        tracing::error!(place, panic = message, "panic");
+    }));
     if let Some(error) = complaint {
         tracing::warn!(error, "RUST_LOG is no filter; going on without it");
     }
@@ -62,7 +68,7 @@ where
 {
     let (filter, handle) = reload::Layer::new(filter);
     let lines = tracing_subscriber::fmt::layer().event_format(line::Json).with_writer(writer);
-    let log = lines.with_filter(filter.and(filter_fn(may_speak)));
+    let log = line::KeepFields.and_then(lines).with_filter(filter.and(filter_fn(may_speak)));
     (log.boxed(), Filter { handle, text: Mutex::new(text.to_owned()) })
 }
 

@@ -27,7 +27,7 @@ fn a_variable_that_nobody_filled_in_counts_as_unset_and_is_told() {
             ("NAMESPACE", ""),
         ],
     );
-    until("it is ready", || log.text().contains("\"message\":\"ready\""));
+    until("it is ready", || log.text().contains("\"message\":\"caches synced, ready\""));
     let told = log.text();
     for variable in ["TINKERBELL_IP", "LEADER_ELECT", "CAPT_V"] {
         let line = format!(

@@ -24,7 +24,7 @@ fn it_works_on_the_cluster_of_its_kubeconfig_and_stops_when_told() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let first = lines.next().unwrap();
     assert!(first.contains("\"message\":\"starting manager\"") && first.contains("\"version\""), "{first}");
-    assert!(lines.any(|line| line.contains("\"message\":\"ready\"")), "never ready");
+    assert!(lines.any(|line| line.contains("\"message\":\"caches synced, ready\"")), "never ready");
     tell(&child, "-TERM");
     assert!(ended(&mut child, Duration::from_secs(12)).success());
 }
@@ -66,14 +66,14 @@ fn a_leader_that_is_told_to_stop_frees_the_lease_and_one_without_a_server_fails(
     let mut cluster = Cluster::new("leads");
     let arguments: Vec<_> = ELECT.into_iter().chain(["--health-addr=0"]).collect();
     let mut first = manager(&cluster.kubeconfig, &arguments);
-    await_message(&mut first, "leading");
+    await_message(&mut first, "became leader");
     assert!(holder(&cluster).contains('_'));
     tell(&first, "-TERM");
     assert!(ended(&mut first, Duration::from_secs(12)).success());
     assert_eq!(holder(&cluster), "");
 
     let mut second = manager(&cluster.kubeconfig, &arguments);
-    await_message(&mut second, "leading");
+    await_message(&mut second, "became leader");
     let serving = cluster.serving.take().unwrap();
     cluster.runtime.block_on(serving.shutdown());
     let status = ended(&mut second, Duration::from_secs(8));
@@ -85,7 +85,7 @@ fn probes_get_their_answers() {
     let cluster = Cluster::new("probes");
     let port = free_port();
     let mut child = manager(&cluster.kubeconfig, &[&format!("-health-addr=127.0.0.1:{port}")]);
-    await_message(&mut child, "ready");
+    await_message(&mut child, "caches synced, ready");
     let answer = probe(port, "/readyz?verbose");
     child.kill().unwrap();
     child.wait().unwrap();
@@ -116,7 +116,7 @@ fn without_a_webhook_certificate_it_runs_and_is_not_ready() {
         "-webhook-cert-dir=/nowhere/certificates".to_owned(),
     ];
     let mut child = manager(&cluster.kubeconfig, &arguments.each_ref().map(String::as_str));
-    await_message(&mut child, "ready");
+    await_message(&mut child, "caches synced, ready");
     assert!(std::net::TcpStream::connect(("127.0.0.1", webhooks)).is_ok());
     let answer = probe(health, "/readyz?verbose");
     assert!(answer.starts_with("HTTP/1.1 500") && answer.contains("[+]stores ok\n[-]webhook failed\n"), "{answer}");
@@ -131,7 +131,7 @@ fn a_stop_ends_in_time_although_the_server_hangs_and_a_second_signal_ends_it_at_
     let arguments: Vec<_> = ELECT.into_iter().chain(["--health-addr=0"]).collect();
     for (signals, within, code) in [(1, Duration::from_secs(10), Some(0)), (2, Duration::from_millis(1500), Some(1))] {
         let mut child = manager(&cluster.kubeconfig, &arguments);
-        await_message(&mut child, "leading");
+        await_message(&mut child, "became leader");
         let hang = cluster.server.faults().inject(Fault::latency(Duration::from_secs(60)).resource("leases").always());
         for _ in 0..signals {
             tell(&child, "-TERM");
@@ -156,7 +156,7 @@ fn with_external_kubeconfig(cluster: &Cluster, content: Option<&str>) -> (Option
     for line in BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap) {
         log.push_str(&line);
         log.push('\n');
-        if line.contains("\"message\":\"ready\"") {
+        if line.contains("\"message\":\"caches synced, ready\"") {
             child.kill().unwrap();
         }
     }

@@ -30,7 +30,7 @@ fn what_the_cluster_api_operator_passes_is_taken_and_obeyed() {
     let mut child = manager(&cluster.kubeconfig, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
     let log = Log::of(&mut child);
     let _running = Running(child);
-    until("it leads", || log.text().contains("\"message\":\"leading\""));
+    until("it leads", || log.text().contains("\"message\":\"became leader\""));
     until("it is ready", || probe(health, "/readyz").starts_with("HTTP/1.1 200"));
     let lease = cluster.server.get("coordination.k8s.io", "leases", Some("kube-public"), "chosen");
     assert!(lease.is_some(), "the Lease is not the one that was asked for");

@@ -152,7 +152,7 @@ impl Namespaces {
             Err(why) => {
                 let pause = pause(failures);
                 warn!(namespace, error = why, failures = failures.saturating_add(1), again_after = ?pause,
-                    "a namespace of the external Tinkerbell cannot be watched");
+                    "failed to watch a namespace of the external Tinkerbell, retrying");
                 let (failures, until) = (failures.saturating_add(1), Instant::now() + pause);
                 *state = State::Failed { failures, until, why: why.clone() };
                 Some(Err(NotWatched::InBackoff { namespace: namespace.to_owned(), why }))
@@ -166,7 +166,7 @@ impl Namespaces {
         if !matches!(inner.states.get(namespace), Some(State::Watched { number: current }) if *current == number) {
             return;
         }
-        warn!(namespace, error = why, "the watch of a namespace of the external Tinkerbell ended");
+        warn!(namespace, error = why, "watch of a namespace of the external Tinkerbell ended");
         inner.states.remove(namespace);
         drop(inner);
         (self.ended)();

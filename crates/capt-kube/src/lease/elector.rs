@@ -57,7 +57,7 @@ impl Elector {
         let Some(mut valid_until) = self.stand_by(&release).await else {
             return Ok(());
         };
-        info!(lease = self.election.name, identity = self.election.identity, "leading");
+        info!(lease = self.election.name, identity = self.election.identity, "became leader");
         self.tell(true);
         let lost = loop {
             let next = Instant::now() + self.pause(0.2);
@@ -107,11 +107,11 @@ impl Elector {
         match timeout_at(end, self.attempt()).await {
             Ok(Ok(attempt)) => Some(attempt),
             Ok(Err(error)) => {
-                warn!(lease = self.election.name, %error, "the Lease cannot be read or written");
+                warn!(lease = self.election.name, %error, "failed to get or renew the Lease");
                 None
             }
             Err(_) => {
-                warn!(lease = self.election.name, "no answer about the Lease");
+                warn!(lease = self.election.name, "request for the Lease timed out");
                 None
             }
         }
@@ -192,8 +192,8 @@ impl Elector {
         };
         let lease = released(seen.lease, self.clock.now());
         match self.ask(self.leases.replace(&self.election.name, &PostParams::default(), &lease)).await {
-            Ok(_) => info!(lease = self.election.name, "released"),
-            Err(error) => warn!(lease = self.election.name, %error, "not released; it will expire"),
+            Ok(_) => info!(lease = self.election.name, "released the Lease"),
+            Err(error) => warn!(lease = self.election.name, %error, "failed to release the Lease, it will expire"),
         }
     }
 

@@ -229,7 +229,7 @@ impl<K: Resource, I: Index<K>> Store<K, I> {
             tracing::warn!(
                 kind = std::any::type_name::<K>(),
                 objects = relist.count_returned(),
-                "the server has objects that were gone or newer before, as after its database was restored"
+                "API server returned objects older than seen before, as after a restore of etcd"
             );
         }
         let concerned = |key: &ObjectKey| namespace.is_none_or(|namespace| namespace == key.namespace);
@@ -287,7 +287,7 @@ impl<K: Resource, I: Index<K>> Inner<K, I> {
             Guarded::Valid(object) => Entry { version: new_version, object: Ok(Arc::new(object)) },
             Guarded::Invalid(invalid) => {
                 tracing::warn!(kind = std::any::type_name::<K>(), object = %key, error = %invalid.error,
-                    "an object does not decode and counts as absent");
+                    "object cannot be decoded, ignored");
                 let uid = invalid.metadata.uid.unwrap_or_default().into();
                 Entry { version: new_version, object: Err(uid) }
             }

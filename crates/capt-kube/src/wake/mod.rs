@@ -23,6 +23,8 @@ use crate::queue::{Finish, Queue};
 
 /// A controller as those see it who wake it: its queue, and what its keys wait for.
 pub struct Controller {
+    /// Its name in the log and in metrics.
+    pub name: &'static str,
     /// The work queue.
     pub queue: Queue,
     /// Its reconciles, counted.
@@ -48,6 +50,7 @@ impl Controller {
     /// A controller whose work is counted under this name.
     fn new(name: &'static str, metrics: &Metrics) -> Self {
         Self {
+            name,
             queue: Queue::counted(metrics.queues.of(name)),
             reconciles: metrics.reconciles.of(name),
             release_waits: metrics.machines.release_waits(),

@@ -5,13 +5,14 @@ mod crd;
 mod discovery;
 mod pump;
 mod relisting;
+mod repeated;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use kube::{Api, Client, Resource};
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 pub use backoff::Backoff;
 pub use discovery::{Found, Lookup, Name};
@@ -69,7 +70,7 @@ pub(crate) async fn await_served(client: &Client, lookup: &Lookup, served_before
         match lookup.find(client).await {
             Ok(Some(found)) => {
                 if said {
-                    info!(kind = %lookup, version = found.resource.version, "is served now");
+                    info!(kind = %lookup, version = found.resource.version, "kind is served now");
                 }
                 return found;
             }
@@ -83,13 +84,18 @@ pub(crate) async fn await_served(client: &Client, lookup: &Lookup, served_before
                 };
                 if certain && !said {
                     said = true;
-                    info!(kind = %lookup, "is not served; waiting for it");
+                    info!(kind = %lookup, "kind is not served, waiting for its CustomResourceDefinition");
                     absent();
                 }
             }
             Err(error) => {
                 missing_since = None;
-                warn!(kind = %lookup, error = %crate::errors::describe(&error), "cannot ask the server for its kinds");
+                let error = crate::errors::describe(&error);
+                if repeated::is_new(&error) {
+                    warn!(kind = %lookup, error, "API discovery failed, retrying; other kinds may fail alike");
+                } else {
+                    debug!(kind = %lookup, error, "API discovery failed, retrying");
+                }
             }
         }
         // The definition's watch tells us at once; without it, or while the server makes up its mind, we ask again.

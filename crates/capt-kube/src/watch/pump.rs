@@ -1,25 +1,22 @@
 //! From the watch of a kind into its store.
 
 use std::pin::pin;
-use std::time::Duration;
 
 use futures::StreamExt;
 use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::backoff::{Backoff, watch_timeout};
 use super::relisting::Relisting;
+use super::repeated;
 use crate::cache::Sink;
 use crate::decode::Guarded;
 use crate::errors;
 
 /// Objects in one page of a list: enough for speed, and few enough that no list is ever in memory twice.
 const PAGE: u32 = 250;
-/// A watch that goes on failing says so this often.
-const COMPLAIN_EVERY: Duration = Duration::from_secs(30);
 
 /// Feeds the sink from the watch of a kind, until the server says that it serves the kind no longer.
 ///
@@ -34,7 +31,6 @@ pub(crate) async fn pump<K, S>(
     K: Resource + DeserializeOwned + Clone + Send + 'static,
     S: Sink<K> + ?Sized,
 {
-    let mut complained: Option<Instant> = None;
     'list: loop {
         let config = watcher::Config::default().timeout(watch_timeout()).page_size(PAGE);
         let mut events = pin!(watcher(api.clone(), config));
@@ -64,11 +60,10 @@ pub(crate) async fn pump<K, S>(
             }
             // An expired resourceVersion is ordinary: the watcher lists again.
             let ordinary = matches!(&error, watcher::Error::WatchError(status) if status.code == 410);
-            if !ordinary && complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
-                complained = Some(Instant::now());
-                warn!(kind, error = words, "a watch failed; trying again");
+            if !ordinary && repeated::is_new(&words) {
+                warn!(kind, error = words, "watch failed, retrying; other kinds may fail alike");
             } else {
-                debug!(kind, error = words, "a watch failed; trying again");
+                debug!(kind, error = words, "watch failed, retrying");
             }
             tokio::time::sleep(backoff.pause()).await;
             if errors::cause(&error).is_some_and(errors::is_not_found) {
@@ -99,7 +94,7 @@ where
             true
         }
         Err(error) => {
-            warn!(object = %key, error = errors::describe(&error), "cannot look at an object; all are listed again");
+            warn!(object = %key, error = errors::describe(&error), "failed to get an object, listing all again");
             false
         }
     }

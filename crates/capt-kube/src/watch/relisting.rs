@@ -27,7 +27,7 @@ impl Relisting {
     /// Waits until the next list is due.
     pub(super) async fn due(&self, kind: &str) {
         if !self.said.swap(true, Ordering::Relaxed) {
-            warn!(kind, "we may not watch this kind: it is listed every {} s while a machine waits", PERIOD.as_secs());
+            warn!(kind, "no right to watch this kind, listing it every {} s while a machine waits", PERIOD.as_secs());
         }
         for round in 0_u32.. {
             tokio::time::sleep(jittered(&self.random, round, PERIOD)).await;

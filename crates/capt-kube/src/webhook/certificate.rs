@@ -77,15 +77,15 @@ impl Certificates {
                 // Both halves at once: a handshake sees the old pair or the new one.
                 *self.in_force.write() = Some(Arc::new(pair));
                 counts.certificate_read(true);
-                info!(folder = %self.folder.display(), "the webhooks' certificate was read");
+                info!(folder = %self.folder.display(), "loaded webhook certificate");
             }
             Err(error) => {
                 counts.certificate_read(false);
                 let folder = self.folder.display();
                 if self.is_there() {
-                    warn!(%folder, error, "no new certificate for the webhooks; the former one stays");
+                    warn!(%folder, error, "failed to reload webhook certificate, keeping the previous one");
                 } else {
-                    warn!(%folder, error, "no certificate for the webhooks; not ready before there is one");
+                    warn!(%folder, error, "no webhook certificate, not ready until there is one");
                 }
             }
         }

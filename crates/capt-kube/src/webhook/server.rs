@@ -151,11 +151,11 @@ async fn serve_connection(
     let stream = match shaken {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
-            debug!(%error, "a handshake failed");
+            debug!(%error, "TLS handshake failed");
             return;
         }
         Err(_) => {
-            debug!("a handshake took too long");
+            debug!("TLS handshake timed out");
             return;
         }
     };
@@ -201,7 +201,7 @@ async fn serve_connection(
     };
     // Whatever a peer does wrong is no concern of ours.
     if let Err(error) = ended {
-        debug!(%error, "a connection ended badly");
+        debug!(%error, "webhook connection ended with an error");
     }
 }
 

@@ -48,7 +48,7 @@ impl<P: Stores + Api + Clock> ClusterReconciler<P> {
                 Ok(()) => self.troubles.over(key),
                 Err(WriteError::Conflict(_)) => {}
                 Err(WriteError::Rejected(message) | WriteError::NamespaceEnds(message)) => {
-                    warn!(cluster = %key, ?write, %message, "the server refused a write");
+                    warn!(?write, %message, "write refused by the API server");
                     let pause = self.trouble(&world, write, Fault::Refused, &message).await;
                     let releases = world.infra.is_terminating();
                     let waiting = Waiting { reason: reasons::WRITE_REJECTED, releases };

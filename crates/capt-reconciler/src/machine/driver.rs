@@ -199,7 +199,7 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
                     }
                 }
                 Err(WriteError::Conflict(message)) => {
-                    debug!(machine = %key, %message, "decides again after a conflict");
+                    debug!(%message, "conflict: the object has changed, retrying with its current state");
                     conflicts += 1;
                     if conflicts > MAX_CONFLICTS {
                         let wait = trouble(&world, &step, reasons::WRITE_FAILED, &message);
@@ -218,14 +218,14 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
                     }
                 }
                 Err(WriteError::Rejected(_)) if world.may_delete_jobs && !self.ports.may_delete_jobs() => {
-                    debug!(machine = %key, "decides again without the right to delete Jobs");
+                    debug!("no right to delete Jobs of bmc.tinkerbell.org, going on without");
                 }
                 Err(WriteError::Rejected(message)) => {
-                    warn!(machine = %key, ?step, %message, "the server refused a write");
+                    warn!(?step, %message, "write refused by the API server");
                     return self.refused(&world, &step, &message, now).await;
                 }
                 Err(error @ WriteError::Transient(_)) => {
-                    warn!(machine = %key, ?step, %error, "a write failed; tried again later");
+                    warn!(?step, %error, "request to the API server failed, retrying");
                     let wait = trouble(&world, &step, reasons::WRITE_FAILED, &error.to_string());
                     let advice = self.troubles.failed(key, Fault::Failed, wait.message.clone(), now);
                     if let Some(message) = advice.tell {
@@ -235,7 +235,7 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
                 }
             }
         }
-        warn!(machine = %key, "does not come to rest");
+        warn!(steps = MAX_STEPS, "reconcile did not settle, requeued");
         settled(Some(REFUSED_PAUSE), Interest::default())
     }
 
@@ -254,7 +254,8 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
             }
         }
         self.ports.write(write).await?;
-        info!(machine = %world.key(), stage = write.stage.as_str(), kind = ?write.kind, object = %write.key, "wrote");
+        let told = write.notice.as_ref().map(|notice| notice.message.as_str());
+        info!(stage = write.stage.as_str(), kind = write.kind.as_str(), object = %write.key, event = told, "{}", write.verb.done());
         for notice in write.notice.iter().chain(&write.warning) {
             self.tell(world, notice.warning, notice.reason, &notice.message);
         }
@@ -292,13 +293,13 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
     /// A write that was made in this pass is wanted again: somebody undoes what we write.
     async fn undone(&self, world: &World, write: &Write, now: Timestamp) -> Outcome {
         let message = format!(
-            "{:?} {} was written ({}) and does not keep it: another controller or a mutating webhook undoes it. Find out \
+            "{} {} was written ({}) and does not keep it: another controller or a mutating webhook undoes it. Find out \
              which one, and stop it",
             write.kind,
             write.key,
             write.stage.as_str()
         );
-        warn!(machine = %world.key(), ?write, "what is written does not last");
+        warn!(?write, "write is undone by another controller or a mutating webhook");
         let advice = self.troubles.failed(&world.key(), Fault::Undone, message.clone(), now);
         let wait = Wait::problem(concern(write.stage), reasons::WRITE_UNDONE, message).again_after(advice.pause);
         self.settle(world, &wait.into(), now, true).await
@@ -310,10 +311,10 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
             match orphan::claim_of_nobody(&self.ports, machine) {
                 Orphan::None => break,
                 Orphan::LetGo(write) => match self.ports.write(&write).await {
-                    Ok(()) => info!(claim = %write.key, "let the claim of a machine that is gone go"),
+                    Ok(()) => info!(claim = %write.key, "released IPAddressClaim of a deleted TinkerbellMachine"),
                     Err(WriteError::Conflict(_)) => {}
                     Err(WriteError::Rejected(message) | WriteError::NamespaceEnds(message)) => {
-                        warn!(claim = %write.key, %message, "the server refused a write");
+                        warn!(claim = %write.key, %message, "write refused by the API server");
                         return settled(Some(REFUSED_PAUSE), Interest::default());
                     }
                     Err(error @ WriteError::Transient(_)) => return Outcome::Retry(error),
@@ -483,12 +484,12 @@ fn trouble(world: &World, step: &Step, reason: &'static str, message: &str) -> W
     match step {
         Step::Look(kind, key) => {
             let concern = if world.machine.is_terminating() { Concern::Deleting } else { Concern::Workflow };
-            Wait::problem(concern, reason, format!("{kind:?} {key} cannot be read: {message}"))
+            Wait::problem(concern, reason, format!("{kind} {key} cannot be read: {message}"))
         }
         Step::Do(write) => {
             let concern = if world.machine.is_terminating() { Concern::Deleting } else { concern(write.stage) };
             let (kind, key, stage) = (write.kind, &write.key, write.stage.as_str());
-            Wait::problem(concern, reason, format!("{kind:?} {key} cannot be written ({stage}): {message}"))
+            Wait::problem(concern, reason, format!("{kind} {key} cannot be written ({stage}): {message}"))
         }
         _ => {
             let message = format!("the bootstrap data Secret cannot be read: {message}");

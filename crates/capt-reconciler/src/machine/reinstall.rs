@@ -78,7 +78,7 @@ fn discard<K: Meta>(world: &World, object: &K, kind: Kind) -> Option<Step> {
     }
     if object.is_terminating() {
         let finalizers = object.metadata().finalizers.clone().unwrap_or_default().join(", ");
-        let message = format!("{kind:?} {} is being deleted; it waits for: {finalizers}", object.key());
+        let message = format!("{kind} {} is being deleted; it waits for: {finalizers}", object.key());
         return Some(Wait::expected(Concern::Workflow, reasons::REINSTALLING, message).into());
     }
     let verb = Verb::Delete { uid: object.uid().to_owned() };

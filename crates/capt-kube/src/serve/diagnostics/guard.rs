@@ -82,7 +82,7 @@ impl Guard {
                 Some(http::text(StatusCode::FORBIDDEN, format!("{user} may not {verb} {path}\n")))
             }
             Err(error) => {
-                warn!(error = format!("{error:#}"), "cannot ask who may see diagnostics");
+                warn!(error = format!("{error:#}"), "TokenReview or SubjectAccessReview for the diagnostics server failed");
                 Some(http::text(StatusCode::INTERNAL_SERVER_ERROR, "the API server does not tell who may see this\n"))
             }
         }

@@ -165,7 +165,7 @@ fn set(filter: &str, log: &dyn LogFilter) -> Answer {
     }
     match log.set(filter) {
         Ok(()) => {
-            tracing::info!(filter = log.get(), "the log's filter was changed");
+            tracing::info!(filter = log.get(), "log filter changed");
             http::text(StatusCode::OK, format!("{}\n", log.get()))
         }
         Err(error) => http::text(StatusCode::BAD_REQUEST, format!("{error}\n")),

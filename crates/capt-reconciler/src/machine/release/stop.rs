@@ -81,7 +81,7 @@ fn under_way(world: &World, workflow: &Workflow, now: Timestamp) -> Option<Step>
 fn delete<K: Meta>(object: &K, kind: Kind) -> Step {
     if object.is_terminating() {
         let finalizers = object.metadata().finalizers.clone().unwrap_or_default().join(", ");
-        let message = format!("{kind:?} {} is being deleted; it waits for: {finalizers}", object.key());
+        let message = format!("{kind} {} is being deleted; it waits for: {finalizers}", object.key());
         return Wait::expected(Concern::Deleting, reasons::STOPPING_WORKFLOW, message).into();
     }
     let verb = Verb::Delete { uid: object.uid().to_owned() };

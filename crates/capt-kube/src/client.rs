@@ -96,7 +96,8 @@ impl Clients {
         let count = requests.layer(config.cluster_url.authority().map_or("", http::uri::Authority::as_str));
         let timeout = TimeoutLayer::new(RESPONSE_TIMEOUT);
         let named = named(config.cluster_url.to_string().trim_end_matches('/'));
-        let watches = ClientBuilder::try_from(config.clone())?.with_layer(&count).with_layer(&timeout).with_layer(&named).build();
+        let watches =
+            ClientBuilder::try_from(config.clone())?.with_layer(&count).with_layer(&timeout).with_layer(&named).build();
         let writes = ClientBuilder::try_from(config)?
             .with_layer(&count)
             .with_layer(&ConcurrencyLimitLayer::new(max_writes))

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use capt_reconciler::ports::Presence;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;

@@ -387,6 +387,20 @@ fn the_managers_address_that_a_person_changed_and_set_back_is_the_managers_again
 }
 
 #[test]
+fn a_release_of_hardware_whose_labels_were_stripped_is_no_change_of_its_address() {
+    let mut play = Play::new();
+    play.provision("a", "hw1", "10.0.0.100");
+    let finalizer = |all: Value| json!({"metadata": {"finalizers": all}});
+    let ours = json!(["infrastructure.cluster.x-k8s.io/tinkerbellmachine"]);
+    play.put(MANAGER, "hardware", "hw1", finalizer(ours));
+    play.put("person", "hardware", "hw1", labels(None));
+    play.terminate("tinkerbellmachines", "a");
+    play.power("hw1", false);
+    play.release_patch_leaving("hw1", &finalizer(Value::Null));
+    assert_eq!(play.rules(), []);
+}
+
+#[test]
 fn a_changed_address_of_provisioned_hardware_is_found_and_a_restored_one_is_not() {
     let mut play = Play::new();
     play.provision("a", "hw1", "10.0.0.100");

@@ -238,6 +238,11 @@ impl World {
         self.ending.contains(&hardware.namespace) || self.holder(hardware).is_some_and(|(_, machine)| machine.let_go)
     }
 
+    /// Whether a namespace is being deleted.
+    pub(crate) fn is_ending(&self, namespace: &str) -> bool {
+        self.ending.contains(namespace)
+    }
+
     /// A namespace was written.
     pub(crate) fn put_namespace(&mut self, name: &str, object: Option<&Value>) {
         let is_ending = object.is_some_and(|object| object.pointer("/metadata/deletionTimestamp").is_some());

@@ -20,9 +20,7 @@ use capt_kube::{Settings, client};
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 use gates::Gates;
-use syntax::{
-    LeaseId, address, at_least_one, boolean, duration, lease_id, placeholders, two_dashes, with_variables,
-};
+use syntax::{LeaseId, address, at_least_one, boolean, duration, lease_id, placeholders, two_dashes, with_variables};
 
 pub use addresses::{Addresses, DIAGNOSTICS, LOCAL_DIAGNOSTICS};
 pub use syntax::first_set;

@@ -11,7 +11,9 @@ pub(in super::super) fn check(world: &World, write: &HardwareWrite<'_>, report: 
     let (Some(before), Some(after), true) = (write.before, write.after, write.by_manager) else {
         return;
     };
-    let is_release = before.owner.is_some() && after.owner.is_none();
+    // Labels may have been stripped before; the finalizer goes with the release alone.
+    let was_held = before.owner.is_some() || before.has_finalizer;
+    let is_release = was_held && after.owner.is_none() && !after.has_finalizer;
     if !before.provisioned || is_release {
         return;
     }

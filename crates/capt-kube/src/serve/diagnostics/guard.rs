@@ -82,7 +82,10 @@ impl Guard {
                 Some(http::text(StatusCode::FORBIDDEN, format!("{user} may not {verb} {path}\n")))
             }
             Err(error) => {
-                warn!(error = format!("{error:#}"), "TokenReview or SubjectAccessReview for the diagnostics server failed");
+                warn!(
+                    error = format!("{error:#}"),
+                    "TokenReview or SubjectAccessReview for the diagnostics server failed"
+                );
                 Some(http::text(StatusCode::INTERNAL_SERVER_ERROR, "the API server does not tell who may see this\n"))
             }
         }

@@ -81,6 +81,7 @@ async fn work<R: Reconcile>(controller: &Controller, reconciler: &R, key: &Objec
     // A fault in the work on one object must not end the work on all others.
     match AssertUnwindSafe(reconcile).catch_unwind().await {
         Ok(Outcome::Settled { requeue, interest, waiting }) => {
+            tracing::debug!(parent: &span, ?requeue, waiting = waiting.map(|waiting| waiting.reason), "reconciled");
             let releases = waiting.filter(|waiting| waiting.releases);
             controller.release_waits.told(key, releases.map(|waiting| waiting.reason));
             running.end(match waiting {
@@ -91,6 +92,7 @@ async fn work<R: Reconcile>(controller: &Controller, reconciler: &R, key: &Objec
             (*interest, Finish::Settled(requeue))
         }
         Ok(Outcome::Retry(error)) => {
+            tracing::debug!(parent: &span, %error, "reconcile failed, retrying");
             controller.failed(key, error.to_string());
             running.end(Ended::Failed);
             (Interest::default(), Finish::Retry)

@@ -164,7 +164,7 @@ fn metrics_health_and_diagnostics_tell_of_a_machine_that_was_provisioned_and_of_
     assert_eq!(state["lease"]["leading"], true, "{state:#}");
     assert!(state["queues"].as_array().is_some_and(|queues| queues.len() == 2), "{state:#}");
 
-    until("the filter takes effect", || told.log().contains("\"message\":\"a write\""));
+    until("the filter takes effect", || told.log().contains("\"message\":\"reconciled\""));
     let log = told.log();
     let page = probe(told.diagnostics, "/");
     for (what, text) in [("log", &log), ("diagnostics", &page), ("metrics", &scrape)] {

@@ -31,7 +31,7 @@ fn a_variable_that_nobody_filled_in_counts_as_unset_and_is_told() {
     let told = log.text();
     for variable in ["TINKERBELL_IP", "LEADER_ELECT", "CAPT_V"] {
         let line = format!(
-            "\"message\":\"a placeholder that nobody filled in; it counts as not set\",\"variable\":\"{variable}\""
+            "\"message\":\"environment variable holds an unsubstituted placeholder, treated as unset\",\"variable\":\"{variable}\""
         );
         assert_eq!(told.matches(&line).count(), 1, "{variable}: {told}");
     }

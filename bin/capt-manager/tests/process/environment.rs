@@ -35,7 +35,7 @@ fn a_variable_that_nobody_filled_in_counts_as_unset_and_is_told() {
         );
         assert_eq!(told.matches(&line).count(), 1, "{variable}: {told}");
     }
-    assert_eq!(told.matches("a placeholder").count(), 3, "{told}");
+    assert_eq!(told.matches("an unsubstituted placeholder").count(), 3, "{told}");
 }
 
 #[test]

@@ -164,3 +164,24 @@ fn user(config: &Value) -> anyhow::Result<u32> {
         _ => bail!("the image's user is {user}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_outside_of_the_container_is_not_taken_for_one_inside() {
+        let (root, contained) = (PathBuf::from("/"), PathBuf::new());
+        let image = Image { root, entrypoint: Vec::new(), user: 65532, contained };
+        assert!(image.must_hold(std::process::id()).is_err());
+    }
+
+    #[test]
+    fn a_user_by_name_is_refused_since_a_kubelet_cannot_see_that_it_is_not_root() {
+        let config = |user: &str| serde_json::json!({ "config": { "User": user } });
+        assert_eq!(user(&config("65532:65532")).unwrap(), 65532);
+        for bad in ["capt:capt", "65532", "", "65532:0"] {
+            assert!(user(&config(bad)).is_err(), "{bad}");
+        }
+    }
+}

@@ -118,13 +118,15 @@ impl Troubles {
         rest.checked_sub(elapsed(trouble.last, now)).filter(|rest| !rest.is_zero())
     }
 
-    /// Not even the status can be written. True if that is to be told by an event now, which happens once.
+    /// Not even the status can be written. True if that is to be told by an event now, which happens once, and when it has
+    /// lasted: an API server that starts forbids everything until it has read its roles.
     pub fn cries(&self, key: &ObjectKey, fault: Fault, words: &str, now: Timestamp) -> bool {
         if self.failed(key, fault, words.to_owned(), now).tell.is_none() {
             return false;
         }
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get_mut(key).is_some_and(|trouble| !std::mem::replace(&mut trouble.cried, true))
+        let lasts = |trouble: &&mut Trouble| elapsed(trouble.since, now) >= WORTH_TELLING;
+        all.get_mut(key).filter(lasts).is_some_and(|trouble| !std::mem::replace(&mut trouble.cried, true))
     }
 }
 

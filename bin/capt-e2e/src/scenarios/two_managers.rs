@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::ensure;
 
 use super::seed_example::SETTLED;
-use crate::stage::checks::{all_is_given_back, each_has_its_own, machines_say, no_warnings, servers_are_released};
+use crate::stage::checks::{all_is_given_back, each_has_its_own, machines_say, no_warnings};
 use crate::stage::kinds::POOL;
 use crate::stage::machines::{all_ready, cluster, deployment, pool, scale};
 use crate::stage::objects::text;
@@ -37,8 +37,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let servers: BTreeSet<&str> = machines.iter().map(|machine| text(machine, "/spec/hardwareName")).collect();
     ensure!(servers.len() == MACHINES, "{MACHINES} machines have {} servers", servers.len());
     each_has_its_own(stage, MACHINES).await?;
-    // Who lost a race for a machine has given back the server it had taken for it.
-    servers_are_released(stage, usize::try_from(SERVERS)? - MACHINES).await?;
+    // Both may have taken a server for one machine. The one that its spec does not name stays off, and goes with the machine.
 
     scale(&stage.objects, DEPLOYMENT, 0).await?;
     all_is_given_back(stage, (POOL_NAME, 30), usize::try_from(SERVERS)?, PATIENCE).await?;

@@ -6,10 +6,10 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::kinds::{
-    CLUSTER, Kind, MACHINE, MACHINE_DEPLOYMENT, POOL, SECRET, TINKERBELL_CLUSTER, TINKERBELL_MACHINE,
-    TINKERBELL_TEMPLATE,
+    CLUSTER, JOB, Kind, MACHINE, MACHINE_DEPLOYMENT, POOL, SECRET, TINKERBELL_CLUSTER, TINKERBELL_MACHINE,
+    TINKERBELL_TEMPLATE, WORKFLOW,
 };
-use super::objects::{Objects, told, until};
+use super::objects::{Objects, text, told, until};
 
 use super::checks::summary;
 
@@ -130,9 +130,33 @@ pub fn netboot_spec(kind: &str, pool: Option<&str>) -> Value {
 pub async fn ready(objects: &Objects, name: &str, patience: Duration) -> anyhow::Result<Value> {
     until(&format!("{name} is ready"), patience, async || {
         let machine = objects.get(TINKERBELL_MACHINE, name).await?;
-        Ok(if is_ready(&machine) { Ok(machine) } else { Err(summary(&[machine])) })
+        if is_ready(&machine) {
+            return Ok(Ok(machine));
+        }
+        if told(&machine, "WorkflowSucceeded").contains("WorkflowFailed") {
+            boot_again(objects).await?;
+        }
+        Ok(Err(summary(&[machine])))
     })
     .await
+}
+
+/// Does what the condition of a failed Workflow says, where rufio failed its boot Job because of the Tasks of the Job that
+/// tink-controller had made first: on a busy machine the collector takes those late (the recorded case of a Job of a used name).
+/// Any other failure stays.
+async fn boot_again(objects: &Objects) -> anyhow::Result<()> {
+    for job in objects.list(JOB).await? {
+        let fell_over_tasks = told(&job, "Failed").contains("already exists");
+        let owners = job.pointer("/metadata/ownerReferences").and_then(Value::as_array).into_iter().flatten();
+        for workflow in owners.filter(|owner| fell_over_tasks && text(owner, "/kind") == "Workflow") {
+            let workflow = text(workflow, "/name");
+            println!(
+                "          rufio fell over Tasks of an earlier boot Job; Workflow {workflow} is deleted, to boot again"
+            );
+            objects.delete(WORKFLOW, workflow).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Waits until this TinkerbellMachine is gone.

@@ -24,6 +24,11 @@ pub fn short(machine: &TinkerbellMachine) -> String {
     short_name(machine.name(), machine.uid(), longest(machine))
 }
 
+/// Both names under which the machine's Workflow and Template may stand.
+pub fn both(machine: &TinkerbellMachine) -> [String; 2] {
+    [machine.name().to_owned(), short(machine)]
+}
+
 /// Names of the Jobs that tink-controller makes to boot a Workflow of this name.
 pub fn boot_jobs(machine: &TinkerbellMachine, workflow: &str) -> Vec<String> {
     let mode = machine.spec.boot_options.as_ref().and_then(|options| options.boot_mode);

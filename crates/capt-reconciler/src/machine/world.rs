@@ -204,8 +204,7 @@ fn jobs_to_look_at(world: &World, pass: &Pass) -> Vec<(Kind, ObjectKey)> {
 
 /// The Jobs that Tinkerbell makes to boot a Workflow of this machine on this Hardware.
 fn boot_jobs_on(machine: &TinkerbellMachine, hardware: &Hardware) -> Vec<ObjectKey> {
-    let own = [machine.name().to_owned(), names::short(machine)];
-    let jobs = own.into_iter().flat_map(|workflow| names::boot_jobs(machine, &workflow));
+    let jobs = names::both(machine).into_iter().flat_map(|workflow| names::boot_jobs(machine, &workflow));
     jobs.map(|job| ObjectKey::new(hardware.namespace(), job)).collect()
 }
 
@@ -219,8 +218,9 @@ fn to_confirm(world: &World, pass: &Pass) -> Vec<(Kind, ObjectKey)> {
     if hardware.bmc().is_none() || !boot_jobs::may_stir(world) {
         return Vec::new();
     }
-    let own = [world.machine.name().to_owned(), names::short(&world.machine)];
-    let workflows = own.into_iter().map(|name| (Kind::Workflow, ObjectKey::new(hardware.namespace(), name)));
+    let workflows = names::both(&world.machine)
+        .into_iter()
+        .map(|name| (Kind::Workflow, ObjectKey::new(hardware.namespace(), name)));
     let jobs = boot_jobs_on(&world.machine, hardware).into_iter().map(|job| (Kind::Job, job));
     let mut all: Vec<_> = workflows.chain(jobs).collect();
     all.retain(|asked| !pass.looked_at.contains(asked));

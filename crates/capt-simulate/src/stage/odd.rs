@@ -1,6 +1,7 @@
 //! Odd objects: what operators really wrote, none of which may harm anything but itself.
 
-use serde_json::{Value, json};
+use json_patch::merge;
+use serde_json::json;
 
 use super::requests::{CLAIMS, HARDWARE, MACHINES, OWNERS, POOLS, SECRETS};
 use super::{Stage, objects};
@@ -130,9 +131,4 @@ impl Stage {
             self.create(POOLS, &pool).await;
         }
     }
-}
-
-/// RFC 7386.
-fn merge(target: &mut Value, patch: &Value) {
-    json_patch::merge(target, patch);
 }

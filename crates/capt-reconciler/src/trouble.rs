@@ -121,11 +121,21 @@ impl Troubles {
     /// Not even the status can be written. True if that is to be told by an event now, which happens once, and when it has
     /// lasted: an API server that starts forbids everything until it has read its roles.
     pub fn cries(&self, key: &ObjectKey, fault: Fault, words: &str, now: Timestamp) -> bool {
+        self.cries_after(WORTH_TELLING, key, fault, words, now)
+    }
+
+    /// What is no failure of a request and ends by a person's hand only. True if it is to be told by an event now, which
+    /// happens once: nothing may wake the object again before that person has heard.
+    pub fn is_news(&self, key: &ObjectKey, words: &str, now: Timestamp) -> bool {
+        self.cries_after(Duration::ZERO, key, Fault::Refused, words, now)
+    }
+
+    fn cries_after(&self, lasting: Duration, key: &ObjectKey, fault: Fault, words: &str, now: Timestamp) -> bool {
         if self.failed(key, fault, words.to_owned(), now).tell.is_none() {
             return false;
         }
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let lasts = |trouble: &&mut Trouble| elapsed(trouble.since, now) >= WORTH_TELLING;
+        let lasts = |trouble: &&mut Trouble| elapsed(trouble.since, now) >= lasting;
         all.get_mut(key).filter(lasts).is_some_and(|trouble| !std::mem::replace(&mut trouble.cried, true))
     }
 }

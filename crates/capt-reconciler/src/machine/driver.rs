@@ -320,7 +320,7 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
                     Err(error @ WriteError::Transient(_)) => return Outcome::Retry(error),
                 },
                 Orphan::Held { claim, message, interest } => {
-                    if self.held.cries(machine, Fault::Refused, &message, self.ports.now()) {
+                    if self.held.is_news(machine, &message, self.ports.now()) {
                         let (key, uid) = (claim.key(), claim.uid().to_owned());
                         let reason = reasons::ADDRESS_RELEASED_IN_USE.to_owned();
                         let kind = Kind::IPAddressClaim;

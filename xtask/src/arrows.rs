@@ -1,24 +1,55 @@
 //! Which crate may depend on which: the arrows of the house point one way.
 //!
 //! ```text
-//! ipam-core ← api ← reconciler ← kube ← manager
-//!                   go-template ↲         ↖
-//! memory-apiserver, neighbours  ←───────  sandbox
+//! crates/          ipam-core ← api ← reconciler ← kube ← bin/capt-manager
+//! crates/kits/     go-text-template ↲   memory-apiserver   real-control-plane
+//! crates/testing/  simulators ← invariants ← system-tests, simulate, e2e; model; fuzz        bin/capt-sandbox uses all three
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::Deserialize;
 
 use crate::workspace::cargo;
 
+/// A part of the house, which is a folder of the workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wing {
+    /// What ships as a library.
+    Ships,
+    /// What knows nothing of CAPT and could leave for a repository of its own.
+    Kit,
+    /// What is about CAPT and never ships.
+    Testing,
+    /// What a person runs.
+    Program,
+    /// What contributors run.
+    Workshop,
+}
+
+impl Wing {
+    /// The folder that holds its packages.
+    #[must_use]
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Ships => "crates",
+            Self::Kit => "crates/kits",
+            Self::Testing => "crates/testing",
+            Self::Program => "bin",
+            Self::Workshop => "",
+        }
+    }
+}
+
 /// The place of one crate in the house.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     /// The crate.
     pub name: &'static str,
+    /// Its wing.
+    pub wing: Wing,
     /// The crates of this workspace that it may depend on.
     pub may_use: &'static [&'static str],
     /// The crates of this workspace that its tests may use besides.
@@ -31,107 +62,125 @@ pub struct Rule {
 /// The parts of kube and tokio that talk to a server; what has none of these has no client.
 const CLIENT: &[&str] = &["kube-client", "kube-runtime", "tokio", "tokio-*", "hyper", "hyper-*"];
 
+/// The one program that ships.
+const SHIPPED_PROGRAM: &str = "capt-manager";
+
 /// Every crate of this workspace. A program stands in nobody's list, so nobody can depend on one.
 pub const RULES: &[Rule] = &[
     Rule {
         name: "capt-ipam-core",
+        wing: Wing::Ships,
         may_use: &[],
         tests_may_use: &[],
         never_reaches: &["kube", "kube-*", "k8s-openapi", "tokio", "tokio-*", "capt-*"],
     },
     Rule {
-        name: "go-template",
+        name: "go-text-template",
+        wing: Wing::Kit,
         may_use: &[],
         tests_may_use: &[],
         never_reaches: &["kube", "kube-*", "k8s-openapi", "tokio", "tokio-*", "capt-*"],
     },
     Rule {
         name: "capt-api",
+        wing: Wing::Ships,
         may_use: &[],
         // Itself with all features; the definitions of the neighbours' kinds.
-        tests_may_use: &["capt-api", "capt-neighbours"],
+        tests_may_use: &["capt-api", "capt-simulators"],
         never_reaches: CLIENT,
     },
     Rule {
         name: "capt-reconciler",
-        may_use: &["capt-api", "capt-ipam-core", "go-template"],
+        wing: Wing::Ships,
+        may_use: &["capt-api", "capt-ipam-core", "go-text-template"],
         tests_may_use: &[],
         never_reaches: CLIENT,
     },
     Rule {
         name: "capt-kube",
+        wing: Wing::Ships,
         may_use: &["capt-reconciler", "capt-api", "capt-ipam-core"],
-        tests_may_use: &["memory-apiserver", "capt-neighbours"],
-        never_reaches: &["memory-apiserver", "capt-neighbours"],
+        tests_may_use: &["memory-apiserver", "capt-simulators"],
+        never_reaches: &["memory-apiserver", "capt-simulators"],
     },
     // Useful to any program built on kube, so it knows nothing of ours.
-    Rule { name: "memory-apiserver", may_use: &[], tests_may_use: &[], never_reaches: &["capt-*"] },
+    Rule { name: "memory-apiserver", wing: Wing::Kit, may_use: &[], tests_may_use: &[], never_reaches: &["capt-*"] },
     // Useful to any project with a controller.
-    Rule { name: "real-control-plane", may_use: &[], tests_may_use: &[], never_reaches: &["capt-*"] },
+    Rule { name: "real-control-plane", wing: Wing::Kit, may_use: &[], tests_may_use: &[], never_reaches: &["capt-*"] },
     // They stand for other people's programs. If they shared our code, they would share our mistakes.
     Rule {
-        name: "capt-neighbours",
-        may_use: &["go-template"],
+        name: "capt-simulators",
+        wing: Wing::Testing,
+        may_use: &["go-text-template"],
         tests_may_use: &["memory-apiserver"],
         never_reaches: &["capt-api", "capt-ipam-core", "capt-kube", "capt-reconciler", "memory-apiserver"],
     },
     // It knows none of our code: it judges by what others can see.
     Rule {
-        name: "capt-observer",
-        may_use: &["capt-neighbours", "memory-apiserver"],
+        name: "capt-invariants",
+        wing: Wing::Testing,
+        may_use: &["capt-simulators", "memory-apiserver"],
         tests_may_use: &[],
         never_reaches: &["capt-api", "capt-ipam-core", "capt-kube", "capt-reconciler"],
     },
     Rule {
         name: "capt-simulate",
-        may_use: &["capt-api", "capt-kube", "capt-neighbours", "capt-observer", "memory-apiserver"],
+        wing: Wing::Testing,
+        may_use: &["capt-api", "capt-kube", "capt-simulators", "capt-invariants", "memory-apiserver"],
         tests_may_use: &[],
         never_reaches: &[],
     },
     Rule {
         name: "capt-manager",
+        wing: Wing::Program,
         may_use: &["capt-kube", "capt-reconciler", "capt-api"],
-        tests_may_use: &["memory-apiserver", "capt-neighbours"],
-        never_reaches: &["memory-apiserver", "capt-neighbours"],
+        tests_may_use: &["memory-apiserver", "capt-simulators"],
+        never_reaches: &["memory-apiserver", "capt-simulators"],
     },
     Rule {
         name: "capt-sandbox",
-        may_use: &["capt-kube", "capt-api", "capt-neighbours", "capt-observer", "memory-apiserver"],
+        wing: Wing::Program,
+        may_use: &["capt-kube", "capt-api", "capt-simulators", "capt-invariants", "memory-apiserver"],
         tests_may_use: &[],
+        never_reaches: &[],
+    },
+    Rule {
+        name: "capt-system-tests",
+        wing: Wing::Testing,
+        may_use: &[],
+        tests_may_use: &["capt-api", "capt-kube", "capt-simulators", "capt-invariants", "memory-apiserver"],
         never_reaches: &[],
     },
     // It runs the decisions alone; its neighbours are its own, small enough to try every order.
     Rule {
         name: "capt-model",
+        wing: Wing::Testing,
         may_use: &["capt-reconciler", "capt-api", "capt-ipam-core"],
         tests_may_use: &[],
         never_reaches: CLIENT,
     },
-    // It borrows the sandbox's observer and manifests; the manager it plays with is the program itself.
+    // The manager it plays with is the program itself; of its code it takes the definitions of our kinds.
     Rule {
         name: "capt-e2e",
-        may_use: &["capt-neighbours", "capt-observer", "capt-sandbox", "real-control-plane"],
+        wing: Wing::Testing,
+        may_use: &["capt-api", "capt-simulators", "capt-invariants", "real-control-plane"],
         tests_may_use: &[],
         never_reaches: &[],
-    },
-    Rule {
-        name: "capt-bench",
-        may_use: &["capt-api", "capt-neighbours", "real-control-plane"],
-        tests_may_use: &[],
-        never_reaches: &["capt-kube", "capt-reconciler", "memory-apiserver"],
     },
     // It calls what reads bytes of others, and nothing calls it but fuzzers.
     Rule {
         name: "capt-fuzz",
-        may_use: &["capt-kube", "capt-reconciler", "capt-api", "capt-ipam-core", "go-template"],
+        wing: Wing::Testing,
+        may_use: &["capt-kube", "capt-reconciler", "capt-api", "capt-ipam-core", "go-text-template"],
         tests_may_use: &[],
-        never_reaches: &["memory-apiserver", "capt-neighbours"],
+        never_reaches: &["memory-apiserver", "capt-simulators"],
     },
     // It writes manifests from the tables of what the manager serves.
     Rule {
         name: "xtask",
+        wing: Wing::Workshop,
         may_use: &["capt-api", "capt-reconciler"],
-        tests_may_use: &["memory-apiserver", "capt-neighbours"],
+        tests_may_use: &["memory-apiserver", "capt-simulators"],
         never_reaches: &[],
     },
 ];
@@ -143,6 +192,8 @@ pub struct Graph {
     pub declared: BTreeMap<String, Vec<Declared>>,
     /// Crate → every package that it reaches over normal dependencies, itself left out.
     pub reached: BTreeMap<String, BTreeSet<String>>,
+    /// Crate → the folder that its own folder lies in, from the workspace's root.
+    pub folders: BTreeMap<String, PathBuf>,
 }
 
 /// One declared dependency on another crate of this workspace.
@@ -157,11 +208,13 @@ pub struct Declared {
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
+    workspace_root: PathBuf,
 }
 
 #[derive(Deserialize)]
 struct Package {
     name: String,
+    manifest_path: PathBuf,
     dependencies: Vec<Dependency>,
 }
 
@@ -188,6 +241,10 @@ impl Graph {
                 .filter(|dependency| members.contains(&dependency.name))
                 .map(|dependency| Declared { on: dependency.name, dev: dependency.kind.as_deref() == Some("dev") })
                 .collect();
+            let folder = package.manifest_path.parent().and_then(Path::parent);
+            if let Some(folder) = folder.and_then(|folder| folder.strip_prefix(&metadata.workspace_root).ok()) {
+                graph.folders.insert(package.name.clone(), folder.to_path_buf());
+            }
             graph.declared.insert(package.name, declared);
         }
         let watched = rules.iter().filter(|rule| !rule.never_reaches.is_empty() && members.contains(rule.name));
@@ -217,7 +274,15 @@ pub fn check(rules: &[Rule], graph: &Graph) -> Vec<String> {
             complaints.push(format!("{name} has no place in the table of arrows (xtask/src/arrows.rs)"));
             continue;
         };
+        if graph.folders.get(name).is_some_and(|folder| folder != Path::new(rule.wing.folder())) {
+            complaints.push(format!("{name} does not lie in {}, the folder of its wing", rule.wing.folder()));
+        }
         for Declared { on, dev } in declared {
+            let other = rules.iter().find(|rule| rule.name == on);
+            if let Some(reason) = other.and_then(|other| between_wings(rule, other, *dev)) {
+                complaints.push(format!("{name} must not depend on {on}: {reason}"));
+                continue;
+            }
             let allowed = rule.may_use.contains(&on.as_str()) || (*dev && rule.tests_may_use.contains(&on.as_str()));
             if !allowed {
                 let who = if *dev { "the tests of " } else { "" };
@@ -235,6 +300,17 @@ pub fn check(rules: &[Rule], graph: &Graph) -> Vec<String> {
     let gone = rules.iter().filter(|rule| !graph.declared.contains_key(rule.name));
     complaints.extend(gone.map(|rule| format!("{} is in the table of arrows but not in the workspace", rule.name)));
     complaints
+}
+
+/// The first rule: which wing must not lean on which.
+fn between_wings(from: &Rule, on: &Rule, dev: bool) -> Option<&'static str> {
+    let ships = from.wing == Wing::Ships || from.name == SHIPPED_PROGRAM;
+    match (from.wing, on.wing) {
+        (_, Wing::Program | Wing::Workshop) => Some("no package depends on a program"),
+        (Wing::Kit, _) => Some("kits depend on nobody of ours"),
+        (_, Wing::Testing) if ships && !dev => Some("nothing that ships depends on testing"),
+        _ => None,
+    }
 }
 
 fn matches(pattern: &str, name: &str) -> bool {

@@ -19,7 +19,7 @@ pub fn hand_over(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
         println!("bench: no Go on this machine: skipped");
         return Ok(());
     }
-    build(root, &["--release", "--locked", "--package", "capt-manager", "--package", "capt-bench"])?;
+    build(root, &["--release", "--locked", "--package", "capt-manager", "--package", "capt-e2e"])?;
     build(root, &["--release", "--locked", "--package", "capt-kube", "--example", "memory"])?;
     let mut command = Command::new(root.join("target/release/capt-bench"));
     command.arg("--root").arg(root);

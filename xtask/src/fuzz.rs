@@ -1,4 +1,4 @@
-//! Fuzzing what reads bytes of others: each target of `fuzz/` for some time.
+//! Fuzzing what reads bytes of others: each target of `crates/testing/fuzz/libfuzzer` for some time.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, bail};
 
 /// Where the targets are.
-const FOLDER: &str = "fuzz";
+const FOLDER: &str = "crates/testing/fuzz/libfuzzer";
 
 /// Runs the targets with these names, or all, each for so many seconds. Says so and does nothing where cargo-fuzz is missing.
 ///
@@ -33,13 +33,15 @@ pub fn run(root: &Path, names: &[String], seconds: u64) -> anyhow::Result<()> {
         println!("fuzz: {target} for {seconds} s, sanitizer {sanitizer}");
         let corpus = folder.join("corpus").join(target);
         std::fs::create_dir_all(&corpus).with_context(|| corpus.display().to_string())?;
-        let built =
-            Command::new("cargo").args(["fuzz", "build", "--sanitizer", sanitizer, target]).current_dir(root).status();
+        let built = Command::new("cargo")
+            .args(["fuzz", "build", "--fuzz-dir", FOLDER, "--sanitizer", sanitizer, target])
+            .current_dir(root)
+            .status();
         if !built.context("cargo fuzz does not start")?.success() {
             bail!("{target} cannot be built");
         }
         let status = Command::new("cargo")
-            .args(["fuzz", "run", "--sanitizer", sanitizer, target])
+            .args(["fuzz", "run", "--fuzz-dir", FOLDER, "--sanitizer", sanitizer, target])
             .arg(&corpus)
             .arg(folder.join("seeds").join(target))
             .arg("--")

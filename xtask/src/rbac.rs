@@ -2,7 +2,7 @@
 //!
 //! Nothing is granted that is not used: `cargo xtask e2e` runs the manager with exactly these rights and compares them
 //! with the requests that the API server recorded. Rights that only an admission plugin asks for leave no trace there:
-//! whole lives in `bin/capt-sandbox/tests/lives/rights.rs` show which of them are needed.
+//! whole lives in `crates/testing/system-tests/tests/lives/rights.rs` show which of them are needed.
 
 use crate::manifests::Document;
 pub use crate::names::{MANAGER as SERVICE_ACCOUNT, NAMESPACE};

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use capt_neighbours::crds::Group;
+use capt_simulators::crds::Group;
 use memory_apiserver::{ManifestError, MemoryApiServer};
 use serde_json::Value;
 use xtask::generated::Files;
@@ -245,7 +245,7 @@ fn the_bill_of_materials_names_what_is_linked_in_and_nothing_that_is_not() {
     for linked in ["ring", "rustls", "kube-client", "k8s-openapi", "capt-kube", "tikv-jemallocator"] {
         assert!(names.contains(linked), "{linked} is in the program");
     }
-    for other in ["memory-apiserver", "capt-neighbours", "xtask", "proptest", "cyclonedx-bom"] {
+    for other in ["memory-apiserver", "capt-simulators", "xtask", "proptest", "cyclonedx-bom"] {
         assert!(!names.contains(other), "{other} is not in the program");
     }
     for component in bill["components"].as_array().unwrap() {

@@ -3,16 +3,16 @@
 
 use anyhow::Context;
 use capt_kube::{Manager, Settings};
-use capt_neighbours::bmc::{self, PowerStates};
-use capt_neighbours::ipam::{self, Family};
-use capt_neighbours::{Neighbours, Running};
+use capt_simulators::bmc::{self, PowerStates};
+use capt_simulators::ipam::{self, Family};
+use capt_simulators::{Running, Simulators};
 use kube::Client;
 use memory_apiserver::MemoryApiServer;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::install::crds;
-use capt_observer::Observer;
+use capt_invariants::Observer;
 
 /// Who the manager is to the server, and its field manager.
 pub const MANAGER: &str = "capt-manager";
@@ -21,7 +21,7 @@ pub const MANAGER: &str = "capt-manager";
 pub struct ControlPlane {
     server: MemoryApiServer,
     power: PowerStates,
-    neighbours: Option<Running>,
+    simulators: Option<Running>,
     manager: Option<Working>,
 }
 
@@ -47,7 +47,7 @@ impl ControlPlane {
 
     /// That server, as it is.
     pub fn on(server: MemoryApiServer) -> Self {
-        Self { server, power: PowerStates::default(), neighbours: None, manager: None }
+        Self { server, power: PowerStates::default(), simulators: None, manager: None }
     }
 
     /// The server.
@@ -73,14 +73,14 @@ impl ControlPlane {
     }
 
     /// Starts the stand-ins, with such a rufio. Must be called inside a tokio runtime.
-    pub fn start_neighbours(&mut self, rufio: bmc::Options) {
+    pub fn start_simulators(&mut self, rufio: bmc::Options) {
         let server = self.server.clone();
-        self.neighbours = Some(start_neighbours(move |user| server.client(user), &self.power, rufio));
+        self.simulators = Some(start_simulators(move |user| server.client(user), &self.power, rufio));
     }
 
     /// The stand-ins, while they run.
-    pub fn neighbours(&self) -> Option<&Running> {
-        self.neighbours.as_ref()
+    pub fn simulators(&self) -> Option<&Running> {
+        self.simulators.as_ref()
     }
 
     /// Starts the manager. Must be called inside a tokio runtime.
@@ -117,15 +117,15 @@ impl ControlPlane {
     /// What the manager ended with.
     pub async fn stop(&mut self) -> anyhow::Result<()> {
         let ended = self.stop_manager().await;
-        if let Some(neighbours) = self.neighbours.take() {
-            neighbours.stop().await;
+        if let Some(simulators) = self.simulators.take() {
+            simulators.stop().await;
         }
         ended
     }
 }
 
 /// Starts the stand-ins on clients of any server, with IPAM providers of both families.
-pub fn start_neighbours(clients: impl Fn(&str) -> Client, power: &PowerStates, rufio: bmc::Options) -> Running {
+pub fn start_simulators(clients: impl Fn(&str) -> Client, power: &PowerStates, rufio: bmc::Options) -> Running {
     let providers = [Family::InCluster, Family::Metal3].map(ipam::Options::of);
-    Neighbours::builder(clients).ipam(providers).bmc(rufio).power(power.clone()).start()
+    Simulators::builder(clients).ipam(providers).bmc(rufio).power(power.clone()).start()
 }

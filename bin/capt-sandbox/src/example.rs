@@ -1,10 +1,10 @@
 //! The built-in example: the documented complete cluster, in any size.
 
-use capt_neighbours::fixtures;
+use capt_simulators::fixtures;
 use serde_json::{Value, json};
 
 use crate::manifests::{BadInput, Document, parse};
-use capt_observer::text;
+use capt_invariants::text;
 
 /// The documented example, as users read it.
 pub const COMPLETE_CLUSTER: &str = include_str!("../../../docs/examples/complete-cluster.yaml");

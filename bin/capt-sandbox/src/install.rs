@@ -164,7 +164,7 @@ pub fn crds() -> anyhow::Result<Vec<Document>> {
         let object = serde_json::to_value(&crd).context("a CRD of CAPT")?;
         all.push(Document { file: "CRDs of CAPT".to_owned(), number: all.len() + 1, object });
     }
-    for text in capt_neighbours::crds::crds() {
+    for text in capt_simulators::crds::crds() {
         all.extend(crate::manifests::parse("CRDs of the neighbours", text)?);
     }
     Ok(all)

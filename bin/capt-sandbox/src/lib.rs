@@ -5,7 +5,7 @@
 //! | [`run`] | the play, from the first object to the last: start here |
 //! | [`theatre`] | where it is played: the embedded control plane, or somebody's own |
 //! | [`control_plane`] | the embedded API server, the stand-ins and the manager, each started on its own |
-//! | [`capt_observer`] | a crate of its own: checks the rules at every write |
+//! | [`capt_invariants`] | a crate of its own: checks the rules at every write |
 //! | [`remote`] | the writes on somebody's own control plane, as watches tell them |
 //! | [`board`] | how far each machine is |
 //! | [`example`], [`manifests`], [`install`] | what is played, from the built-in example or from files |

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use capt_observer::{Key, text};
+use capt_invariants::{Key, text};
 
 /// Why the user's input cannot be used.
 #[derive(Debug, thiserror::Error)]

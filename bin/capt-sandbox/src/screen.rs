@@ -180,7 +180,7 @@ fn counted(board: &Board) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use capt_observer::Key;
+    use capt_invariants::Key;
 
     #[test]
     fn a_line_names_machine_stage_hardware_address_and_why() {

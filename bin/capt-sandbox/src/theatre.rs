@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
-use capt_neighbours::Running;
-use capt_neighbours::bmc::{self, Power, PowerStates};
+use capt_simulators::Running;
+use capt_simulators::bmc::{self, Power, PowerStates};
 use kube::Client;
 use memory_apiserver::Serving;
 
 use crate::board::Board;
-use crate::control_plane::{ControlPlane, MANAGER, start_neighbours};
+use crate::control_plane::{ControlPlane, MANAGER, start_simulators};
 use crate::install::SANDBOX;
 use crate::remote::{self, Following};
-use capt_observer::{Key, Observer, Write};
+use capt_invariants::{Key, Observer, Write};
 
 /// A place to play, with the board and the observer that watch it.
 pub struct Theatre {
@@ -26,7 +26,7 @@ pub struct Theatre {
 
 enum Place {
     Embedded { control_plane: ControlPlane, face: Option<Face> },
-    Remote { client: Client, neighbours: Running, following: Following },
+    Remote { client: Client, simulators: Running, following: Following },
 }
 
 /// The HTTP face of the embedded server, and the file that tells how to reach it.
@@ -56,7 +56,7 @@ impl Theatre {
             move |record| board.see(&Write::from(record))
         });
         show_power(&board, control_plane.power());
-        control_plane.start_neighbours(rufio);
+        control_plane.start_simulators(rufio);
         control_plane.start_manager(capt_kube::Settings::default());
         Ok(Self { board, observer, place: Place::Embedded { control_plane, face: None } })
     }
@@ -84,15 +84,15 @@ impl Theatre {
         board.forget();
         has_begun.store(true, Ordering::Relaxed);
         let clients = config.clients(&[
-            capt_neighbours::IPAM_PROVIDER,
-            capt_neighbours::TINKERBELL,
-            capt_neighbours::RUFIO,
-            capt_neighbours::CLUSTER_API,
+            capt_simulators::IPAM_PROVIDER,
+            capt_simulators::TINKERBELL,
+            capt_simulators::RUFIO,
+            capt_simulators::CLUSTER_API,
         ])?;
         let fallback = client.clone();
-        let neighbours =
-            start_neighbours(move |name| clients.get(name).cloned().unwrap_or_else(|| fallback.clone()), &power, rufio);
-        Ok(Self { board, observer, place: Place::Remote { client, neighbours, following } })
+        let simulators =
+            start_simulators(move |name| clients.get(name).cloned().unwrap_or_else(|| fallback.clone()), &power, rufio);
+        Ok(Self { board, observer, place: Place::Remote { client, simulators, following } })
     }
 
     /// How far the machines are.
@@ -162,8 +162,8 @@ impl Theatre {
                 }
                 control_plane.stop().await
             }
-            Place::Remote { neighbours, following, .. } => {
-                neighbours.stop().await;
+            Place::Remote { simulators, following, .. } => {
+                simulators.stop().await;
                 following.stop();
                 Ok(())
             }

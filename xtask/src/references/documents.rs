@@ -8,7 +8,7 @@ use regex::Regex;
 use super::Source;
 
 /// Folders of the workspace. A name in backticks that begins with one of them is a path.
-const FOLDERS: &[&str] = &["crates/", "bin/", "docs/", "xtask/", "deploy/", "fuzz/", ".ci/"];
+const FOLDERS: &[&str] = &["crates/", "bin/", "docs/", "xtask/", "deploy/", ".ci/"];
 
 /// Whether `source` is a page for readers of this repository: it lies at the root or in `docs`.
 #[must_use]

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use capt_neighbours::{Neighbours, fixtures, tinkerbell};
+use capt_simulators::{Simulators, fixtures, tinkerbell};
 use serde_json::{Value, json};
 
 use crate::support::{Cluster, Log, Running, free_port, manager, probe, until};
@@ -30,7 +30,7 @@ impl Told {
         let cluster = Cluster::new(name);
         let server = cluster.server.clone();
         cluster.runtime.block_on(async {
-            Neighbours::builder(move |user| server.client(user))
+            Simulators::builder(move |user| server.client(user))
                 .tinkerbell(tinkerbell::Options { step: Duration::from_millis(5), ..Default::default() })
                 .cluster_api(None)
                 .start()

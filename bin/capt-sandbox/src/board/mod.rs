@@ -8,7 +8,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde_json::Value;
 
-use capt_observer::{Key, Write, meta, text};
+use capt_invariants::{Key, Write, meta, text};
 
 pub use row::{Address, Leftovers, Row, Stage};
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use capt_observer::Key;
+use capt_invariants::Key;
 
 /// How far a machine is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

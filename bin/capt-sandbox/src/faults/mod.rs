@@ -8,7 +8,7 @@ mod struck;
 
 use std::time::Duration;
 
-use capt_neighbours::bmc;
+use capt_simulators::bmc;
 use clap::ValueEnum;
 use serde::Serialize;
 

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use capt_api::contract::RELEASE_WITHOUT_POWER_OFF_ANNOTATION;
-use capt_neighbours::bmc::{JobFault, Power};
-use capt_neighbours::tinkerbell::WorkflowFault;
-use capt_observer::{Key, text};
+use capt_invariants::{Key, text};
+use capt_simulators::bmc::{JobFault, Power};
+use capt_simulators::tinkerbell::WorkflowFault;
 use serde_json::{Value, json};
 
 use super::pools::{exhaust, is_pool};
@@ -56,11 +56,11 @@ impl Struck {
         documents: &mut [Document],
     ) -> anyhow::Result<Self> {
         let mut struck = Self { fault, server: None, calls: 0, left: None };
-        let neighbours = control_plane.neighbours().context("no stand-ins run")?;
-        let bmcs = neighbours.job_faults().context("rufio does not run")?;
+        let simulators = control_plane.simulators().context("no stand-ins run")?;
+        let bmcs = simulators.job_faults().context("rufio does not run")?;
         match fault {
             Fault::WorkflowFailed => {
-                let workflows = neighbours.workflow_faults().context("Tinkerbell does not run")?;
+                let workflows = simulators.workflow_faults().context("Tinkerbell does not run")?;
                 workflows.inject_times("*", WorkflowFault::AgentFails, 1);
             }
             Fault::PowerOffFailed => drop(bmcs.inject_times("*", JobFault::Fails, 1)),

@@ -6,7 +6,7 @@ mod generate;
 use std::fmt::Debug;
 
 use capt_api::{bmc, cluster_api, infra, tinkerbell};
-use capt_neighbours::crds::Group;
+use capt_simulators::crds::Group;
 use generate::{Age, complete, objects};
 use proptest::test_runner::{Config, TestRunner};
 use serde::Serialize;

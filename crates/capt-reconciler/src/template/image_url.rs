@@ -1,6 +1,6 @@
 //! The URL of a machine's operating system image.
 
-use go_template::{Functions, Limits, Struct, Template};
+use go_text_template::{Functions, Limits, Struct, Template};
 
 use super::TemplateError;
 

@@ -22,7 +22,7 @@ pub enum TemplateError {
     EmptyImageUrl,
     /// The image lookup format is no valid Go template, or asks for a field that does not exist.
     #[error("imageLookupFormat: {0}")]
-    ImageLookupFormat(#[from] go_template::Error),
+    ImageLookupFormat(#[from] go_text_template::Error),
     /// An ISO boot mode without the URL of an ISO.
     #[error("iso boot mode requires an isoURL")]
     MissingIsoUrl,

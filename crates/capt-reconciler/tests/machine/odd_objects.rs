@@ -26,11 +26,11 @@ macro_rules! schemas {
 schemas! {
     MACHINE = "deploy/crds/infrastructure.cluster.x-k8s.io_tinkerbellmachines.yaml",
     CLUSTER = "deploy/crds/infrastructure.cluster.x-k8s.io_tinkerbellclusters.yaml",
-    HARDWARE = "crates/capt-neighbours/crds/tinkerbell/hardware.yaml",
-    WORKFLOW = "crates/capt-neighbours/crds/tinkerbell/workflows.yaml",
-    JOB = "crates/capt-neighbours/crds/bmc/jobs.yaml",
-    CLAIM = "crates/capt-neighbours/crds/ipam/ipaddressclaims.yaml",
-    ADDRESS = "crates/capt-neighbours/crds/ipam/ipaddresses.yaml",
+    HARDWARE = "crates/testing/simulators/crds/tinkerbell/hardware.yaml",
+    WORKFLOW = "crates/testing/simulators/crds/tinkerbell/workflows.yaml",
+    JOB = "crates/testing/simulators/crds/bmc/jobs.yaml",
+    CLAIM = "crates/testing/simulators/crds/ipam/ipaddressclaims.yaml",
+    ADDRESS = "crates/testing/simulators/crds/ipam/ipaddresses.yaml",
 }
 
 /// A life at any of its points.

@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 use crate::example::{Provider, Size};
 use crate::faults::Fault;
 
-/// Plays the life of a cluster whose machines get their addresses from a pool: an API server in memory, stand-ins for
+/// Runs the life of a cluster whose machines get their addresses from a pool: an API server in memory, stand-ins for
 /// IPAM, Tinkerbell, BMCs and Cluster API, and CAPT's own controllers, in this one process. It ends when every machine
 /// was provisioned and released.
 ///
@@ -52,7 +52,7 @@ pub struct Flags {
     #[arg(long, value_enum, value_name = "FAULT", conflicts_with_all = ["files", "kubeconfig"])]
     pub fault: Vec<Fault>,
 
-    /// YAML files to play in place of the built-in example.
+    /// YAML files to apply in place of the built-in example.
     #[arg(value_name = "FILE", conflicts_with_all = ["workers", "control_plane", "hardware", "provider"])]
     pub files: Vec<PathBuf>,
 }

@@ -2,18 +2,19 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`run`] | the play, from the first object to the last: start here |
-//! | [`theatre`] | where it is played: the embedded control plane, or somebody's own |
+//! | [`run`] | a run, from the first object to the last: start here |
+//! | [`environment`] | where it runs: the embedded control plane, or somebody's own |
 //! | [`control_plane`] | the embedded API server, the stand-ins and the manager, each started on its own |
 //! | [`capt_invariants`] | a crate of its own: checks the rules at every write |
 //! | [`remote`] | the writes on somebody's own control plane, as watches tell them |
 //! | [`board`] | how far each machine is |
-//! | [`example`], [`manifests`], [`install`] | what is played, from the built-in example or from files |
+//! | [`example`], [`manifests`], [`install`] | what is put there, from the built-in example or from files |
 //! | [`watchdog`] | ends a program that hangs |
 //! | [`flags`], [`screen`], [`summary`] | what the user says, and what the user sees |
 
 pub mod board;
 pub mod control_plane;
+pub mod environment;
 pub mod example;
 pub mod faults;
 pub mod flags;
@@ -23,5 +24,4 @@ pub mod remote;
 pub mod run;
 pub mod screen;
 pub mod summary;
-pub mod theatre;
 pub mod watchdog;

@@ -57,6 +57,14 @@ pub enum BadInput {
         /// The server's words.
         message: String,
     },
+    /// The object is there already, and so not ours to make or take down.
+    #[error(
+        "{document} exists already: the sandbox makes its objects itself and takes down no others; delete it, or choose another name"
+    )]
+    Exists {
+        /// The object.
+        document: String,
+    },
     /// The kubeconfig cannot be used.
     #[error("kubeconfig {file}: {error}")]
     Kubeconfig {
@@ -65,7 +73,7 @@ pub enum BadInput {
         /// Why.
         error: kube::config::KubeconfigError,
     },
-    /// There is nothing to play.
+    /// There is nothing to run.
     #[error("{files} would make no machine: a Cluster with a KubeadmControlPlane or MachineDeployment is needed")]
     NoMachines {
         /// The files.

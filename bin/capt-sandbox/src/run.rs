@@ -1,4 +1,4 @@
-//! The play, from the first object to the last.
+//! A run, from the first object to the last.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -8,14 +8,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::board::{Address, Board, Row, Stage};
+use crate::environment::Environment;
 use crate::example::example;
-use crate::faults::{Borne, Fault, Shown, Struck, Told};
+use crate::faults::{Borne, Fault, Injected, Shown, Told};
 use crate::flags::{Flags, Output};
 use crate::install::{Installer, machines_wanted};
 use crate::manifests::{BadInput, Document, read};
 use crate::screen::Screen;
 use crate::summary::{Phases, Summary, Writes, round};
-use crate::theatre::Theatre;
 
 /// Time between two looks at the board.
 const TICK: Duration = Duration::from_millis(20);
@@ -25,19 +25,19 @@ const NAMED: usize = 10;
 /// Plays, and returns whether all went well. What went wrong was told then.
 ///
 /// # Errors
-/// [`BadInput`], if the input is at fault; any other error if the play could not go on.
+/// [`BadInput`], if the input is at fault; any other error if the run could not go on.
 pub async fn run(flags: Flags) -> anyhow::Result<bool> {
     let documents = if flags.files.is_empty() { example(flags.size(), flags.provider)? } else { read(&flags.files)? };
     let wanted = machines_wanted(&documents);
     let begin = Instant::now();
-    let theatre = Theatre::open(flags.kubeconfig.as_deref(), Fault::rufio(flags.faults())).await?;
+    let environment = Environment::open(flags.kubeconfig.as_deref(), Fault::rufio(flags.faults())).await?;
     let interrupted = CancellationToken::new();
     listen_for_interrupts(interrupted.clone())?;
-    let mut play = Play {
-        installer: Installer::new(theatre.client()),
+    let mut session = Session {
+        installer: Installer::new(environment.client()),
         screen: Screen::new(flags.output, wanted),
         timeout: flags.timeout(wanted),
-        theatre,
+        environment,
         flags,
         documents,
         wanted,
@@ -47,13 +47,13 @@ pub async fn run(flags: Flags) -> anyhow::Result<bool> {
         writes: Writes::default(),
         phases: Phases::default(),
         addresses: Vec::new(),
-        struck: Vec::new(),
+        injected: Vec::new(),
         shown: Vec::new(),
     };
-    let played = play.perform().await;
-    let closed = play.close(played.is_ok()).await;
-    let summary = play.summary();
-    if play.flags.output == Output::Json && !played.as_ref().is_err_and(|error| error.is::<BadInput>()) {
+    let played = session.perform().await;
+    let closed = session.close(played.is_ok()).await;
+    let summary = session.summary();
+    if session.flags.output == Output::Json && !played.as_ref().is_err_and(|error| error.is::<BadInput>()) {
         let line = serde_json::to_string(&summary).context("the summary")?;
         writeln!(std::io::stdout().lock(), "{line}").context("standard output")?;
     }
@@ -62,8 +62,8 @@ pub async fn run(flags: Flags) -> anyhow::Result<bool> {
     }
     played?;
     closed?;
-    if play.flags.output == Output::Text {
-        play.conclude(&summary);
+    if session.flags.output == Output::Text {
+        session.conclude(&summary);
     }
     Ok(summary.violations == 0)
 }
@@ -82,8 +82,8 @@ fn listen_for_interrupts(interrupted: CancellationToken) -> anyhow::Result<()> {
     Ok(())
 }
 
-struct Play {
-    theatre: Theatre,
+struct Session {
+    environment: Environment,
     installer: Installer,
     screen: Screen,
     flags: Flags,
@@ -97,22 +97,22 @@ struct Play {
     writes: Writes,
     phases: Phases,
     addresses: Vec<Address>,
-    /// Faults that have struck and have not shown.
-    struck: Vec<Struck>,
+    /// Faults that were injected and have not shown.
+    injected: Vec<Injected>,
     shown: Vec<Shown>,
 }
 
-impl Play {
+impl Session {
     fn board(&self) -> &Board {
-        self.theatre.board()
+        self.environment.board()
     }
 
     async fn perform(&mut self) -> anyhow::Result<()> {
         // Who breaks nothing needs no second copy of so many objects.
         let whole = if self.flags.fault.is_empty() { Vec::new() } else { self.documents.clone() };
-        self.strike(Fault::strikes_at_first).await?;
+        self.inject(Fault::is_injected_first).await?;
         self.install().await?;
-        self.watch_faults(&whole, Fault::shows_at_first).await?;
+        self.watch_faults(&whole, Fault::shows_first).await?;
         self.provision().await?;
         if self.flags.keep {
             self.stay().await?;
@@ -122,6 +122,9 @@ impl Play {
 
     async fn install(&mut self) -> anyhow::Result<()> {
         let begin = Instant::now();
+        if self.environment.is_remote() {
+            self.refuse_what_exists().await?;
+        }
         for document in &self.documents {
             self.installer.create(document).await?;
             self.installed += 1;
@@ -138,28 +141,38 @@ impl Play {
         Ok(())
     }
 
-    /// Breaks what the user asked for and belongs to this part of the play.
-    async fn strike(&mut self, is_of_now: impl Fn(Fault) -> bool) -> anyhow::Result<()> {
-        let Some(control_plane) = self.theatre.control_plane() else { return Ok(()) };
+    /// On somebody's own control plane nothing is made before it is sure that all of it is ours to take down again.
+    async fn refuse_what_exists(&mut self) -> anyhow::Result<()> {
+        for document in &self.documents {
+            if self.installer.exists(document).await? {
+                return Err(BadInput::Exists { document: document.describe() }.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Breaks what the user asked for and belongs to this part of the run.
+    async fn inject(&mut self, is_of_now: impl Fn(Fault) -> bool) -> anyhow::Result<()> {
+        let Some(control_plane) = self.environment.control_plane() else { return Ok(()) };
         for fault in self.flags.faults().filter(|fault| is_of_now(*fault)) {
-            let struck = Struck::strike(fault, control_plane, &mut self.installer, &mut self.documents).await?;
-            self.struck.push(struck);
+            let injected = Injected::inject(fault, control_plane, &mut self.installer, &mut self.documents).await?;
+            self.injected.push(injected);
             self.screen.say(&format!("fault {fault}: {}", fault.words()));
         }
         Ok(())
     }
 
-    /// Waits until each fault of this part of the play showed, says how, and mends it; `whole` are the objects as they
-    /// were before it struck.
+    /// Waits until each fault of this part of the run showed, says how, and mends it; `whole` are the objects as they
+    /// were before.
     async fn watch_faults(&mut self, whole: &[Document], is_of_now: impl Fn(Fault) -> bool) -> anyhow::Result<()> {
-        let mut waiting: Vec<Struck> = self.struck.extract_if(.., |struck| is_of_now(struck.fault())).collect();
+        let mut waiting: Vec<Injected> = self.injected.extract_if(.., |injected| is_of_now(injected.fault())).collect();
         while !waiting.is_empty() {
-            let mut found: Vec<(Struck, Shown)> = Vec::new();
-            self.wait(|theatre| {
-                let Some(control_plane) = theatre.control_plane() else { return true };
-                waiting.retain_mut(|struck| match struck.shown(control_plane) {
+            let mut found: Vec<(Injected, Shown)> = Vec::new();
+            self.wait(|environment| {
+                let Some(control_plane) = environment.control_plane() else { return true };
+                waiting.retain_mut(|injected| match injected.shown(control_plane) {
                     Some(shown) => {
-                        found.push((struck.clone(), shown));
+                        found.push((injected.clone(), shown));
                         false
                     }
                     None => true,
@@ -170,41 +183,41 @@ impl Play {
             if let (true, Some(silent)) = (found.is_empty(), waiting.first()) {
                 bail!("{}", self.silence(silent.fault()));
             }
-            for (struck, shown) in found {
+            for (injected, shown) in found {
                 self.say(&shown);
                 self.shown.push(shown);
-                let Some(control_plane) = self.theatre.control_plane() else { return Ok(()) };
-                struck.mend(control_plane, &mut self.installer, whole).await?;
-                if let Some(remedy) = struck.fault().remedy() {
-                    self.screen.say(&format!("  mended: {remedy}"));
+                let Some(control_plane) = self.environment.control_plane() else { return Ok(()) };
+                injected.mend(control_plane, &mut self.installer, whole).await?;
+                if let Some(remedy) = injected.fault().remedy() {
+                    self.screen.say(&format!("  resolved by: {remedy}"));
                 }
             }
         }
         Ok(())
     }
 
-    /// Why a fault that did not show ends the play.
+    /// Why a fault that did not show ends the run.
     fn silence(&self, fault: Fault) -> String {
-        let how = if fault.is_told() { "told by condition and event" } else { "seen" };
+        let how = if fault.is_told() { "reported by condition and event" } else { "seen" };
         format!("fault {fault} was not {how} within {} s", self.timeout.as_secs())
     }
 
     fn say(&mut self, shown: &Shown) {
         match shown {
             Shown::Told(Told { machine, condition, reason, message, event, .. }) => {
-                self.screen.say(&format!("  told by {machine}, condition {condition}, {reason}: {message}"));
-                self.screen.say(&format!("  told by an event, {reason}: {event}"));
+                self.screen.say(&format!("  condition {condition} of {machine}, reason {reason}: {message}"));
+                self.screen.say(&format!("  event {reason}: {event}"));
             }
-            Shown::Borne(Borne { seen, .. }) => self.screen.say(&format!("  borne: {seen}")),
+            Shown::Borne(Borne { seen, .. }) => self.screen.say(&format!("  no action needed: {seen}")),
         }
     }
 
     async fn provision(&mut self) -> anyhow::Result<()> {
         let begin = Instant::now();
         let wanted = self.wanted;
-        let done = self.wait(|theatre| theatre.board().count(Stage::Provisioned) >= wanted).await?;
+        let done = self.wait(|environment| environment.board().count(Stage::Provisioned) >= wanted).await?;
         self.phases.provision = begin.elapsed().as_secs_f64();
-        self.writes.provision = self.theatre.observer().writes();
+        self.writes.provision = self.environment.observer().writes();
         self.addresses = self.board().addresses();
         if !done {
             bail!("{}", self.stuck_provisioning());
@@ -215,7 +228,7 @@ impl Play {
 
     /// Stays up until Ctrl-C.
     async fn stay(&mut self) -> anyhow::Result<()> {
-        if let Some(kubeconfig) = self.theatre.serve().await? {
+        if let Some(kubeconfig) = self.environment.serve().await? {
             // With JSON, standard output belongs to the object at the end.
             let line = format!("export KUBECONFIG={}", kubeconfig.display());
             match self.flags.output {
@@ -226,7 +239,7 @@ impl Play {
         self.screen.say("Ctrl-C takes everything down");
         while !self.interrupted.is_cancelled() {
             self.check()?;
-            self.screen.show(self.theatre.board());
+            self.screen.show(self.environment.board());
             tokio::select! {
                 () = tokio::time::sleep(TICK) => {}
                 () = self.interrupted.cancelled() => {}
@@ -239,19 +252,31 @@ impl Play {
 
     async fn release(&mut self, whole: &[Document]) -> anyhow::Result<()> {
         let begin = Instant::now();
-        self.strike(|fault| !fault.strikes_at_first()).await?;
+        self.inject(|fault| !fault.is_injected_first()).await?;
         for document in self.roots() {
             self.installer.delete(&document).await?;
         }
-        self.screen.say("deleted the cluster");
-        self.watch_faults(whole, |fault| !fault.shows_at_first()).await?;
-        let done = self.wait(|theatre| theatre.board().leftovers().is_empty()).await?;
+        self.screen.say("deleted the Cluster");
+        self.say_what_is_paused();
+        self.watch_faults(whole, |fault| !fault.shows_first()).await?;
+        let done = self.wait(|environment| environment.board().leftovers().is_empty()).await?;
         self.phases.release = begin.elapsed().as_secs_f64();
-        self.writes.release = self.theatre.observer().writes() - self.writes.provision;
+        self.writes.release = self.environment.observer().writes() - self.writes.provision;
         if !done {
             bail!("{}", self.stuck_releasing());
         }
         Ok(())
+    }
+
+    /// What a person paused is not released, and only a person can end that.
+    fn say_what_is_paused(&mut self) {
+        let paused = self.board().rows().iter().filter(|row| row.is_paused()).count();
+        if paused > 0 {
+            self.screen.say(&format!(
+                "{paused} machines are paused and not released before that ends (kubectl patch cluster NAME --type merge -p \
+                 '{{\"spec\":{{\"paused\":false}}}}'); Ctrl-C again ends the sandbox at once"
+            ));
+        }
     }
 
     /// What a user deletes to take everything down: Clusters, and machines without one.
@@ -266,28 +291,28 @@ impl Play {
     }
 
     /// Shows the board until all is as wanted; false if that takes too long.
-    async fn wait(&mut self, mut done: impl FnMut(&Theatre) -> bool) -> anyhow::Result<bool> {
+    async fn wait(&mut self, mut done: impl FnMut(&Environment) -> bool) -> anyhow::Result<bool> {
         let begin = Instant::now();
         let done = loop {
             self.check()?;
-            if done(&self.theatre) {
+            if done(&self.environment) {
                 break true;
             }
             if begin.elapsed() > self.timeout {
                 break false;
             }
-            self.screen.show(self.theatre.board());
+            self.screen.show(self.environment.board());
             tokio::select! {
                 () = tokio::time::sleep(TICK) => {}
                 () = self.interrupted.cancelled() => bail!("interrupted"),
             }
         };
-        self.screen.settle(self.theatre.board());
+        self.screen.settle(self.environment.board());
         Ok(done)
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        if self.theatre.manager_has_ended() {
+        if self.environment.manager_has_ended() {
             bail!("the manager ended by itself; RUST_LOG=info tells why");
         }
         Ok(())
@@ -318,19 +343,22 @@ impl Play {
 
     /// Removes the rest, stops what runs.
     async fn close(&mut self, went_well: bool) -> anyhow::Result<()> {
-        let cleared = if self.theatre.is_remote() { self.clear(went_well).await } else { Ok(()) };
-        self.theatre.close().await.and(cleared)
+        let cleared = if self.environment.is_remote() { self.clear(went_well).await } else { Ok(()) };
+        self.environment.close().await.and(cleared)
     }
 
     /// Leaves somebody's own control plane as it was, but for the CRDs.
     async fn clear(&mut self, went_well: bool) -> anyhow::Result<()> {
+        if self.installed == 0 {
+            return Ok(());
+        }
         if !went_well {
             self.screen.say("taking down what was made");
             for document in self.roots() {
                 self.installer.delete(&document).await?;
             }
             self.interrupted = CancellationToken::new();
-            self.wait(|theatre| theatre.board().leftovers().is_empty()).await?;
+            self.wait(|environment| environment.board().leftovers().is_empty()).await?;
         }
         let made: Vec<Document> = self.documents.iter().take(self.installed).rev().cloned().collect();
         for document in &made {
@@ -350,18 +378,21 @@ impl Play {
     }
 
     fn summary(&self) -> Summary {
+        // Whoever scales up by hand wants more machines than the objects asked for at first.
+        let (seen, provisioned) = self.board().ever();
+        let machines = self.wanted.max(seen);
         let addresses_in_use_after = self.board().leftovers().addresses;
-        let violations = self.theatre.observer().violations();
-        let machines = u32::try_from(self.wanted).unwrap_or(u32::MAX);
+        let violations = self.environment.observer().violations();
+        let divisor = u32::try_from(machines).unwrap_or(u32::MAX);
         #[expect(clippy::cast_precision_loss, reason = "counts of writes are far below 2^52")]
         let writes = (self.writes.provision + self.writes.release) as f64;
         Summary {
-            machines: self.wanted,
-            provisioned: self.addresses.len(),
+            machines,
+            provisioned,
             addresses: self.addresses.clone(),
             released: self.board().count(Stage::Released),
             addresses_in_use_after,
-            writes_per_machine: round(writes / f64::from(machines)),
+            writes_per_machine: round(writes / f64::from(divisor)),
             writes: self.writes,
             seconds: round(self.begin.elapsed().as_secs_f64()),
             phases: Phases {
@@ -398,7 +429,7 @@ fn named(stuck: &[&Row]) -> String {
     for row in stuck.iter().take(NAMED) {
         let hardware =
             row.hardware.as_ref().map_or("no Hardware".to_owned(), |hardware| format!("Hardware {hardware}"));
-        let why = if row.why.is_empty() { "it says nothing" } else { &row.why };
+        let why = if row.why.is_empty() { "no condition reported yet" } else { &row.why };
         text.push_str(&format!("\n  {}: {}, {hardware}: {why}", row.machine, row.stage));
     }
     if stuck.len() > NAMED {

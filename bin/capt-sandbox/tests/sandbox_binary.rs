@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use capt_sandbox::control_plane::{ControlPlane, MANAGER};
 use kube::config::Kubeconfig;
 use memory_apiserver::MemoryApiServer;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn sandbox() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_capt-sandbox"));
@@ -228,11 +228,8 @@ fn faults_of_all_sorts_are_shown_with_their_words_on_the_screen() {
     assert!(output.status.success(), "{output:?}");
     let text = String::from_utf8(output.stdout).unwrap();
     for reason in ["PoolExhausted", "WorkflowFailed", "PowerOffFailed"] {
-        let told = |how: &str| {
-            text.lines()
-                .any(|line| line.trim_start().starts_with("told by") && line.contains(how) && line.contains(reason))
-        };
-        assert!(told("condition") && told("an event"), "{reason} in {text}");
+        let told = |how: &str| text.lines().any(|line| line.trim_start().starts_with(how) && line.contains(reason));
+        assert!(told("condition ") && told("event "), "{reason} in {text}");
     }
     assert!(text.lines().last().unwrap().contains("3 released"), "{text}");
 }
@@ -243,7 +240,7 @@ fn a_fault_that_is_not_told_ends_with_status_one() {
     let output = run(&["--fault", "pool-exhausted", "--workers", "0", "--timeout", "3"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.contains("fault pool-exhausted was not told"), "{error}");
+    assert!(error.contains("fault pool-exhausted was not reported"), "{error}");
 }
 
 #[test]
@@ -265,16 +262,65 @@ fn kept_it_can_be_reached_until_ctrl_c_takes_everything_down() {
     assert!(std::net::TcpStream::connect(address).is_err(), "nobody listens any more");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_broken_rule_is_told_with_its_write_and_ends_with_status_one() {
+/// A sandbox that stays up, its client, and the lines that it writes.
+async fn kept(user: &str) -> (std::process::Child, kube::Client, impl Iterator<Item = String>) {
     let mut child = sandbox().arg("--keep").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let export = lines.find(|line| line.starts_with("export KUBECONFIG=")).unwrap();
     let kubeconfig = std::fs::read_to_string(export.trim_start_matches("export KUBECONFIG=")).unwrap();
-    // Somebody with the manager's credentials does what the manager never does.
-    let kubeconfig = Kubeconfig::from_yaml(&kubeconfig.replace("admin", MANAGER)).unwrap();
+    let kubeconfig = Kubeconfig::from_yaml(&kubeconfig.replace("admin", user)).unwrap();
     let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();
-    let client = kube::Client::try_from(config).unwrap();
+    (child, kube::Client::try_from(config).unwrap(), lines)
+}
+
+async fn merge(client: &kube::Client, path: &str, patch: Value) {
+    let request = http::Request::patch(path).header("content-type", "application/merge-patch+json");
+    let _: Value = client.request(request.body(serde_json::to_vec(&patch).unwrap()).unwrap()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_cluster_is_named_at_ctrl_c_and_released_once_it_is_resumed() {
+    let (mut child, client, mut lines) = kept("admin").await;
+    let path = "/apis/cluster.x-k8s.io/v1beta2/namespaces/default/clusters/my-cluster";
+    merge(&client, path, json!({"spec": {"paused": true}})).await;
+    let is_paused = |line: &String| line.contains("provisioned on") && line.contains(": Paused");
+    assert_eq!(lines.by_ref().filter(is_paused).take(3).count(), 3, "each machine says so");
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let told = lines.find(|line| line.contains("are paused")).unwrap();
+    assert!(told.contains("3 machines") && told.contains("kubectl patch") && told.contains("Ctrl-C again"), "{told}");
+    merge(&client, path, json!({"spec": {"paused": false}})).await;
+    let last = lines.last().unwrap();
+    assert!(last.contains("3 released") && last.contains("no rule was broken"), "{last}");
+    assert!(child.wait().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_exists_on_somebodys_own_control_plane_is_refused_at_once_and_left_alone() {
+    let host = ControlPlane::new().unwrap();
+    let secret = json!({"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster", "metadata": {"name": "my-cluster"},
+        "spec": {"infrastructureRef": {"apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "TinkerbellCluster", "name": "theirs"}}});
+    host.server().apply_manifest(&secret.to_string()).unwrap();
+    let serving = host.server().serve().await.unwrap();
+    let file = std::env::temp_dir().join(format!("capt-sandbox-exists-{}.kubeconfig", std::process::id()));
+    std::fs::write(&file, serving.kubeconfig("operator")).unwrap();
+    let kubeconfig = file.to_str().unwrap().to_owned();
+    let begin = std::time::Instant::now();
+    let output = tokio::task::spawn_blocking(move || run(&["--kubeconfig", &kubeconfig])).await.unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(begin.elapsed() < std::time::Duration::from_secs(20), "{:?}", begin.elapsed());
+    let (text, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(error.contains("Cluster default/my-cluster exists already"), "{error}");
+    assert!(!text.contains("taking down"), "{text}");
+    assert_eq!(host.server().list("cluster.x-k8s.io", "clusters").len(), 1, "theirs stays");
+    assert!(host.server().list("tinkerbell.org", "hardware").is_empty(), "nothing was made");
+    serving.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_rule_is_told_with_its_write_and_ends_with_status_one() {
+    // Somebody with the manager's credentials does what the manager never does.
+    let (child, client, lines) = kept(MANAGER).await;
     let path = "/apis/tinkerbell.org/v1alpha1/namespaces/default/hardware/server-001";
     let hardware: Value = client.request(http::Request::get(path).body(Vec::new()).unwrap()).await.unwrap();
     let address = &hardware["spec"]["interfaces"][0]["dhcp"]["ip"]["address"];

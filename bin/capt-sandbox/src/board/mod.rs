@@ -27,6 +27,7 @@ struct Machine {
     ready: bool,
     deleting: bool,
     gone: bool,
+    was_provisioned: bool,
     /// Stage and reason that were last told.
     told: Option<(Stage, String)>,
 }
@@ -103,6 +104,12 @@ impl Board {
         self.state.lock().machines.values().filter(|machine| machine.row.stage == stage).count()
     }
 
+    /// How many machines there ever were, and how many of them were provisioned.
+    pub fn ever(&self) -> (usize, usize) {
+        let machines = &self.state.lock().machines;
+        (machines.len(), machines.values().filter(|machine| machine.was_provisioned).count())
+    }
+
     /// Machines that came to another stage, or wait for another reason, since this was last asked.
     pub fn take_news(&self) -> Vec<Row> {
         std::mem::take(&mut self.state.lock().news)
@@ -163,6 +170,7 @@ impl State {
                 ready: false,
                 deleting: false,
                 gone: false,
+                was_provisioned: false,
                 told: None,
             });
             machine.row.hardware = id.map(|(namespace, name)| Key::new(namespace, name));
@@ -177,7 +185,7 @@ impl State {
             machine.gone = true;
             machine.row.why.clear();
         }
-        self.advance(&key);
+        self.advance(&key, false);
     }
 
     fn server(&mut self, key: Key, new: Option<&Value>) {
@@ -195,12 +203,12 @@ impl State {
         server.owner = owner.map(|name| Key::new(namespace, name));
         server.ips = ips;
         if let Some(machine) = self.of_server.get(&key).cloned() {
-            self.advance(&machine);
+            self.advance(&machine, true);
         }
     }
 
-    /// Puts the machine at the stage that its objects show.
-    fn advance(&mut self, key: &Key) {
+    /// Puts the machine at the stage that its objects show; `of_server` if its Hardware was written, not itself.
+    fn advance(&mut self, key: &Key, of_server: bool) {
         let Some(machine) = self.machines.get_mut(key) else {
             return;
         };
@@ -220,8 +228,13 @@ impl State {
         } else {
             Stage::Booting
         };
+        // What the machine said of an earlier stage says nothing of this one; it is about to speak.
+        if of_server && stage != machine.row.stage {
+            machine.row.why.clear();
+        }
         machine.row.stage = stage;
         machine.row.address = address;
+        machine.was_provisioned |= stage == Stage::Provisioned;
         let told = (stage, machine.row.why.clone());
         if machine.told.as_ref() != Some(&told) {
             machine.told = Some(told);
@@ -235,12 +248,15 @@ fn is_ready(object: &Value) -> bool {
     is_true("/status/ready") || is_true("/status/initialization/provisioned")
 }
 
-/// What the machine itself says it waits for.
+/// What the machine itself says it waits for. While it is paused its other conditions are of before.
 fn why(object: &Value, deleting: bool) -> String {
-    let wanted: (&str, &str) = if deleting { ("Deleting", "True") } else { ("Ready", "False") };
+    let progress = if deleting { ("Deleting", "True") } else { ("Ready", "False") };
     let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
-    let is_wanted = |condition: &&Value| (text(condition, "/type"), text(condition, "/status")) == wanted;
-    let Some(condition) = conditions.into_iter().flatten().find(is_wanted) else {
+    let find = |(type_, status): (&str, &str)| {
+        let mut all = conditions.into_iter().flatten();
+        all.find(|condition| text(condition, "/type") == type_ && text(condition, "/status") == status)
+    };
+    let Some(condition) = find(("Paused", "True")).or_else(|| find(progress)) else {
         return String::new();
     };
     let (reason, message) = (text(condition, "/reason"), text(condition, "/message"));

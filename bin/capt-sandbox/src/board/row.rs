@@ -57,6 +57,13 @@ pub struct Row {
     pub why: String,
 }
 
+impl Row {
+    /// Whether it says that a person paused it.
+    pub fn is_paused(&self) -> bool {
+        self.why.starts_with("Paused") && self.stage != Stage::Released
+    }
+}
+
 /// An address, as it was on the Hardware of a provisioned machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Address {

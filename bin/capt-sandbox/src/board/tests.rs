@@ -88,3 +88,43 @@ fn what_others_have_on_the_control_plane_does_not_count() {
     assert_eq!(board.rows().len(), 1);
     assert_eq!(board.leftovers().to_string(), "1 TinkerbellMachines");
 }
+
+#[test]
+fn what_a_machine_said_of_an_earlier_stage_does_not_stand_beside_a_later_one() {
+    let board = Board::default();
+    let waits = |reason: &str| {
+        json!({
+            "spec": {"providerID": "tinkerbell://ns/hw"},
+            "status": {"conditions": [{"type": "Ready", "status": "False", "reason": reason}]},
+        })
+    };
+    hardware(&board, "hw", json!("m"), Value::Null);
+    machine(&board, "m", waits("WaitingForIPAddress"));
+    hardware(&board, "hw", json!("m"), json!({"address": "10.0.0.100"}));
+    let row = board.rows().remove(0);
+    assert_eq!((row.stage, row.why.as_str()), (Stage::Booting, ""));
+    machine(&board, "m", waits("WaitingForWorkflow"));
+    assert_eq!(board.rows()[0].why, "WaitingForWorkflow");
+}
+
+#[test]
+fn a_pause_hides_what_a_machine_said_before_it() {
+    let board = Board::default();
+    let conditions = json!([
+        {"type": "Ready", "status": "False", "reason": "WaitingForWorkflow"},
+        {"type": "Paused", "status": "True", "reason": "Paused"},
+    ]);
+    machine(&board, "m", json!({"status": {"conditions": conditions}}));
+    assert!(board.rows()[0].is_paused());
+}
+
+#[test]
+fn machines_that_a_person_adds_by_hand_count_too() {
+    let board = Board::default();
+    for n in 0..11 {
+        machine(&board, &format!("m{n}"), json!({"status": {"ready": true}}));
+        see(&board, "infrastructure.cluster.x-k8s.io", "tinkerbellmachines", &format!("m{n}"), None);
+    }
+    machine(&board, "m11", json!({}));
+    assert_eq!(board.ever(), (12, 11));
+}

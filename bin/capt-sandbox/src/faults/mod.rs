@@ -3,8 +3,8 @@
 //! Most have to be told to the user, in a condition and in an event. The others have to be borne: everything ends as ever,
 //! and what shows is only that they were there.
 
+mod injected;
 mod pools;
-mod struck;
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use capt_simulators::bmc;
 use clap::ValueEnum;
 use serde::Serialize;
 
-pub use struck::Struck;
+pub use injected::Injected;
 
 /// Something that goes wrong around CAPT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
@@ -74,12 +74,12 @@ pub enum Shown {
 
 impl Fault {
     /// Whether it strikes before machines are provisioned, not when they are released.
-    pub fn strikes_at_first(self) -> bool {
-        self.shows_at_first() || self == Self::LateCollector
+    pub fn is_injected_first(self) -> bool {
+        self.shows_first() || self == Self::LateCollector
     }
 
     /// Whether it shows before machines are provisioned, not when they are released.
-    pub fn shows_at_first(self) -> bool {
+    pub fn shows_first(self) -> bool {
         matches!(self, Self::WorkflowFailed | Self::PoolExhausted)
     }
 

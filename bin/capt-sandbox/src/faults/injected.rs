@@ -1,4 +1,4 @@
-//! A fault at work: whom it struck, what shows of it, and its end.
+//! A fault at work: the server it is in, what shows of it, and its end.
 
 use std::time::{Duration, Instant};
 
@@ -32,9 +32,9 @@ struct Server {
     bmc: Key,
 }
 
-/// A fault that has struck.
+/// A fault that was injected.
 #[derive(Clone, Debug)]
-pub struct Struck {
+pub struct Injected {
     fault: Fault,
     /// Of faults of one server.
     server: Option<Server>,
@@ -44,18 +44,18 @@ pub struct Struck {
     left: Option<(String, Instant)>,
 }
 
-impl Struck {
+impl Injected {
     /// Breaks it. Templates and the pool must not be on the control plane yet where they are what is changed.
     ///
     /// # Errors
     /// When there is nothing that could be broken.
-    pub async fn strike(
+    pub async fn inject(
         fault: Fault,
         control_plane: &ControlPlane,
         installer: &mut Installer,
         documents: &mut [Document],
     ) -> anyhow::Result<Self> {
-        let mut struck = Self { fault, server: None, calls: 0, left: None };
+        let mut injected = Self { fault, server: None, calls: 0, left: None };
         let simulators = control_plane.simulators().context("no stand-ins run")?;
         let bmcs = simulators.job_faults().context("rufio does not run")?;
         match fault {
@@ -72,24 +72,24 @@ impl Struck {
             // That is how rufio was started.
             Fault::SlowBmcs => {}
             Fault::BmcNeverAnswers => {
-                let server = struck.choose(control_plane, 0)?;
+                let server = injected.choose(control_plane, 0)?;
                 bmcs.inject(&server.bmc.name, JobFault::NeverAnswers);
             }
             Fault::BmcMachineMissing => {
-                let server = struck.choose(control_plane, 1)?;
+                let server = injected.choose(control_plane, 1)?;
                 installer.delete(bmc_machine(documents, &server.bmc)?).await?;
             }
             Fault::OffIsAnError => {
-                let Server { bmc, .. } = struck.choose(control_plane, 2)?;
-                struck.calls = control_plane.power().calls(&bmc.namespace, &bmc.name);
+                let Server { bmc, .. } = injected.choose(control_plane, 2)?;
+                injected.calls = control_plane.power().calls(&bmc.namespace, &bmc.name);
                 control_plane.power().set(&bmc.namespace, &bmc.name, Power::Off);
                 bmcs.inject(&bmc.name, JobFault::OffIsAnError);
             }
         }
-        Ok(struck)
+        Ok(injected)
     }
 
-    /// The n-th server in use, so that several faults strike several servers where there are so many.
+    /// The n-th server in use, so that several faults inject several servers where there are so many.
     fn choose(&mut self, control_plane: &ControlPlane, n: usize) -> anyhow::Result<Server> {
         let mut servers: Vec<Server> = Vec::new();
         for hardware in control_plane.server().list("tinkerbell.org", "hardware") {
@@ -162,7 +162,7 @@ impl Struck {
         }
     }
 
-    /// Mends it, as a person would; `whole` are the objects as they were before it struck.
+    /// Mends it, as a person would; `whole` are the objects as they were before.
     ///
     /// # Errors
     /// When the server does not take it.
@@ -186,7 +186,7 @@ impl Struck {
                 Ok(())
             }
             Fault::BmcNeverAnswers => {
-                let Server { machine, bmc } = self.server.as_ref().context("it struck nobody")?;
+                let Server { machine, bmc } = self.server.as_ref().context("the fault is in no server")?;
                 control_plane.power().set(&bmc.namespace, &bmc.name, Power::Off);
                 let machine = control_plane.server().get(
                     INFRASTRUCTURE,
@@ -199,7 +199,7 @@ impl Struck {
                 installer.merge(&machine, &json!({ "metadata": { "annotations": annotations } })).await
             }
             Fault::BmcMachineMissing => {
-                let server = self.server.as_ref().context("it struck nobody")?;
+                let server = self.server.as_ref().context("the fault is in no server")?;
                 installer.create(bmc_machine(whole, &server.bmc)?).await
             }
             Fault::PowerOffFailed | Fault::OffIsAnError | Fault::LateCollector | Fault::SlowBmcs => Ok(()),

@@ -1,4 +1,4 @@
-//! Where it is played: the embedded control plane, or somebody's own.
+//! Where it runs: the embedded control plane, or somebody's own.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -17,25 +17,25 @@ use crate::install::SANDBOX;
 use crate::remote::{self, Following};
 use capt_invariants::{Key, Observer, Write};
 
-/// A place to play, with the board and the observer that watch it.
-pub struct Theatre {
+/// A control plane, with the board and the observer that watch it.
+pub struct Environment {
     board: Board,
     observer: Observer,
     place: Place,
 }
 
 enum Place {
-    Embedded { control_plane: ControlPlane, face: Option<Face> },
+    Embedded { control_plane: ControlPlane, served: Option<Served> },
     Remote { client: Client, simulators: Running, following: Following },
 }
 
-/// The HTTP face of the embedded server, and the file that tells how to reach it.
-struct Face {
+/// The HTTP served of the embedded server, and the file that tells how to reach it.
+struct Served {
     serving: Serving,
     kubeconfig: PathBuf,
 }
 
-impl Theatre {
+impl Environment {
     /// Opens the control plane of a kubeconfig, or without one the embedded one, with such a rufio.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ impl Theatre {
         show_power(&board, control_plane.power());
         control_plane.start_simulators(rufio);
         control_plane.start_manager(capt_kube::Settings::default());
-        Ok(Self { board, observer, place: Place::Embedded { control_plane, face: None } })
+        Ok(Self { board, observer, place: Place::Embedded { control_plane, served: None } })
     }
 
     async fn remote(board: Board, kubeconfig: &Path, rufio: bmc::Options) -> anyhow::Result<Self> {
@@ -105,7 +105,7 @@ impl Theatre {
         &self.observer
     }
 
-    /// The embedded control plane, if it is played on that.
+    /// The embedded control plane, if it runs on that.
     pub fn control_plane(&self) -> Option<&ControlPlane> {
         match &self.place {
             Place::Embedded { control_plane, .. } => Some(control_plane),
@@ -137,14 +137,14 @@ impl Theatre {
     /// # Errors
     /// When no port can be had or the file cannot be written.
     pub async fn serve(&mut self) -> anyhow::Result<Option<PathBuf>> {
-        let Place::Embedded { control_plane, face } = &mut self.place else {
+        let Place::Embedded { control_plane, served } = &mut self.place else {
             return Ok(None);
         };
         let serving = control_plane.server().serve().await.context("cannot listen on loopback")?;
         let kubeconfig = std::env::temp_dir().join(format!("capt-sandbox-{}.kubeconfig", std::process::id()));
         write_new(&kubeconfig, &serving.kubeconfig("admin"))
             .with_context(|| format!("cannot write {}", kubeconfig.display()))?;
-        *face = Some(Face { serving, kubeconfig: kubeconfig.clone() });
+        *served = Some(Served { serving, kubeconfig: kubeconfig.clone() });
         Ok(Some(kubeconfig))
     }
 
@@ -154,8 +154,8 @@ impl Theatre {
     /// What the manager ended with.
     pub async fn close(&mut self) -> anyhow::Result<()> {
         match &mut self.place {
-            Place::Embedded { control_plane, face } => {
-                if let Some(Face { serving, kubeconfig }) = face.take() {
+            Place::Embedded { control_plane, served } => {
+                if let Some(Served { serving, kubeconfig }) = served.take() {
                     serving.shutdown().await;
                     // It names a server that is gone; if somebody removed it before us, all the better.
                     let _ = std::fs::remove_file(kubeconfig);

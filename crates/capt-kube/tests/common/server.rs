@@ -122,9 +122,8 @@ pub async fn started(server: &MemoryApiServer) -> Running {
 /// Waits for something to become true and says how long it took.
 pub async fn until(what: &str, within: Duration, mut check: impl FnMut() -> bool) -> Duration {
     let began = Instant::now();
-    while !check() {
-        assert!(began.elapsed() < within, "{what}: not within {within:?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let look = || std::future::ready(if check() { Ok(()) } else { Err(String::new()) });
+    let reached = capt_simulators::until(what, within, Duration::from_millis(10), look).await;
+    reached.unwrap_or_else(|error| panic!("{error}"));
     began.elapsed()
 }

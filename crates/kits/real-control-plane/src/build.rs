@@ -24,7 +24,15 @@ pub enum Outcome {
     NoGo,
 }
 
-/// The programs, built.
+/// The variable that names a folder of ready-made programs, as envtest of controller-runtime has it: `setup-envtest use
+/// -p path` prints such a folder.
+pub const ASSETS: &str = "KUBEBUILDER_ASSETS";
+/// Without these there is no control plane.
+const NEEDED: [&str; 2] = ["etcd", "kube-apiserver"];
+/// These are taken from such a folder where it has them. envtest's has no kube-controller-manager.
+const OPTIONAL: [&str; 2] = ["kube-controller-manager", "kubectl"];
+
+/// The programs.
 #[derive(Clone, Debug)]
 pub struct Programs {
     folder: PathBuf,
@@ -32,12 +40,37 @@ pub struct Programs {
 }
 
 impl Programs {
+    /// The ready-made programs of the folder that `KUBEBUILDER_ASSETS` names; none where it is not set.
+    ///
+    /// # Errors
+    /// When etcd or kube-apiserver is not in it.
+    pub fn from_environment() -> anyhow::Result<Option<Self>> {
+        match std::env::var_os(ASSETS).filter(|folder| !folder.is_empty()) {
+            Some(folder) => Self::ready_made(Path::new(&folder)).with_context(|| format!("{ASSETS} is set")).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The ready-made programs of a folder. Go is not needed for them.
+    ///
+    /// # Errors
+    /// When etcd or kube-apiserver is not in it.
+    pub fn ready_made(folder: &Path) -> anyhow::Result<Self> {
+        let find = |name: &'static str| Some((name, folder.join(name))).filter(|(_, file)| file.is_file());
+        let files: BTreeMap<_, _> = NEEDED.into_iter().chain(OPTIONAL).filter_map(find).collect();
+        let missing: Vec<&str> = NEEDED.into_iter().filter(|name| !files.contains_key(name)).collect();
+        if !missing.is_empty() {
+            bail!("no {} in {}", missing.join(" and no "), folder.display());
+        }
+        Ok(Self { folder: folder.to_path_buf(), files })
+    }
+
     /// The file of a program.
     ///
     /// # Errors
-    /// When it was not among those built.
+    /// When it is not among them.
     pub fn file(&self, name: &str) -> anyhow::Result<&Path> {
-        self.files.get(name).map(PathBuf::as_path).with_context(|| format!("{name} was not built"))
+        self.files.get(name).map(PathBuf::as_path).with_context(|| format!("there is no program {name}"))
     }
 
     /// The source of a module, as Go's cache has it; it is fetched where it has not.
@@ -166,6 +199,20 @@ fn staged(go_mod: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_without_a_program_that_is_needed_is_refused_with_its_name() {
+        let folder = std::env::temp_dir().join(format!("ready-made-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("etcd"), "").unwrap();
+        let error = Programs::ready_made(&folder).unwrap_err().to_string();
+        assert_eq!(error, format!("no kube-apiserver in {}", folder.display()));
+        std::fs::write(folder.join("kube-apiserver"), "").unwrap();
+        let programs = Programs::ready_made(&folder).unwrap();
+        assert_eq!(programs.file("etcd").unwrap(), folder.join("etcd"));
+        assert!(programs.file("kube-controller-manager").is_err(), "envtest has none");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn only_modules_of_the_own_repository_are_replaced() {

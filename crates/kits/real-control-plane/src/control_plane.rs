@@ -20,7 +20,7 @@ const CONTROLLERS: &str = "kube-controller-manager";
 /// It stands for its [`ApiServer`] too: clients, kubeconfigs and the audit log are asked of that.
 pub struct ControlPlane {
     // In the order in which they end.
-    controllers: Process,
+    controllers: Option<Process>,
     server: ApiServer,
     etcd: Process,
     etcd_url: String,
@@ -32,7 +32,8 @@ impl ControlPlane {
     /// Starts one below `folder`, which is made; returns when it is ready.
     ///
     /// `admission_plugins` are on besides those that are on by default, such as [`api_server::OWNER_REFERENCES`]. Of
-    /// kube-controller-manager run the garbage collector and the controllers of namespaces and ServiceAccounts.
+    /// kube-controller-manager run the garbage collector and the controllers of namespaces and ServiceAccounts; where the
+    /// programs have none, as those of envtest, objects outlive their owners and namespaces never end.
     ///
     /// # Errors
     /// When one of the programs does not start.
@@ -55,15 +56,10 @@ impl ControlPlane {
             client_authority: None,
         };
         let server = ApiServer::start(programs, folder, &authority, &options).await?;
-        let mut command = Command::new(programs.file("kube-controller-manager")?);
-        command
-            .arg("--kubeconfig")
-            .arg(server.kubeconfig(CONTROLLERS))
-            .arg("--service-account-private-key-file")
-            .arg(server.accounts_key())
-            .args(["--controllers=garbagecollector,namespace,serviceaccount", "--leader-elect=false"])
-            .arg("--secure-port=0");
-        let controllers = Process::start(CONTROLLERS, command, &folder.join("kube-controller-manager.log"))?;
+        let controllers = match programs.file(CONTROLLERS) {
+            Ok(program) => Some(start_controllers(program, &server, folder)?),
+            Err(_) => None,
+        };
         Ok(Self { controllers, server, etcd, etcd_url, authority, folder: folder.to_path_buf() })
     }
 
@@ -111,10 +107,22 @@ impl ControlPlane {
         &self.etcd
     }
 
-    /// kube-controller-manager's process.
-    pub fn controllers(&self) -> &Process {
-        &self.controllers
+    /// kube-controller-manager's process, if it runs.
+    pub fn controllers(&self) -> Option<&Process> {
+        self.controllers.as_ref()
     }
+}
+
+fn start_controllers(program: &Path, server: &ApiServer, folder: &Path) -> anyhow::Result<Process> {
+    let mut command = Command::new(program);
+    command
+        .arg("--kubeconfig")
+        .arg(server.kubeconfig(CONTROLLERS))
+        .arg("--service-account-private-key-file")
+        .arg(server.accounts_key())
+        .args(["--controllers=garbagecollector,namespace,serviceaccount", "--leader-elect=false"])
+        .arg("--secure-port=0");
+    Process::start(CONTROLLERS, command, &folder.join("kube-controller-manager.log"))
 }
 
 impl Deref for ControlPlane {

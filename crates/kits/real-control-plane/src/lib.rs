@@ -1,7 +1,6 @@
-//! A real Kubernetes control plane on a development machine: no container, no kubelet, no root.
+#![doc = include_str!("../README.md")]
 //!
-//! The programs are built from their Go modules ([`build`], [`pins`]) and run as processes on 127.0.0.1. Useful to any
-//! project that tests a controller; it knows nothing of the one it serves here.
+//! # Modules
 //!
 //! | module | what it holds |
 //! |---|---|

@@ -16,6 +16,8 @@ pub mod ipam;
 pub mod kinds;
 mod simulators;
 pub mod tinkerbell;
+mod until;
 
 pub use faults::{FaultId, Faults};
 pub use simulators::{Builder, CLUSTER_API, IPAM_PROVIDER, RUFIO, Running, Simulators, TINKERBELL};
+pub use until::{NotReached, until};

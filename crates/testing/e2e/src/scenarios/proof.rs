@@ -47,7 +47,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let faults = stand_ins.running.job_faults().context("faults of BMCs")?;
     haunt(stage).await?;
     // The collector does not come from here on.
-    stage.plane.controllers().stand_still();
+    stage.plane.controllers().context("no kube-controller-manager")?.stand_still();
     machine(&stage.objects, CLUSTER_NAME, HASTY, &netboot_spec(HASTY, Some(POOL_NAME))).await?;
     boots(stage, HASTY).await?;
     stage.objects.delete(MACHINE, HASTY).await?;
@@ -76,7 +76,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     all_are_off(stage).await?;
     // What is still on its way shows by then: the watch hears every server that is switched on.
     tokio::time::sleep(LATENCY * 5).await;
-    stage.plane.controllers().go_on();
+    stage.plane.controllers().context("no kube-controller-manager")?.go_on();
     all_is_given_back(stage, (POOL_NAME, 20), SERVERS.len(), PATIENCE).await?;
     all_are_off(stage).await?;
     manager.must_run()?;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::managers;
 use anyhow::Context;
 use kube::Error;
 use kube::api::PostParams;
@@ -14,7 +15,6 @@ use real_control_plane::manifests::Endpoint;
 use real_control_plane::pins;
 use real_control_plane::process::Process;
 use serde_json::json;
-use tokio::process::Command;
 
 use super::cluster_api::admission;
 use super::installed::CAPT_PROVIDER;
@@ -57,15 +57,8 @@ impl Stage {
     pub async fn manager_with(&self, name: &str, kubeconfig: &Path, arguments: &[&str]) -> anyhow::Result<Process> {
         let port = self.webhook_port(name)?;
         let pair = self.plane.authority().serving(&self.folder().join(format!("{name}-webhooks")))?;
-        let mut command = Command::new(&self.paths.manager);
-        command
-            .env("KUBECONFIG", kubeconfig)
-            .env_remove("RUST_LOG")
-            .arg(format!("--webhook-port={port}"))
-            .arg(format!("--webhook-cert-dir={}", pair.folder.display()))
-            .args(["--diagnostics-address=0", "--local-diagnostics-address=0", "--webhook-host=127.0.0.1"])
-            .args(own_ports()?)
-            .args(arguments);
+        let mut command = managers::capt_manager(&self.paths.manager, kubeconfig, port, &pair.folder)?;
+        command.args(arguments);
         let mut process = Process::start(name, command, &self.log(name))?;
         process.until_it_listens(port).await?;
         self.register(port).await?;
@@ -95,13 +88,10 @@ impl Stage {
 
     async fn start_go(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Process> {
         let temporary: PathBuf = self.folder().join(format!("{name}-tmp"));
-        self.plane.authority().serving(&temporary.join("k8s-webhook-server/serving-certs"))?;
-        let mut command = Command::new(self.programs.file("go-capt")?);
-        command
-            .env("KUBECONFIG", self.plane.kubeconfig(GO_CAPT))
-            .env("TMPDIR", &temporary)
-            .args(own_ports()?)
-            .args(arguments);
+        self.plane.authority().serving(&temporary.join(managers::GO_CERTIFICATES))?;
+        let mut command =
+            managers::go_capt(self.programs.file("go-capt")?, &self.plane.kubeconfig(GO_CAPT), &temporary)?;
+        command.args(arguments);
         let mut process = Process::start(name, command, &self.log(name))?;
         process.until_it_listens(GO_WEBHOOKS).await?;
         Ok(process)
@@ -144,9 +134,4 @@ impl Stage {
         self.webhooks.0.lock().registered = Some(port);
         Ok(())
     }
-}
-
-/// Flags that several of these programs on one machine need.
-fn own_ports() -> anyhow::Result<[String; 2]> {
-    Ok([format!("--health-addr=127.0.0.1:{}", free_port()?), format!("--metrics-bind-addr=127.0.0.1:{}", free_port()?)])
 }

@@ -1,9 +1,9 @@
 //! Objects of any kind, as JSON.
 
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, Error};
 use serde_json::Value;
@@ -174,18 +174,11 @@ pub async fn until<T, F>(what: &str, patience: Duration, look: impl Fn() -> F) -
 where
     F: Future<Output = anyhow::Result<Result<T, String>>>,
 {
-    let begin = Instant::now();
-    loop {
-        let sight = match look().await {
-            Ok(Ok(found)) => return Ok(found),
-            Ok(Err(sight)) => sight,
-            Err(error) => format!("{error:#}"),
-        };
-        if begin.elapsed() > patience {
-            bail!("waited {} s in vain until {what}: {sight}", patience.as_secs());
-        }
-        tokio::time::sleep(LOOK).await;
-    }
+    let look = || {
+        let sight = look();
+        async { sight.await.unwrap_or_else(|error| Err(format!("{error:#}"))) }
+    };
+    Ok(capt_simulators::until(what, patience, LOOK, look).await?)
 }
 
 /// A text at a JSON pointer; empty where there is none.

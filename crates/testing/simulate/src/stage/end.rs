@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use capt_invariants::text;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::requests::{HARDWARE, JOBS, MACHINES, TEMPLATES, WORKFLOWS};
 use super::{MANAGER, Stage};
@@ -83,14 +82,8 @@ impl Stage {
 
     /// Waits until there is no machine any more; says whether it came to that.
     async fn until_gone(&self, limit: Duration) -> bool {
-        let end = Instant::now() + limit;
-        while !self.machines().is_empty() {
-            if Instant::now() >= end {
-                return false;
-            }
-            tokio::time::sleep(Duration::from_secs(5)).await;
-        }
-        true
+        let look = async || if self.machines().is_empty() { Ok(()) } else { Err(String::new()) };
+        capt_simulators::until("no machine is left", limit, Duration::from_secs(5), look).await.is_ok()
     }
 
     /// Servers that will never answer are let go by name, as the machine's condition has to say.

@@ -164,37 +164,26 @@ impl World {
 
     /// Waits until the object exists and `holds`.
     pub async fn until(&self, kind: &str, name: &str, holds: impl Fn(&Value) -> bool) -> Value {
-        let start = tokio::time::Instant::now();
-        loop {
-            let object = self.get(kind, name).await;
-            match object {
-                Some(object) if holds(&object) => return object,
-                object if start.elapsed() > PATIENCE => panic!("{kind} {name} never came to it: {object:#?}"),
-                _ => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
+        let look = async || match self.get(kind, name).await {
+            Some(object) if holds(&object) => Ok(object),
+            object => Err(format!("{object:#?}")),
+        };
+        reached(&format!("{kind} {name} has come to it"), look).await
     }
 
     /// Waits until the object is gone.
     pub async fn until_gone(&self, kind: &str, name: &str) {
-        let start = tokio::time::Instant::now();
-        while let Some(object) = self.get(kind, name).await {
-            assert!(start.elapsed() < PATIENCE, "{kind} {name} never went: {object:#?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let look = async || self.get(kind, name).await.map_or(Ok(()), |object| Err(format!("{object:#?}")));
+        reached(&format!("{kind} {name} is gone"), look).await
     }
 
     /// Waits until the list of all objects of a kind `holds`.
     pub async fn until_all(&self, kind: &str, holds: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-        let start = tokio::time::Instant::now();
-        loop {
+        let look = async || {
             let all = self.list(kind).await;
-            if holds(&all) {
-                return all;
-            }
-            assert!(start.elapsed() < PATIENCE, "never came to it: {all:#?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            if holds(&all) { Ok(all) } else { Err(format!("{all:#?}")) }
+        };
+        reached(&format!("all {kind} have come to it"), look).await
     }
 
     /// Lets everything that is going to happen happen.
@@ -257,4 +246,9 @@ pub fn finalizers(object: &Value) -> Vec<&str> {
 
 pub fn is_terminating(object: &Value) -> bool {
     object["metadata"].get("deletionTimestamp").is_some()
+}
+
+async fn reached<T, F: Future<Output = Result<T, String>>>(what: &str, look: impl FnMut() -> F) -> T {
+    let found = capt_simulators::until(what, PATIENCE, Duration::from_millis(20), look).await;
+    found.unwrap_or_else(|error| panic!("{error}"))
 }

@@ -1,8 +1,9 @@
 //! Many objects at once.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
+use capt_e2e::stage::objects::until;
 use futures::{StreamExt as _, TryStreamExt as _};
 use http::Request;
 use kube::Client;
@@ -15,8 +16,6 @@ use crate::objects::{Kind, TINKERBELL_MACHINE, path};
 const AT_ONCE: usize = 16;
 /// How long the deletion of a collection may take.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Time between two looks whether it is over.
-const LOOK: Duration = Duration::from_millis(500);
 
 /// Creates objects and deletes them.
 #[derive(Clone)]
@@ -118,19 +117,13 @@ impl Fleet {
     /// When the server refuses, or some do not go.
     pub async fn clear(&self, kind: Kind) -> anyhow::Result<()> {
         let path = path(kind);
-        let begin = Instant::now();
         self.client.request::<Value>(delete_request(&path)?).await.with_context(|| format!("cannot clear {path}"))?;
-        loop {
+        until(&format!("{path} is empty"), PATIENCE, async || {
             let request = Request::get(format!("{path}?limit=1")).body(Vec::new())?;
             let left: Listed = self.client.request(request).await.with_context(|| format!("cannot list {path}"))?;
-            if left.items.is_empty() {
-                return Ok(());
-            }
-            if begin.elapsed() > PATIENCE {
-                bail!("objects at {path} do not go away");
-            }
-            tokio::time::sleep(LOOK).await;
-        }
+            Ok(if left.items.is_empty() { Ok(()) } else { Err("objects are left".to_owned()) })
+        })
+        .await
     }
 
     /// Waits until a JSON pointer of an object is true.
@@ -139,17 +132,12 @@ impl Fleet {
     /// When it does not become so.
     pub async fn until_true(&self, kind: Kind, name: &str, pointer: &str) -> anyhow::Result<()> {
         let path = format!("{}/{name}", path(kind));
-        let begin = Instant::now();
-        loop {
+        until(&format!("{pointer} of {path} is true"), PATIENCE, async || {
             let object: Value = self.client.request(Request::get(&path).body(Vec::new())?).await?;
-            if object.pointer(pointer).and_then(Value::as_bool) == Some(true) {
-                return Ok(());
-            }
-            if begin.elapsed() > PATIENCE {
-                bail!("{pointer} of {path} does not become true");
-            }
-            tokio::time::sleep(LOOK).await;
-        }
+            let is_true = object.pointer(pointer).and_then(Value::as_bool) == Some(true);
+            Ok(if is_true { Ok(()) } else { Err("it is not".to_owned()) })
+        })
+        .await
     }
 }
 

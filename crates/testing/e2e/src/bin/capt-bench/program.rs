@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use capt_e2e::managers;
 use real_control_plane::api_server::free_port;
 use real_control_plane::build::Programs;
 use real_control_plane::control_plane::ControlPlane;
 use real_control_plane::process::{Process, Usage, usage};
-use tokio::process::Command;
 
 use crate::course::Program;
 
@@ -35,23 +35,21 @@ impl Manager {
             Program::CaptManager => files.capt_manager.as_path(),
             Program::GoCapt => files.go.file(program.name())?,
         };
-        let health = free_port()?;
-        let mut command = Command::new(file);
-        command
-            .env("KUBECONFIG", plane.kubeconfig(program.name()))
-            .env("TMPDIR", folder)
-            .env_remove("RUST_LOG")
-            .arg(format!("--health-addr=127.0.0.1:{health}"))
-            .arg(format!("--metrics-bind-addr=127.0.0.1:{}", free_port()?));
-        // Nobody calls the webhooks here, but both programs serve them. The Go one takes the flags and heeds TMPDIR only.
-        let pair = plane.authority().serving(&folder.join("k8s-webhook-server/serving-certs"))?;
-        command.arg(format!("--webhook-port={}", free_port()?)).arg("--webhook-cert-dir").arg(&pair.folder);
-        if program == Program::CaptManager {
-            command.args(["--diagnostics-address=0", "--local-diagnostics-address=0"]);
-        }
+        // Nobody calls the webhooks here, but both programs serve them.
+        let webhooks = free_port()?;
+        let pair = plane.authority().serving(&folder.join(managers::GO_CERTIFICATES))?;
+        let kubeconfig = plane.kubeconfig(program.name());
+        let command = match program {
+            Program::CaptManager => managers::capt_manager(file, &kubeconfig, webhooks, &pair.folder)?,
+            Program::GoCapt => {
+                let mut command = managers::go_capt(file, &kubeconfig, folder)?;
+                command.arg(format!("--webhook-port={webhooks}"));
+                command
+            }
+        };
         let log = folder.join(format!("{}.log", program.name()));
         let mut manager = Self { process: Process::start(program.name(), command, &log)? };
-        manager.process.until_it_listens(health).await?;
+        manager.process.until_it_listens(webhooks).await?;
         Ok(manager)
     }
 

@@ -1,8 +1,10 @@
 //! What all runs share: the control plane, the kinds, and the stand-ins.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
+use capt_e2e::stage::objects::until;
 use capt_simulators::crds::Group;
 use capt_simulators::{IPAM_PROVIDER, RUFIO, Running, Simulators, TINKERBELL, bmc, ipam, tinkerbell};
 use kube::Client;
@@ -16,6 +18,8 @@ use crate::course::{Course, Program};
 use crate::fleet::Fleet;
 use crate::objects::NAMESPACE;
 
+/// How long a kind may take until it is served.
+const SERVED: Duration = Duration::from_secs(10);
 /// Our own name, to the server.
 pub const BENCH: &str = "capt-bench";
 
@@ -78,14 +82,11 @@ async fn until_served(client: &Client, definition: &Value) -> anyhow::Result<()>
     let served = versions.filter(|version| version.get("served").and_then(Value::as_bool) == Some(true));
     for version in served.filter_map(|version| version.get("name").and_then(Value::as_str)) {
         let path = format!("/apis/{}/{version}/{}?limit=1", text("/spec/group"), text("/spec/names/plural"));
-        let mut tries = 0;
-        while let Err(error) = client.request_text(http::Request::get(&path).body(Vec::new())?).await {
-            tries += 1;
-            if tries > 100 {
-                return Err(error).with_context(|| format!("{path} is not served"));
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        }
+        until(&format!("{path} is served"), SERVED, async || {
+            client.request_text(http::Request::get(&path).body(Vec::new())?).await?;
+            Ok(Ok(()))
+        })
+        .await?;
     }
     Ok(())
 }

@@ -25,13 +25,9 @@ impl Lab {
     }
 
     pub async fn until(&self, what: &str, limit: Duration, holds: impl Fn(&Self) -> bool) {
-        let end = tokio::time::Instant::now() + limit;
-        while !holds(self) {
-            if tokio::time::Instant::now() >= end {
-                panic!("not reached: {what}\n{}", self.describe());
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let look = async || if holds(self) { Ok(()) } else { Err(String::new()) };
+        let reached = capt_simulators::until(what, limit, Duration::from_millis(50), look).await;
+        reached.unwrap_or_else(|error| panic!("{error}\n{}", self.describe()));
     }
 
     pub async fn until_provisioned(&self, name: &str) {

@@ -124,6 +124,6 @@ pub async fn until(what: &str, within: Duration, mut check: impl FnMut() -> bool
     let began = Instant::now();
     let look = || std::future::ready(if check() { Ok(()) } else { Err(String::new()) });
     let reached = capt_simulators::until(what, within, Duration::from_millis(10), look).await;
-    reached.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(reached, Ok(()), "not reached");
     began.elapsed()
 }

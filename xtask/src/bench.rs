@@ -1,4 +1,4 @@
-//! The race on a real control plane: builds all programs as they are released, and hands over to `capt-bench`.
+//! Measurements on a real control plane: builds all programs as they are released, and hands over to `capt-bench`.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub fn hand_over(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     build(root, &["--release", "--locked", "--package", "capt-kube", "--example", "memory"])?;
     let mut command = Command::new(root.join("target/release/capt-bench"));
     command.arg("--root").arg(root);
-    // A whole race is one of what is shipped; building that takes longer than a short race.
+    // A whole comparison is one of what is shipped; building that takes longer than a short one.
     if !arguments.iter().any(|argument| argument == "--quick") {
         match dist::program(root) {
             Ok(program) => {

@@ -30,12 +30,17 @@ pub async fn run(flags: Flags) -> anyhow::Result<bool> {
     let documents = if flags.files.is_empty() { example(flags.size(), flags.provider)? } else { read(&flags.files)? };
     let wanted = machines_wanted(&documents);
     let begin = Instant::now();
+    let mut screen = Screen::new(flags.output, wanted);
+    screen.say(match flags.kubeconfig {
+        None => "starting an API server in memory, the simulators around CAPT, and CAPT's controllers",
+        Some(_) => "installing missing CRDs on the control plane, and starting the simulators around CAPT",
+    });
     let environment = Environment::open(flags.kubeconfig.as_deref(), Fault::rufio(flags.faults())).await?;
     let interrupted = CancellationToken::new();
     listen_for_interrupts(interrupted.clone())?;
     let mut session = Session {
         installer: Installer::new(environment.client()),
-        screen: Screen::new(flags.output, wanted),
+        screen,
         timeout: flags.timeout(wanted),
         environment,
         flags,
@@ -125,6 +130,7 @@ impl Session {
         if self.environment.is_remote() {
             self.refuse_what_exists().await?;
         }
+        self.screen.say(&format!("applying {} objects", self.documents.len()));
         for document in &self.documents {
             self.installer.create(document).await?;
             self.installed += 1;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use crate::course::Program;
+use crate::workload::Program;
 
 /// Measures CAPT's managers, in Rust and in Go, on one real API server.
 ///
@@ -13,7 +13,7 @@ use crate::course::Program;
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Flags {
-    /// A short race: 100 machines among 500 Hardware, each program once.
+    /// A short comparison: 100 machines among 500 Hardware, each program once.
     #[arg(long)]
     pub quick: bool,
 
@@ -21,7 +21,7 @@ pub struct Flags {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=99))]
     pub rounds: Option<u32>,
 
-    /// Only the courses whose name begins like this, such as `compare`; may be given several times.
+    /// Only the workloads whose name begins like this, such as `compare`; may be given several times.
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
 
@@ -37,7 +37,7 @@ pub struct Flags {
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Write benchmarks.md and its chart to this folder; a whole race does so to `docs` by default.
+    /// Write benchmarks.md and its chart to this folder; a whole comparison does so to `docs` by default.
     #[arg(long, value_name = "FOLDER")]
     pub docs: Option<PathBuf>,
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use real_control_plane::control_plane::ControlPlane;
 
-use crate::course::Program;
 use crate::program::{Files, Manager};
+use crate::workload::Program;
 
 /// How long it has nothing to do before it is measured.
 const REST: Duration = Duration::from_secs(20);

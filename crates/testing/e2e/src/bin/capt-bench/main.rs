@@ -1,20 +1,20 @@
-//! The race of CAPT's managers, in Rust and in Go, on one real API server.
+//! CAPT's managers, in Rust and in Go, measured beside each other on one real API server.
 
 mod audit;
-mod course;
+mod baseline;
+mod comparison;
 mod flags;
 mod fleet;
-mod floor;
 mod idle;
 mod objects;
 mod output;
 mod program;
-mod race;
 mod results;
 mod run;
 mod stage;
 mod targets;
 mod watch;
+mod workload;
 
 use std::process::ExitCode;
 
@@ -39,17 +39,17 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let raced = runtime.block_on(async {
+    let compared = runtime.block_on(async {
         tokio::select! {
-            raced = race::race(&flags) => raced,
+            compared = comparison::compare(&flags) => compared,
             // What was started ends when it is dropped.
             caught = interrupted() => Err(caught.err().unwrap_or_else(|| anyhow!("interrupted: stopping all that was started"))),
         }
     });
-    match raced {
-        Ok(race::Outcome::Done { missed: 0 } | race::Outcome::NoGo) => ExitCode::SUCCESS,
-        Ok(race::Outcome::Done { .. }) if flags.strict => ExitCode::FAILURE,
-        Ok(race::Outcome::Done { .. }) => ExitCode::SUCCESS,
+    match compared {
+        Ok(comparison::Outcome::Done { missed: 0 } | comparison::Outcome::NoGo) => ExitCode::SUCCESS,
+        Ok(comparison::Outcome::Done { .. }) if flags.strict => ExitCode::FAILURE,
+        Ok(comparison::Outcome::Done { .. }) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

@@ -1,4 +1,4 @@
-//! The objects of a course, as JSON.
+//! The objects of a workload, as JSON.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ pub use capt_simulators::kinds::{
 };
 use serde_json::{Value, json};
 
-use crate::course::Course;
+use crate::workload::Workload;
 
 /// Namespace of everything.
 pub const NAMESPACE: &str = "bench";
@@ -52,15 +52,15 @@ fn server(n: usize) -> String {
 }
 
 /// The n-th Hardware.
-pub fn hardware(course: &Course, n: usize) -> Value {
+pub fn hardware(workload: &Workload, n: usize) -> Value {
     let labels =
         BTreeMap::from([("type".to_owned(), "worker".to_owned()), ("rack".to_owned(), format!("rack-{:03}", n / 40))]);
     let mac = fixtures::mac(u32::try_from(n).unwrap_or(u32::MAX));
     let name = server(n);
-    let bmc = course.bmc.then_some(name.as_str());
+    let bmc = workload.bmc.then_some(name.as_str());
     let mut hardware = fixtures::hardware(NAMESPACE, &name, &mac, &labels, bmc);
     let dhcp = hardware.pointer_mut("/spec/interfaces/0/dhcp").and_then(Value::as_object_mut);
-    if let (false, Some(dhcp)) = (course.ipam, dhcp) {
+    if let (false, Some(dhcp)) = (workload.ipam, dhcp) {
         let address = format!("10.{}.{}.{}", n / 62_500, n / 250 % 250, n % 250 + 2);
         let ip = json!({ "address": address, "netmask": "255.0.0.0", "gateway": "10.0.0.1", "family": 4 });
         dhcp.insert("ip".to_owned(), ip);
@@ -114,12 +114,12 @@ pub fn capi_machine(n: usize) -> Value {
 }
 
 /// The n-th TinkerbellMachine.
-pub fn tinkerbell_machine(course: &Course, n: usize, machine_uid: &str) -> Value {
+pub fn tinkerbell_machine(workload: &Workload, n: usize, machine_uid: &str) -> Value {
     let name = machine_name(n);
     let mut spec = json!({
         "hardwareAffinity": { "required": [{ "labelSelector": { "matchLabels": { "type": "worker" } } }] },
     });
-    if let (true, Some(spec)) = (course.ipam, spec.as_object_mut()) {
+    if let (true, Some(spec)) = (workload.ipam, spec.as_object_mut()) {
         spec.insert("ipamPoolRef".to_owned(), reference(IN_CLUSTER_POOL, POOL));
     }
     owned(object(TINKERBELL_MACHINE, &name, spec), CAPI_MACHINE, &name, machine_uid)

@@ -9,7 +9,7 @@ use real_control_plane::build::Programs;
 use real_control_plane::control_plane::ControlPlane;
 use real_control_plane::process::{Process, Usage, usage};
 
-use crate::course::Program;
+use crate::workload::Program;
 
 /// Where the managers' files are.
 pub struct Files {

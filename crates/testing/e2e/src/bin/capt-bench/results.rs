@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::audit::Requests;
-use crate::course::{Course, Program};
 use crate::targets::Target;
+use crate::workload::{Program, Workload};
 
 /// One part of a run.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -40,11 +40,11 @@ pub struct Run {
     pub latency_p99_ms: f64,
 }
 
-/// All runs of one program over one course.
+/// All runs of one program over one workload.
 #[derive(Clone, Debug, Serialize)]
 pub struct Result {
-    /// The course.
-    pub course: Course,
+    /// The workload.
+    pub workload: Workload,
     /// The program.
     pub program: Program,
     /// Each run.
@@ -62,7 +62,7 @@ pub struct Setting {
     pub machine: String,
     /// The programs, each with its version.
     pub versions: Vec<(String, String)>,
-    /// It was a short race.
+    /// It was a short comparison.
     pub quick: bool,
 }
 
@@ -71,10 +71,10 @@ pub struct Setting {
 pub struct Results {
     /// Where and when.
     pub setting: Setting,
-    /// By course and program.
+    /// By workload and program.
     pub results: Vec<Result>,
     /// From the first machine's creation until all are ready, in seconds, of each run without a manager.
-    pub floor_seconds: Vec<f64>,
+    pub baseline_seconds: Vec<f64>,
     /// Resident memory of our manager on an empty API server.
     pub idle_mib: Option<f64>,
     /// Bytes that a cached Hardware costs our manager, where that was measured.
@@ -85,26 +85,26 @@ pub struct Results {
 
 impl Results {
     /// The median of the runs without a manager, if there were any.
-    pub fn floor(&self) -> Option<f64> {
-        (!self.floor_seconds.is_empty()).then(|| median(self.floor_seconds.clone()))
+    pub fn baseline(&self) -> Option<f64> {
+        (!self.baseline_seconds.is_empty()).then(|| median(self.baseline_seconds.clone()))
     }
 
-    /// The median of a program over a course, where it was run.
-    pub fn median(&self, course: &str, program: Program) -> Option<&Run> {
-        self.result(course, program).map(|result| &result.median)
+    /// The median of a program over a workload, where it was run.
+    pub fn median(&self, workload: &str, program: Program) -> Option<&Run> {
+        self.result(workload, program).map(|result| &result.median)
     }
 
-    /// The runs of a program over a course, where it was run.
-    pub fn result(&self, course: &str, program: Program) -> Option<&Result> {
-        self.results.iter().find(|result| result.course.name == course && result.program == program)
+    /// The runs of a program over a workload, where it was run.
+    pub fn result(&self, workload: &str, program: Program) -> Option<&Result> {
+        self.results.iter().find(|result| result.workload.name == workload && result.program == program)
     }
 }
 
 impl Result {
     /// Sums up some runs.
-    pub fn of(course: Course, program: Program, runs: Vec<Run>) -> Self {
+    pub fn of(workload: Workload, program: Program, runs: Vec<Run>) -> Self {
         let median = median_run(&runs);
-        Self { course, program, runs, median }
+        Self { workload, program, runs, median }
     }
 }
 

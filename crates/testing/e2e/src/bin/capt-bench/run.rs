@@ -1,4 +1,4 @@
-//! One run of one program over one course.
+//! One run of one program over one workload.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,14 +11,14 @@ use real_control_plane::control_plane::ControlPlane;
 use real_control_plane::process::{Usage, usage};
 
 use crate::audit::{Requests, latencies, machine_writes, percentile};
-use crate::course::{Course, Program};
+use crate::baseline::Plan;
 use crate::fleet::Fleet;
-use crate::floor::Plan;
 use crate::objects;
 use crate::program::{Files, Manager};
 use crate::results::{Phase, Run};
 use crate::stage::{self, BENCH};
 use crate::watch::Board;
+use crate::workload::{Program, Workload};
 
 /// What comes late still counts: a phase goes on for this long after its goal was reached.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -26,7 +26,7 @@ const SETTLE: Duration = Duration::from_secs(2);
 const IDLE: Duration = Duration::from_secs(15);
 /// How long a phase may take.
 pub const PATIENCE: Duration = Duration::from_secs(900);
-/// What a course leaves behind when its machines are gone, and what it needs.
+/// What a workload leaves behind when its machines are gone, and what it needs.
 const LEFT: [objects::Kind; 11] = [
     objects::TINKERBELL_CLUSTER,
     objects::CAPI_MACHINE,
@@ -47,7 +47,7 @@ const LEFT: [objects::Kind; 11] = [
 /// # Errors
 /// When the program fails, or machines do not become ready.
 pub async fn run(
-    course: &Course,
+    workload: &Workload,
     program: Program,
     files: &Files,
     plane: &ControlPlane,
@@ -55,18 +55,18 @@ pub async fn run(
 ) -> anyhow::Result<(Run, Option<Plan>)> {
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let fleet = Fleet::new(plane.client(ADMIN, BENCH).await?);
-    prepare(&fleet, course).await?;
-    let simulators = stage::simulators(plane, course).await?;
+    prepare(&fleet, workload).await?;
+    let simulators = stage::simulators(plane, workload).await?;
     let mut board = Board::start(plane.client(ADMIN, BENCH).await?);
 
-    let mut meter = Meter::start(program, plane, course.machines)?;
+    let mut meter = Meter::start(program, plane, workload.machines)?;
     let mut manager = Manager::start(program, files, plane, folder).await?;
-    let uids = make_cluster(&fleet, course).await?;
+    let uids = make_cluster(&fleet, workload).await?;
     fleet.until_true(objects::TINKERBELL_CLUSTER, objects::CLUSTER, "/status/ready").await?;
     meter.server_begins()?;
     let begin = Instant::now();
-    make_machines(&fleet, course, &uids).await?;
-    let all = course.machines;
+    make_machines(&fleet, workload, &uids).await?;
+    let all = workload.machines;
     let ready = board.until(|count| count.ready == all, &mut manager.process, PATIENCE).await?;
     tokio::time::sleep(SETTLE).await;
     let (provision, log) = meter.phase(ready - begin, &mut manager)?;
@@ -75,7 +75,7 @@ pub async fn run(
     tokio::time::sleep(IDLE).await;
     let (idle, _) = meter.phase(IDLE, &mut manager)?;
 
-    let is_made_again = program == Program::CaptManager && course.repeated;
+    let is_made_again = program == Program::CaptManager && workload.repeated;
     let plan = if is_made_again { Some(Plan::read(&fleet).await?) } else { None };
     meter.server_begins()?;
     let begin = Instant::now();
@@ -99,14 +99,14 @@ pub async fn run(
 ///
 /// # Errors
 /// When the API server refuses one.
-pub async fn prepare(fleet: &Fleet, course: &Course) -> anyhow::Result<()> {
-    if course.ipam {
+pub async fn prepare(fleet: &Fleet, workload: &Workload) -> anyhow::Result<()> {
+    if workload.ipam {
         fleet.create(objects::IN_CLUSTER_POOL, [objects::pool()]).await?;
     }
-    if course.bmc {
-        fleet.create(objects::BMC_MACHINE, (0..course.hardware).map(objects::bmc_machine)).await?;
+    if workload.bmc {
+        fleet.create(objects::BMC_MACHINE, (0..workload.hardware).map(objects::bmc_machine)).await?;
     }
-    fleet.create(objects::HARDWARE, (0..course.hardware).map(|n| objects::hardware(course, n))).await?;
+    fleet.create(objects::HARDWARE, (0..workload.hardware).map(|n| objects::hardware(workload, n))).await?;
     Ok(())
 }
 
@@ -114,24 +114,25 @@ pub async fn prepare(fleet: &Fleet, course: &Course) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the API server refuses something.
-pub async fn make_cluster(fleet: &Fleet, course: &Course) -> anyhow::Result<Vec<String>> {
+pub async fn make_cluster(fleet: &Fleet, workload: &Workload) -> anyhow::Result<Vec<String>> {
     let uids = fleet.create(objects::CAPI_CLUSTER, [objects::cluster()]).await?;
     let uid = uids.first().context("the Cluster's UID")?;
     fleet.create(objects::TINKERBELL_CLUSTER, [objects::tinkerbell_cluster(uid)]).await?;
-    fleet.create(objects::SECRET, (0..course.machines).map(objects::secret)).await?;
-    fleet.create(objects::CAPI_MACHINE, (0..course.machines).map(objects::capi_machine)).await
+    fleet.create(objects::SECRET, (0..workload.machines).map(objects::secret)).await?;
+    fleet.create(objects::CAPI_MACHINE, (0..workload.machines).map(objects::capi_machine)).await
 }
 
 /// The machines, all at once; `uids` are their Machines'.
 ///
 /// # Errors
 /// When the API server refuses one.
-pub async fn make_machines(fleet: &Fleet, course: &Course, uids: &[String]) -> anyhow::Result<()> {
-    let machines = uids.iter().enumerate().map(|(n, machine_uid)| objects::tinkerbell_machine(course, n, machine_uid));
+pub async fn make_machines(fleet: &Fleet, workload: &Workload, uids: &[String]) -> anyhow::Result<()> {
+    let machines =
+        uids.iter().enumerate().map(|(n, machine_uid)| objects::tinkerbell_machine(workload, n, machine_uid));
     fleet.create(objects::TINKERBELL_MACHINE, machines).await.map(drop)
 }
 
-/// Deletes all that a course left.
+/// Deletes all that a workload left.
 ///
 /// # Errors
 /// When something does not go.

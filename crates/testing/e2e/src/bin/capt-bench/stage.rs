@@ -14,9 +14,9 @@ use real_control_plane::control_plane::ControlPlane;
 use real_control_plane::manifests;
 use serde_json::{Value, json};
 
-use crate::course::{Course, Program};
 use crate::fleet::Fleet;
 use crate::objects::NAMESPACE;
+use crate::workload::{Program, Workload};
 
 /// How long a kind may take until it is served.
 const SERVED: Duration = Duration::from_secs(10);
@@ -43,11 +43,11 @@ pub async fn start(programs: &Programs, folder: &Path) -> anyhow::Result<Control
     Ok(plane)
 }
 
-/// The stand-ins that a course needs, in our own process, each as a user of its own.
+/// The stand-ins that a workload needs, in our own process, each as a user of its own.
 ///
 /// # Errors
 /// When there is no client for one.
-pub async fn simulators(plane: &ControlPlane, course: &Course) -> anyhow::Result<Running> {
+pub async fn simulators(plane: &ControlPlane, workload: &Workload) -> anyhow::Result<Running> {
     let mut clients = Vec::new();
     for name in [TINKERBELL, RUFIO, IPAM_PROVIDER] {
         clients.push((name, plane.client(name, name).await?));
@@ -57,9 +57,9 @@ pub async fn simulators(plane: &ControlPlane, course: &Course) -> anyhow::Result
         let known = clients.iter().find(|(known, _)| *known == name);
         known.map_or_else(|| admin.clone(), |(_, client)| client.clone())
     };
-    let provider = course.ipam.then(|| ipam::Options { workers: 16, ..ipam::Options::default() });
+    let provider = workload.ipam.then(|| ipam::Options { workers: 16, ..ipam::Options::default() });
     let workflows = tinkerbell::Options { coarse: true, cached: true, ..tinkerbell::Options::default() };
-    let jobs = course.bmc.then(|| bmc::Options { coarse: true, ..bmc::Options::default() });
+    let jobs = workload.bmc.then(|| bmc::Options { coarse: true, ..bmc::Options::default() });
     let builder = Simulators::builder(client).ipam(provider).tinkerbell(workflows).bmc(jobs).cluster_api(None);
     Ok(builder.start())
 }

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::course::{COMPARE, IPAM, LARGE, Program};
 use crate::results::{Results, Run};
+use crate::workload::{COMPARE, IPAM, LARGE, Program};
 
 /// One aim.
 #[derive(Clone, Debug, Serialize)]
@@ -25,7 +25,7 @@ impl Target {
 
 /// All aims, with what was reached.
 pub fn targets(results: &Results) -> Vec<Target> {
-    let ours = |course| results.median(course, Program::CaptManager);
+    let ours = |workload| results.median(workload, Program::CaptManager);
     let ratio = |of: fn(&Run) -> f64| {
         let (ours, theirs) = (ours(COMPARE)?, results.median(COMPARE, Program::GoCapt)?);
         (of(theirs) > 0.0).then(|| of(ours) / of(theirs))
@@ -60,8 +60,8 @@ pub fn targets(results: &Results) -> Vec<Target> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::course::{Course, courses};
     use crate::results::{Phase, Result, Setting};
+    use crate::workload::{Workload, workloads};
 
     fn run(cpu: f64, peak_mib: f64, writes: f64) -> Run {
         let phase = Phase { cpu_ms_per_machine: cpu, writes_per_machine: writes, seconds: 1.0, ..Phase::default() };
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_target_is_met_missed_or_not_measured() {
-        let compare: Course = courses(false).remove(0);
+        let compare: Workload = workloads(false).remove(0);
         let setting = Setting { date: String::new(), machine: String::new(), versions: Vec::new(), quick: true };
         let results = Results {
             setting,
@@ -78,7 +78,7 @@ mod tests {
                 Result::of(compare, Program::CaptManager, vec![run(10.0, 20.0, 9.5)]),
                 Result::of(compare, Program::GoCapt, vec![run(80.0, 100.0, 19.0)]),
             ],
-            floor_seconds: Vec::new(),
+            baseline_seconds: Vec::new(),
             idle_mib: None,
             bytes_per_hardware: None,
             targets: Vec::new(),

@@ -1,9 +1,9 @@
 //! The chart of the comparison, as SVG.
 
-use crate::course::{COMPARE, Program};
 use crate::output::table::title;
 use crate::output::{Measure, number};
 use crate::results::Results;
+use crate::workload::{COMPARE, Program};
 
 const WIDTH: f64 = 760.0;
 /// Where bars begin, and how long the longest is.
@@ -22,7 +22,7 @@ const BARS: [Measure; 6] = [
     Measure { name: "until all are released", unit: "s", of: |run| run.release.seconds },
 ];
 
-/// Both programs over the course that both run; none if one did not.
+/// Both programs over the workload that both run; none if one did not.
 pub fn chart(results: &Results) -> Option<String> {
     let ours = results.result(COMPARE, Program::CaptManager)?;
     let theirs = results.result(COMPARE, Program::GoCapt)?;
@@ -32,7 +32,7 @@ pub fn chart(results: &Results) -> Option<String> {
 <rect width="{WIDTH}" height="{height}" fill="#ffffff"/>
 <text x="16" y="26" font-size="16" font-weight="bold" fill="#1a1a1a">{} machines among {} Hardware: less is better</text>
 "##,
-        ours.course.machines, ours.course.hardware
+        ours.workload.machines, ours.workload.hardware
     );
     for (index, measure) in BARS.iter().enumerate() {
         let y = TOP + GROUP * index as f64;

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::course::{COMPARE, Program};
-use crate::floor::WRITES;
+use crate::baseline::WRITES;
 use crate::output::chart::chart;
 use crate::output::table::{limit, title, verdict};
 use crate::output::{MEASURES, criterion, number, ratio};
 use crate::results::{Phase, Result, Results, Run};
+use crate::workload::{COMPARE, Program};
 
 const CHART: &str = "benchmarks.svg";
 
@@ -20,7 +20,7 @@ pub fn files(results: &Results, target: &Path) -> Vec<(&'static str, String)> {
         comparison(results),
         targets(results),
         limits(results),
-        courses(results),
+        workloads(results),
         requests(results),
         criterion(target),
         METHOD.to_owned(),
@@ -36,7 +36,7 @@ const METHOD: &str = "
 
 `cargo xtask bench` builds etcd, kube-apiserver, kube-controller-manager and Go CAPT from their Go modules and capt-manager
 as it is shipped (`cargo xtask dist`), and runs all of them as processes on loopback. `cargo xtask bench --quick` is a short
-race of 100 machines, with the ordinary release build; `--output FILE` writes every run as JSON; `--strict` fails when a target is missed.
+comparison with 100 machines, with the ordinary release build; `--output FILE` writes every run as JSON; `--strict` fails when a target is missed.
 
 - Both programs meet the same conditions: the same API server in the same run, one after another, each with objects made
   anew. Stand-ins in one process play Tinkerbell (a Workflow goes PREPARING, PENDING, RUNNING, POST, SUCCESS), the BMCs and the IPAM
@@ -58,7 +58,7 @@ fn head(results: &Results, has_chart: bool) -> String {
     let setting = &results.setting;
     let versions: Vec<String> =
         setting.versions.iter().map(|(program, version)| format!("{program} {version}")).collect();
-    let size = if setting.quick { " This was a short race." } else { "" };
+    let size = if setting.quick { " This was a short comparison." } else { "" };
     let chart = if has_chart { format!("\n![Both programs side by side]({CHART})\n") } else { String::new() };
     format!(
         "<!-- Written by `cargo xtask bench`; do not edit. -->\n# Benchmarks\n\n\
@@ -78,8 +78,8 @@ fn comparison(results: &Results) -> String {
     let mut text = format!(
         "\n## Beside Go CAPT\n\n{} machines among {} Hardware with static addresses, without BMCs; the median of {} runs \
          each, in turn.\n\n| | {} | {} | ratio |\n|---|--:|--:|--:|\n",
-        ours.course.machines,
-        ours.course.hardware,
+        ours.workload.machines,
+        ours.workload.hardware,
         ours.runs.len(),
         title(ours.program),
         title(theirs.program),
@@ -112,7 +112,7 @@ fn limits(results: &Results) -> String {
     let Some(ours) = results.result(COMPARE, Program::CaptManager) else {
         return String::new();
     };
-    let (phase, machines) = (&ours.median.provision, ours.course.machines as f64);
+    let (phase, machines) = (&ours.median.provision, ours.workload.machines as f64);
     let own = phase.requests.count() as f64 / machines;
     let server = phase.server_cpu_ms_per_machine * machines / 1e3;
     format!(
@@ -123,7 +123,7 @@ fn limits(results: &Results) -> String {
          itself; each program meets them. {LIMITS}{}",
         number(phase.server_cpu_ms_per_machine),
         number(server),
-        ours.course.machines,
+        ours.workload.machines,
         number(server / phase.seconds.max(f64::MIN_POSITIVE)),
         number(phase.seconds),
         number(phase.cpu_ms_per_machine),
@@ -136,18 +136,18 @@ fn limits(results: &Results) -> String {
 /// The seconds that no manager can be blamed for.
 fn without_a_manager(results: &Results) -> String {
     let seconds = |program| Some(results.median(COMPARE, program)?.provision.seconds);
-    let measured = (results.floor(), seconds(Program::CaptManager), seconds(Program::GoCapt));
-    let (Some(floor), Some(ours), Some(theirs)) = measured else {
+    let measured = (results.baseline(), seconds(Program::CaptManager), seconds(Program::GoCapt));
+    let (Some(baseline), Some(ours), Some(theirs)) = measured else {
         return String::new();
     };
-    let (ours, theirs) = (ours - floor, theirs - floor);
+    let (ours, theirs) = (ours - baseline, theirs - baseline);
     let times = if ours > 0.0 { format!(", {} of that", ratio(ours / theirs)) } else { String::new() };
     format!(
         "\nIn each round the same machines were made without a manager, too: the Templates and Workflows that CAPT in Rust had \
          made are made again, and each machine is called ready when its Workflow is done, {WRITES} writes a machine and \
          nothing else. It took {} s, which is what API server, etcd and Tinkerbell need by themselves on this machine. \
          Beyond it Go CAPT took {} s and CAPT in Rust {} s{times}.\n",
-        number(floor),
+        number(baseline),
         number(theirs),
         number(ours),
     )
@@ -161,14 +161,14 @@ rules allow (the finalizer before the Hardware, the Hardware before the record o
 More workers showed no effect: one run each with 10, 20 and 40 took 16.6, 15.8 and 18.6 s; nor did a \
 kube-controller-manager that was stopped (18.5 and 19.3 s).\n";
 
-/// Our own courses side by side.
-fn courses(results: &Results) -> String {
+/// Our own workloads side by side.
+fn workloads(results: &Results) -> String {
     let ours: Vec<&Result> = results.results.iter().filter(|result| result.program == Program::CaptManager).collect();
     let mut text = "\n## More machines, pools and BMCs\n\nCAPT in Rust alone.\n\n|".to_owned();
     for result in &ours {
-        let course = result.course;
-        let with = if course.ipam { ", pool and BMCs" } else { "" };
-        text.push_str(&format!(" | {} among {}{with}", course.machines, course.hardware));
+        let workload = result.workload;
+        let with = if workload.ipam { ", pool and BMCs" } else { "" };
+        text.push_str(&format!(" | {} among {}{with}", workload.machines, workload.hardware));
     }
     text.push_str(&format!(" |\n|---|{}\n", "--:|".repeat(ours.len())));
     for measure in MEASURES {
@@ -194,7 +194,7 @@ fn requests(results: &Results) -> String {
         text.push_str(&format!(
             "\n### {}, {}\n\n| request | provision | idle | release |\n|---|--:|--:|--:|\n",
             title(result.program),
-            result.course.name
+            result.workload.name
         ));
         let of = |part: &Part| part.1(&result.median).requests.0.clone();
         let all: BTreeSet<String> = parts.iter().flat_map(|part| of(part).into_keys()).collect();
@@ -204,7 +204,7 @@ fn requests(results: &Results) -> String {
                 let count = of(part).get(&request).copied().unwrap_or_default();
                 text.push_str(&match count {
                     0 => " | ".to_owned(),
-                    count => format!(" | {:.3}", count as f64 / result.course.machines as f64),
+                    count => format!(" | {:.3}", count as f64 / result.workload.machines as f64),
                 });
             }
             text.push_str(" |\n");

@@ -1,17 +1,17 @@
 //! Tables for a terminal.
 
-use crate::course::Program;
 use crate::output::{MEASURES, number, ratio};
 use crate::results::Results;
 use crate::targets::Target;
+use crate::workload::Program;
 
-/// All medians: a column for each course and program.
+/// All medians: a column for each workload and program.
 pub fn table(results: &Results) -> String {
     let mut head = vec![String::new()];
     let mut below = vec!["machines/Hardware".to_owned()];
     for result in &results.results {
-        head.push(format!("{} {}", result.course.name, result.program.name()));
-        below.push(format!("{}/{}", result.course.machines, result.course.hardware));
+        head.push(format!("{} {}", result.workload.name, result.program.name()));
+        below.push(format!("{}/{}", result.workload.machines, result.workload.hardware));
     }
     let mut rows = vec![head, below];
     for measure in MEASURES {

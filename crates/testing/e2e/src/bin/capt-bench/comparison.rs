@@ -1,4 +1,4 @@
-//! All courses, one after another, on one control plane.
+//! All workloads, one after another, on one control plane.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -9,9 +9,8 @@ use real_control_plane::control_plane::ControlPlane;
 use real_control_plane::pins;
 use tokio::process::Command;
 
-use crate::course::{Course, Program, courses};
+use crate::baseline;
 use crate::flags::Flags;
-use crate::floor;
 use crate::idle;
 use crate::output;
 use crate::program::Files;
@@ -19,6 +18,7 @@ use crate::results::{Result, Results, Run, Setting};
 use crate::run;
 use crate::stage;
 use crate::targets::targets;
+use crate::workload::{Program, Workload, workloads};
 
 /// How often a run of Go CAPT is begun anew. When many machines come at once it has been seen to reserve several servers
 /// for one machine, and Tinkerbell to give up on a Hardware that changes all the time: one machine is never ready then.
@@ -32,15 +32,15 @@ pub enum Outcome {
         /// How many.
         missed: usize,
     },
-    /// There is no Go, and so no server to race on.
+    /// There is no Go, and so no server to measure on.
     NoGo,
 }
 
-/// Builds, races, reports.
+/// Builds, measures, reports.
 ///
 /// # Errors
 /// When something cannot be built, started or measured. A missed target is no error.
-pub async fn race(flags: &Flags) -> anyhow::Result<Outcome> {
+pub async fn compare(flags: &Flags) -> anyhow::Result<Outcome> {
     let say = |text: &str| println!("{text}");
     let wanted = [pins::ETCD, pins::KUBERNETES, pins::GO_CAPT];
     let built = build::build(&absolute(&flags.target().join("real-control-plane"))?, &wanted, say).await?;
@@ -56,18 +56,24 @@ pub async fn race(flags: &Flags) -> anyhow::Result<Outcome> {
 
     let idle_mib = idle::memory_mib(&files, &plane, &folder).await.context("the manager on an empty server")?;
     println!("capt-manager on the empty API server: {idle_mib:.1} MiB");
-    let (mut results, mut floor_seconds) = (Vec::new(), Vec::new());
-    for course in courses(flags.quick).into_iter().filter(|course| is_wanted(course, flags)) {
-        let (raced, floors) = race_course(&course, flags, &files, &mut plane, &folder).await?;
-        results.extend(raced);
-        floor_seconds.extend(floors);
+    let (mut results, mut baseline_seconds) = (Vec::new(), Vec::new());
+    for workload in workloads(flags.quick).into_iter().filter(|workload| is_wanted(workload, flags)) {
+        let (compared, baselines) = compare_on(&workload, flags, &files, &mut plane, &folder).await?;
+        results.extend(compared);
+        baseline_seconds.extend(baselines);
     }
     drop(plane);
 
     let bytes_per_hardware = bytes_per_hardware(&own.join("examples/memory")).await;
     let setting = setting(flags, &files).await;
-    let mut results =
-        Results { setting, results, floor_seconds, idle_mib: Some(idle_mib), bytes_per_hardware, targets: Vec::new() };
+    let mut results = Results {
+        setting,
+        results,
+        baseline_seconds,
+        idle_mib: Some(idle_mib),
+        bytes_per_hardware,
+        targets: Vec::new(),
+    };
     results.targets = targets(&results);
     report(&results, flags)?;
     println!("logs: {}", folder.display());
@@ -75,33 +81,33 @@ pub async fn race(flags: &Flags) -> anyhow::Result<Outcome> {
 }
 
 /// Every program in turn, as often as wanted, and where programs are compared, each time the seconds without any.
-async fn race_course(
-    course: &Course,
+async fn compare_on(
+    workload: &Workload,
     flags: &Flags,
     files: &Files,
     plane: &mut ControlPlane,
     folder: &Path,
 ) -> anyhow::Result<(Vec<Result>, Vec<f64>)> {
-    let rounds = if course.repeated { flags.rounds() } else { 1 };
+    let rounds = if workload.repeated { flags.rounds() } else { 1 };
     let is_wanted = |program: &&Program| flags.program.is_none_or(|wanted| wanted == **program);
-    let programs = course.programs.iter().filter(is_wanted);
+    let programs = workload.programs.iter().filter(is_wanted);
     let mut runs: Vec<(Program, Vec<Run>)> = programs.map(|program| (*program, Vec::new())).collect();
-    let mut floors = Vec::new();
+    let mut baselines = Vec::new();
     for round in 1..=rounds {
         for (program, runs) in &mut runs {
             let what = format!(
                 "{}: {} machines among {} Hardware, {}, run {round} of {rounds}",
-                course.name,
-                course.machines,
-                course.hardware,
+                workload.name,
+                workload.machines,
+                workload.hardware,
                 program.name()
             );
             println!("{what}");
             let begin = Instant::now();
-            let place = folder.join(format!("{}-{}-{round}", course.name, program.name()));
+            let place = folder.join(format!("{}-{}-{round}", workload.name, program.name()));
             let mut tries = 1;
             let (run, plan) = loop {
-                match run::run(course, *program, files, plane, &place).await {
+                match run::run(workload, *program, files, plane, &place).await {
                     Ok(done) => break done,
                     Err(error) if *program == Program::GoCapt && tries < TRIES => {
                         println!("  begun anew: {error:#}");
@@ -115,18 +121,18 @@ async fn race_course(
             println!("  {} (took {} s)", output::line(&run), begin.elapsed().as_secs());
             runs.push(run);
             if let Some(plan) = plan {
-                let seconds = floor::seconds(course, &plan, plane).await.context("the run without a manager")?;
-                println!("{}: without a manager: ready in {seconds:.1} s", course.name);
-                floors.push(seconds);
+                let seconds = baseline::seconds(workload, &plan, plane).await.context("the run without a manager")?;
+                println!("{}: without a manager: ready in {seconds:.1} s", workload.name);
+                baselines.push(seconds);
             }
         }
     }
-    let results = runs.into_iter().map(|(program, runs)| Result::of(*course, program, runs)).collect();
-    Ok((results, floors))
+    let results = runs.into_iter().map(|(program, runs)| Result::of(*workload, program, runs)).collect();
+    Ok((results, baselines))
 }
 
-fn is_wanted(course: &Course, flags: &Flags) -> bool {
-    flags.only.is_empty() || flags.only.iter().any(|name| course.name.starts_with(name.as_str()))
+fn is_wanted(workload: &Workload, flags: &Flags) -> bool {
+    flags.only.is_empty() || flags.only.iter().any(|name| workload.name.starts_with(name.as_str()))
 }
 
 /// The folder of what cargo built: this program's own.
@@ -135,7 +141,7 @@ fn own_programs() -> anyhow::Result<PathBuf> {
     Ok(file.parent().context("this program's own folder")?.to_path_buf())
 }
 
-/// The folder of this race's logs; those of the last one are deleted.
+/// The folder of this comparison's logs; those of the last one are deleted.
 fn fresh_folder(flags: &Flags) -> anyhow::Result<PathBuf> {
     let folder = absolute(&flags.target().join("capt-bench"))?;
     if folder.exists() {

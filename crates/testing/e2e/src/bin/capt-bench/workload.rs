@@ -25,7 +25,7 @@ impl Program {
 
 /// A number of machines to be made and unmade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Course {
+pub struct Workload {
     /// What tables call it.
     pub name: &'static str,
     /// Machines made, all at once.
@@ -49,13 +49,14 @@ pub const IPAM: &str = "ipam-and-bmc";
 /// Ours, with many machines.
 pub const LARGE: &str = "large";
 
-/// The courses, in their order.
-pub fn courses(quick: bool) -> Vec<Course> {
+/// The workloads, in their order.
+pub fn workloads(quick: bool) -> Vec<Workload> {
     let both: &[Program] = &[Program::CaptManager, Program::GoCapt];
     let ours: &[Program] = &[Program::CaptManager];
     let (machines, hardware) = if quick { (100, 500) } else { (500, 2_500) };
-    let compare = Course { name: COMPARE, machines, hardware, ipam: false, bmc: false, programs: both, repeated: true };
-    let ipam = Course { name: IPAM, ipam: true, bmc: true, programs: ours, repeated: false, ..compare };
-    let large = Course { name: LARGE, machines: 2_000, hardware: 10_000, programs: ours, repeated: false, ..compare };
+    let compare =
+        Workload { name: COMPARE, machines, hardware, ipam: false, bmc: false, programs: both, repeated: true };
+    let ipam = Workload { name: IPAM, ipam: true, bmc: true, programs: ours, repeated: false, ..compare };
+    let large = Workload { name: LARGE, machines: 2_000, hardware: 10_000, programs: ours, repeated: false, ..compare };
     if quick { vec![compare, ipam] } else { vec![compare, ipam, large] }
 }

@@ -14,11 +14,11 @@ use real_control_plane::api_server::ADMIN;
 use real_control_plane::control_plane::ControlPlane;
 use serde_json::{Value, json};
 
-use crate::course::{Course, Program};
 use crate::fleet::Fleet;
 use crate::objects::{Kind, NAMESPACE, TEMPLATE, TINKERBELL_MACHINE, WORKFLOW};
 use crate::run::{PATIENCE, clear, make_cluster, make_machines, prepare};
 use crate::stage::{self, BENCH};
+use crate::workload::{Program, Workload};
 
 /// What the manager in name only writes for each machine: Template, Workflow, status.
 pub const WRITES: u32 = 3;
@@ -58,16 +58,16 @@ fn bare(object: &Value, kind: Kind) -> Value {
 ///
 /// # Errors
 /// When the server refuses something, when there is nothing for some machine, or when it takes too long.
-pub async fn seconds(course: &Course, plan: &Plan, plane: &ControlPlane) -> anyhow::Result<f64> {
-    ensure!(plan.workflows.len() == course.machines, "{} Workflows are to be made again", plan.workflows.len());
+pub async fn seconds(workload: &Workload, plan: &Plan, plane: &ControlPlane) -> anyhow::Result<f64> {
+    ensure!(plan.workflows.len() == workload.machines, "{} Workflows are to be made again", plan.workflows.len());
     let fleet = Fleet::new(plane.client(ADMIN, BENCH).await?);
-    prepare(&fleet, course).await?;
-    let simulators = stage::simulators(plane, course).await?;
+    prepare(&fleet, workload).await?;
+    let simulators = stage::simulators(plane, workload).await?;
     // The manager's own user: the API server shares its time out by user.
     let manager = plane.client(Program::CaptManager.name(), Program::CaptManager.name()).await?;
-    let uids = make_cluster(&fleet, course).await?;
+    let uids = make_cluster(&fleet, workload).await?;
     let begin = Instant::now();
-    let all = async { tokio::try_join!(make_machines(&fleet, course, &uids), manage(manager, plan)) };
+    let all = async { tokio::try_join!(make_machines(&fleet, workload, &uids), manage(manager, plan)) };
     tokio::time::timeout(PATIENCE, all).await.context("some machines do not become ready")??;
     let seconds = begin.elapsed().as_secs_f64();
     fleet.clear(TINKERBELL_MACHINE).await?;

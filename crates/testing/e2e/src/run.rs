@@ -14,7 +14,7 @@ use real_control_plane::sets::{NEWEST, Set};
 use tokio::sync::Mutex;
 
 use crate::rights::{self, Right};
-use crate::scenarios::{ALL, Scenario};
+use crate::scenarios::{ALL, ON_DEMAND, Scenario};
 use crate::stage::{CAPT_ACCOUNT, Paths, Stage};
 use capt_simulators::kinds::{self, Kind};
 
@@ -123,15 +123,15 @@ pub async fn run(
 }
 
 fn chosen(names: &[String], set: &Set) -> anyhow::Result<Vec<&'static Scenario>> {
-    if let Some(unknown) = names.iter().find(|name| ALL.iter().all(|scenario| scenario.name != **name)) {
-        let known: Vec<&str> = ALL.iter().map(|scenario| scenario.name).collect();
+    let known = || ALL.iter().chain(ON_DEMAND);
+    if let Some(unknown) = names.iter().find(|name| known().all(|scenario| scenario.name != **name)) {
+        let known: Vec<&str> = known().map(|scenario| scenario.name).collect();
         bail!("there is no scenario {unknown}; there are {}", known.join(", "));
     }
-    let is_wanted = |scenario: &&Scenario| match names {
-        [] => scenario.on_every_set || set.name == NEWEST.name,
-        names => names.iter().any(|name| name == scenario.name),
-    };
-    Ok(ALL.iter().filter(is_wanted).collect())
+    Ok(match names {
+        [] => ALL.iter().filter(|scenario| scenario.on_every_set || set.name == NEWEST.name).collect(),
+        names => known().filter(|scenario| names.iter().any(|name| name == scenario.name)).collect(),
+    })
 }
 
 /// The programs of a set, built where they were not; none without Go.

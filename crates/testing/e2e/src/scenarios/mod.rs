@@ -4,6 +4,7 @@ mod bad_line;
 mod conformance;
 mod crashes;
 mod install;
+mod kubectl_install;
 mod moves;
 mod nothing_silent;
 mod one_lease;
@@ -39,7 +40,7 @@ pub struct Scenario {
     pub play: for<'a> fn(&'a mut Stage) -> Play<'a>,
 }
 
-/// All of them, in the order in which they are played.
+/// Those that are played by default, in their order.
 pub const ALL: &[Scenario] = &[
     Scenario {
         name: "seed-example",
@@ -154,3 +155,12 @@ pub const ALL: &[Scenario] = &[
         play: |stage| Box::pin(upgrade::play(stage)),
     },
 ];
+
+/// Those that are played when they are named: there is no time for them in what is played by default.
+pub const ON_DEMAND: &[Scenario] = &[Scenario {
+    name: "kubectl-install",
+    about: "deploy and its components by kubectl kustomize; install.yaml by kubectl, and clusterctl move to another such cluster",
+    on_every_set: false,
+    go_capt: false,
+    play: |stage| Box::pin(kubectl_install::play(stage)),
+}];

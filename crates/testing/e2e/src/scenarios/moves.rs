@@ -18,7 +18,7 @@ use capt_simulators::kinds::{ADDRESS, BMC_MACHINE, CLAIM, CLUSTER, HARDWARE, TIN
 const MACHINES: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// What a machine says whose Workflow stayed behind.
-const ARRIVED: [(&str, &str); 4] = [
+pub(super) const ARRIVED: [(&str, &str); 4] = [
     ("Ready", "True "),
     ("HardwareReserved", "True "),
     ("IPAddressClaimsFulfilled", "True Fulfilled"),
@@ -84,7 +84,7 @@ async fn specs(objects: &Objects) -> anyhow::Result<BTreeMap<String, Value>> {
 
 /// On the target our manager takes the servers for its machines', which have other UIDs now: it writes those down, once
 /// on each, and nothing else of Tinkerbell's.
-fn only_owners_are_written(stage: &Stage) -> anyhow::Result<()> {
+pub(super) fn only_owners_are_written(stage: &Stage) -> anyhow::Result<()> {
     let mut written = BTreeSet::new();
     for asked in stage.plane.audit().since(Mark::default())? {
         let is_ours = asked.user == CAPT_ACCOUNT && asked.is_write();
@@ -120,7 +120,7 @@ impl Running {
 }
 
 /// Machine, its server, the address on the server, and the address of the machine's claim.
-async fn addresses(objects: &Objects) -> anyhow::Result<BTreeMap<String, [String; 3]>> {
+pub(super) async fn addresses(objects: &Objects) -> anyhow::Result<BTreeMap<String, [String; 3]>> {
     let (servers, leases) = (objects.list(HARDWARE).await?, objects.list(ADDRESS).await?);
     let mut found = BTreeMap::new();
     for machine in objects.list(TINKERBELL_MACHINE).await? {

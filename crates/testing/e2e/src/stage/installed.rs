@@ -81,6 +81,16 @@ impl Stage {
         kubectl.run(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).await.map(drop)
     }
 
+    /// Installs the definitions of Cluster API and of the in-cluster provider, where no clusterctl does.
+    ///
+    /// # Errors
+    /// When an object is refused.
+    pub async fn prepare_cluster_api(&self) -> anyhow::Result<()> {
+        let kubectl = self.kubectl()?;
+        kubectl.apply(&self.cluster_api_definitions().await?).await?;
+        kubectl.run(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).await.map(drop)
+    }
+
     /// Installs the definitions of the in-cluster provider, which clusterctl does not install here.
     ///
     /// # Errors

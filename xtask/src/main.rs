@@ -40,7 +40,7 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
-    /// Write everything that a release publishes to out/release
+    /// Write everything that a release publishes to out/release, and what the Cluster API operator fetches to out/capt-manifests
     Release,
     /// Write the manager's image as an OCI layout; no container engine is needed
     Image(Image),
@@ -141,7 +141,9 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::CheckGenerated => generate_all(&root, true)?,
         Chore::PublicApi { check } => public_api::listings(&root, check)?,
         Chore::Release => {
-            println!("{}", release::write(&root)?.display());
+            for folder in release::write(&root)? {
+                println!("{}", folder.display());
+            }
             Vec::new()
         }
         Chore::Dist => {

@@ -7,9 +7,10 @@ use capt_simulators::crds::Group;
 use memory_apiserver::{ManifestError, MemoryApiServer};
 use serde_json::Value;
 use xtask::generated::Files;
+use xtask::image::verify;
 use xtask::manifests::parse;
 use xtask::names::{VERSION, image};
-use xtask::release::{CHECKSUMS, COMPONENTS, INSTALL, render, sha256, variables};
+use xtask::release::{CHECKSUMS, COMPONENTS, INSTALL, artefact, render, sha256, variables};
 use xtask::workspace;
 
 fn release() -> Files {
@@ -252,4 +253,45 @@ fn the_bill_of_materials_names_what_is_linked_in_and_nothing_that_is_not() {
         assert!(component["licenses"].is_array(), "under which licence is {}?", component["name"]);
     }
     assert_eq!(release(), release(), "the same twice");
+}
+
+#[test]
+fn the_operator_finds_in_the_artefact_what_clusterctl_finds_in_the_release() {
+    let (files, root) = (release(), std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("artefact"));
+    let folder = artefact::write(&root, &files).unwrap();
+    let found = verify::artefact(&folder).unwrap();
+    // These names are the operator's: it passes by any other.
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["infrastructure-components.yaml", "metadata.yaml"]);
+    for (title, content) in &found {
+        assert_eq!(content, files[title].as_bytes(), "{title}");
+    }
+    let json = |path: &std::path::Path| serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()).unwrap();
+    let named = json(&folder.join("index.json"))["manifests"][0].clone();
+    assert_eq!(named["annotations"]["org.opencontainers.image.ref.name"], VERSION);
+    assert_eq!(named["mediaType"], "application/vnd.oci.image.manifest.v1+json");
+    let digest = named["digest"].as_str().unwrap().replace(':', "/");
+    let manifest = json(&folder.join("blobs").join(digest));
+    assert!(
+        manifest["artifactType"].is_string(),
+        "a registry refuses an artefact that does not say of which kind it is"
+    );
+    assert_eq!(manifest["config"]["mediaType"], "application/vnd.oci.empty.v1+json");
+}
+
+#[test]
+fn the_artefact_is_the_same_twice_and_another_of_other_manifests_and_faults_in_it_are_found() {
+    let files = release();
+    let one = artefact::of(&files).unwrap();
+    assert_eq!(one, artefact::of(&release()).unwrap());
+    let mut other = files.clone();
+    other.get_mut(COMPONENTS).unwrap().push('#');
+    assert_ne!(one.digest, artefact::of(&other).unwrap().digest);
+    other.remove("metadata.yaml");
+    assert!(artefact::of(&other).is_err(), "the operator would refuse it");
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("faulty-artefact");
+    for (name, content) in one.files().into_iter().filter(|(name, _)| name.starts_with("blobs")) {
+        one.write(&folder).unwrap();
+        std::fs::write(folder.join(&name), [&content[..], b" "].concat()).unwrap();
+        assert!(verify::artefact(&folder).is_err(), "{name} is not what its digest says");
+    }
 }

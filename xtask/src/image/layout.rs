@@ -1,6 +1,8 @@
-//! An OCI image layout: blobs by their digests, an index over the platforms, and the file that names it.
+//! An OCI image layout: blobs by their digests, an index over the platforms, and the file that names it. It may hold an artefact in
+//! the image's place: files that are not started, each a layer with a title.
 //!
-//! Formats: image-layout.md, image-index.md, manifest.md and config.md of the OCI image specification 1.1.
+//! Formats: image-layout.md, image-index.md, manifest.md (with its guidelines for artefacts) and config.md of the OCI image
+//! specification 1.1.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,6 +28,12 @@ const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+/// Of a config that says nothing.
+const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
+/// That config.
+const EMPTY: &[u8] = b"{}";
+/// The name of a file, to tools that write an artefact's layers to a folder.
+pub const TITLE: &str = "org.opencontainers.image.title";
 /// The tag, to tools that copy from a layout.
 pub const TAG: &str = "org.opencontainers.image.ref.name";
 /// The whole name, to containerd.
@@ -73,7 +81,7 @@ pub struct Index {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// One image.
+/// One image, or one artefact.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
@@ -81,6 +89,9 @@ pub struct Manifest {
     pub schema_version: u32,
     /// What this is.
     pub media_type: String,
+    /// What kind of artefact this is; an image is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
     /// How it is started.
     pub config: Descriptor,
     /// Its files.
@@ -88,6 +99,17 @@ pub struct Manifest {
     /// What else is said of it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+}
+
+/// A file of an artefact.
+#[derive(Clone, Copy, Debug)]
+pub struct File<'a> {
+    /// What it is called.
+    pub title: &'a str,
+    /// Its media type.
+    pub kind: &'a str,
+    /// What is in it.
+    pub content: &'a [u8],
 }
 
 /// A layout in memory.
@@ -113,6 +135,7 @@ impl Layout {
             let manifest = Manifest {
                 schema_version: 2,
                 media_type: MANIFEST_TYPE.to_owned(),
+                artifact_type: None,
                 config,
                 layers: vec![add(&mut blobs, LAYER_TYPE, layer.packed.clone())?],
                 annotations: labels.clone(),
@@ -122,17 +145,44 @@ impl Layout {
             manifest.platform = Some(PlatformName { architecture: platform.architecture.to_owned(), os });
             manifests.push(manifest);
         }
-        let index = |manifests, annotations| Index {
+        let all = add(&mut blobs, INDEX_TYPE, serde_json::to_vec(&index(manifests, labels))?)?;
+        Self::naming(blobs, all, &[(TAG, VERSION), (NAME, &image())])
+    }
+
+    /// The layout of an artefact of this kind, with this tag.
+    ///
+    /// # Errors
+    /// When a file is too large to be counted.
+    pub fn artefact(
+        kind: &str,
+        tag: &str,
+        annotations: &BTreeMap<String, String>,
+        files: &[File<'_>],
+    ) -> anyhow::Result<Self> {
+        let mut blobs = BTreeMap::new();
+        let mut layers = Vec::new();
+        for file in files {
+            let mut layer = add(&mut blobs, file.kind, file.content.to_vec())?;
+            layer.annotations = [(TITLE.to_owned(), file.title.to_owned())].into();
+            layers.push(layer);
+        }
+        let manifest = Manifest {
             schema_version: 2,
-            media_type: INDEX_TYPE.to_owned(),
-            manifests,
-            annotations,
+            media_type: MANIFEST_TYPE.to_owned(),
+            artifact_type: Some(kind.to_owned()),
+            config: add(&mut blobs, EMPTY_TYPE, EMPTY.to_vec())?,
+            layers,
+            annotations: annotations.clone(),
         };
-        let mut all = add(&mut blobs, INDEX_TYPE, serde_json::to_vec(&index(manifests, labels))?)?;
-        let digest = all.digest.clone();
-        all.annotations =
-            [(TAG, VERSION.to_owned()), (NAME, image())].map(|(name, value)| (name.to_owned(), value)).into();
-        let index = serde_json::to_vec(&index(vec![all], BTreeMap::new()))?;
+        let manifest = add(&mut blobs, MANIFEST_TYPE, serde_json::to_vec(&manifest)?)?;
+        Self::naming(blobs, manifest, &[(TAG, tag)])
+    }
+
+    /// A layout that holds one thing, which has these names.
+    fn naming(blobs: BTreeMap<String, Vec<u8>>, mut thing: Descriptor, names: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let digest = thing.digest.clone();
+        thing.annotations = names.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let index = serde_json::to_vec(&index(vec![thing], BTreeMap::new()))?;
         Ok(Self { blobs, index, digest })
     }
 
@@ -167,6 +217,10 @@ impl Layout {
 #[must_use]
 pub fn path(digest: &str) -> String {
     format!("blobs/{}", digest.replace(':', "/"))
+}
+
+fn index(manifests: Vec<Descriptor>, annotations: BTreeMap<String, String>) -> Index {
+    Index { schema_version: 2, media_type: INDEX_TYPE.to_owned(), manifests, annotations }
 }
 
 fn add(blobs: &mut BTreeMap<String, Vec<u8>>, kind: &str, content: Vec<u8>) -> anyhow::Result<Descriptor> {

@@ -9,7 +9,7 @@ use flate2::read::GzDecoder;
 use serde_json::Value;
 
 use super::content::{FILES, LICENSE, PROGRAM, REVISION, SBOM, THIRD_PARTY, VERSION_LABEL, entrypoint, labels, user};
-use super::layout::{Descriptor, INDEX, Index, MARK, Manifest, path};
+use super::layout::{Descriptor, INDEX, Index, MARK, Manifest, TITLE, path};
 use crate::dist::{Platform, check};
 use crate::release::sha256;
 
@@ -39,6 +39,30 @@ impl Whole {
 /// # Errors
 /// When the folder is no layout, holds several images, or something is not what its digest says.
 pub fn index(folder: &Path) -> anyhow::Result<Whole> {
+    let descriptor = held(folder)?;
+    let index = serde_json::from_slice(&blob(folder, &descriptor)?).context("the index")?;
+    Ok(Whole { descriptor, index })
+}
+
+/// Reads the files of an artefact, by their titles.
+///
+/// # Errors
+/// When the folder is no layout, what it holds is no artefact, or something is not what its digest says.
+pub fn artefact(folder: &Path) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+    let manifest: Manifest = serde_json::from_slice(&blob(folder, &held(folder)?)?).context("the manifest")?;
+    ensure!(manifest.artifact_type.is_some(), "it is no artefact");
+    blob(folder, &manifest.config).context("the config")?;
+    let mut files = BTreeMap::new();
+    for layer in &manifest.layers {
+        let title = layer.annotations.get(TITLE).context("a file without a title")?;
+        files.insert(title.clone(), blob(folder, layer).with_context(|| title.clone())?);
+    }
+    ensure!(files.len() == manifest.layers.len(), "two files have one title");
+    Ok(files)
+}
+
+/// What names the one thing in a layout.
+fn held(folder: &Path) -> anyhow::Result<Descriptor> {
     let mark = read(&folder.join(MARK))?;
     let mark: Value = serde_json::from_slice(&mark).context(MARK)?;
     ensure!(mark.pointer("/imageLayoutVersion").and_then(Value::as_str) == Some("1.0.0"), "{mark}");
@@ -46,8 +70,7 @@ pub fn index(folder: &Path) -> anyhow::Result<Whole> {
     let [descriptor] = top.manifests.as_slice() else {
         anyhow::bail!("{INDEX} names {} things", top.manifests.len());
     };
-    let index = serde_json::from_slice(&blob(folder, descriptor)?).context("the index")?;
-    Ok(Whole { descriptor: descriptor.clone(), index })
+    Ok(descriptor.clone())
 }
 
 /// Reads every image of a layout and judges it.

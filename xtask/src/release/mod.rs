@@ -1,5 +1,7 @@
-//! What a release publishes: `out/release`, for clusterctl, the Cluster API operator, kubectl and air-gapped registries.
+//! What a release publishes: `out/release`, for clusterctl, the Cluster API operator, kubectl and air-gapped registries; and
+//! [`artefact`], for the operator by way of a registry.
 
+pub mod artefact;
 pub mod images;
 pub mod licenses;
 pub mod linked;
@@ -63,11 +65,11 @@ pub fn render(root: &Path, built: Option<&str>) -> anyhow::Result<Files> {
     Ok(files)
 }
 
-/// Writes a release in place of the one before, and returns its folder.
+/// Writes a release in place of the one before, and returns the folders of its files and of its artefact.
 ///
 /// # Errors
 /// When a part of it cannot be made or written.
-pub fn write(root: &Path) -> anyhow::Result<PathBuf> {
+pub fn write(root: &Path) -> anyhow::Result<[PathBuf; 2]> {
     let built = image::reference(&root.join(image::FOLDER))?;
     let (folder, files) = (root.join(FOLDER), render(root, built.as_deref())?);
     if folder.exists() {
@@ -78,7 +80,7 @@ pub fn write(root: &Path) -> anyhow::Result<PathBuf> {
         let path = folder.join(name);
         fs::write(&path, content).with_context(|| path.display().to_string())?;
     }
-    Ok(folder)
+    Ok([folder, artefact::write(root, &files)?])
 }
 
 /// What clusterctl has to know of versions.

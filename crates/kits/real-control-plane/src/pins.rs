@@ -74,6 +74,16 @@ pub const CERT_MANAGER: Pin = Pin {
     programs: &[],
 };
 
+/// The Cluster API operator. It has Cluster API 1.13's library in it, and installs every version that speaks its contract.
+pub const OPERATOR: Pin = Pin {
+    group: "cluster-api-operator",
+    module: "sigs.k8s.io/cluster-api-operator",
+    version: "v0.29.0",
+    staging: None,
+    variables: &[],
+    programs: &[("cluster-api-operator", "cmd")],
+};
+
 /// crane: a registry on loopback, and a client of registries.
 pub const CRANE: Pin = Pin {
     group: "crane",

@@ -64,7 +64,7 @@ pub async fn run(
     // Programs are started in other folders than this one.
     let (root, manager) = (&std::path::absolute(root)?, std::path::absolute(manager)?);
     let folder = root.join(FOLDER);
-    let Some(programs) = programs(&folder, set).await? else {
+    let Some(programs) = programs(&folder, set, &scenarios).await? else {
         println!("e2e: no Go on this machine: {} scenarios skipped", scenarios.len());
         return Ok(true);
     };
@@ -134,13 +134,14 @@ fn chosen(names: &[String], set: &Set) -> anyhow::Result<Vec<&'static Scenario>>
     })
 }
 
-/// The programs of a set, built where they were not; none without Go.
+/// The programs of a set and those that only these scenarios need, built where they were not; none without Go.
 ///
 /// # Errors
 /// When one of them cannot be built.
-pub async fn programs(folder: &Path, set: &Set) -> anyhow::Result<Option<Programs>> {
-    let pins = [pins::ETCD, set.kubernetes, set.cluster_api, set.ipam, pins::GO_CAPT, pins::CERT_MANAGER, pins::CRANE];
-    match build(folder, &pins, |line| println!("build: {line}")).await? {
+async fn programs(folder: &Path, set: &Set, scenarios: &[&Scenario]) -> anyhow::Result<Option<Programs>> {
+    let all = [pins::ETCD, set.kubernetes, set.cluster_api, set.ipam, pins::GO_CAPT, pins::CERT_MANAGER, pins::CRANE];
+    let more = scenarios.iter().flat_map(|scenario| scenario.more).copied();
+    match build(folder, &all.into_iter().chain(more).collect::<Vec<_>>(), |line| println!("build: {line}")).await? {
         Outcome::Built(programs) => Ok(Some(programs)),
         Outcome::NoGo => Ok(None),
     }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use real_control_plane::pins;
 use real_control_plane::sets::{NEWEST, SETS, Set};
 
-use crate::scenarios::ALL;
+use crate::scenarios::{ALL, ON_DEMAND};
 
 /// The document, from the workspace's root.
 pub const DOCUMENT: &str = "docs/compatibility.md";
@@ -36,19 +36,25 @@ pub fn in_document(text: &str) -> anyhow::Result<String> {
 
 fn section() -> String {
     let lines: String = SETS.into_iter().map(line).collect();
+    let commands = ON_DEMAND.iter().map(|played| format!("| `cargo xtask e2e {}` | {} |\n", played.name, played.about));
     format!(
         "| set | Cluster API with its kubeadm providers and clusterctl | in-cluster IPAM provider | Kubernetes | what is played |\n\
          |---|---|---|---|---|\n{lines}\n\
-         In each of them: etcd {}, the Go CAPT that is taken over from {}, the definitions of cert-manager {}.\n",
+         In each of them: etcd {}, the Go CAPT that is taken over from {}, the definitions of cert-manager {}; the Cluster API \
+         operator is {}.\n\n\
+         Scenarios that are commands of their own, since CI's time is full:\n\n\
+         | command | what it shows |\n|---|---|\n{}",
         pins::ETCD.version,
         pins::GO_CAPT.version,
         pins::CERT_MANAGER.version,
+        pins::OPERATOR.version,
+        commands.collect::<String>(),
     )
 }
 
 fn line(set: &Set) -> String {
     let played = if set.name == NEWEST.name {
-        "every scenario".to_owned()
+        "every scenario but those below".to_owned()
     } else {
         let names = ALL.iter().filter(|scenario| scenario.on_every_set).map(|scenario| format!("`{}`", scenario.name));
         names.collect::<Vec<_>>().join(", ")

@@ -71,6 +71,7 @@ const V1ALPHA1: &[&str] = &["v1alpha1"];
 const V1ALPHA2: &[&str] = &["v1alpha2"];
 const V1BETA1: &[&str] = &["v1beta1"];
 const ADMISSION: &str = "admissionregistration.k8s.io";
+const OPERATOR: &str = "operator.cluster.x-k8s.io";
 const INFRASTRUCTURE: &str = "infrastructure.cluster.x-k8s.io";
 const IPAM: &str = "ipam.cluster.x-k8s.io";
 
@@ -122,6 +123,15 @@ pub const VALIDATING_WEBHOOKS: Kind =
 /// Who may change what is written to the API server.
 pub const MUTATING_WEBHOOKS: Kind =
     Kind::new(ADMISSION, "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", V1).cluster_wide();
+/// Cluster API's core, as the Cluster API operator is told to install it.
+pub const CORE_PROVIDER: Kind = Kind::new(OPERATOR, "CoreProvider", "coreproviders", V1ALPHA2);
+/// A bootstrap provider, as the operator is told.
+pub const BOOTSTRAP_PROVIDER: Kind = Kind::new(OPERATOR, "BootstrapProvider", "bootstrapproviders", V1ALPHA2);
+/// A provider of control planes, as the operator is told.
+pub const CONTROL_PLANE_PROVIDER: Kind = Kind::new(OPERATOR, "ControlPlaneProvider", "controlplaneproviders", V1ALPHA2);
+/// An infrastructure provider, as the operator is told.
+pub const INFRASTRUCTURE_PROVIDER: Kind =
+    Kind::new(OPERATOR, "InfrastructureProvider", "infrastructureproviders", V1ALPHA2);
 /// A Deployment.
 pub const DEPLOYMENT: Kind = Kind::new("apps", "Deployment", "deployments", V1);
 /// A certificate that cert-manager issues.

@@ -8,6 +8,7 @@ mod kubectl_install;
 mod moves;
 mod nothing_silent;
 mod one_lease;
+mod operator;
 mod optional_kinds;
 mod proof;
 mod seed_example;
@@ -20,6 +21,8 @@ mod whose_server;
 
 use std::future::Future;
 use std::pin::Pin;
+
+use real_control_plane::pins;
 
 use crate::stage::Stage;
 
@@ -36,6 +39,8 @@ pub struct Scenario {
     pub on_every_set: bool,
     /// Whether Go CAPT takes part: the port of its webhooks is fixed, so these are played one at a time.
     pub go_capt: bool,
+    /// Programs that no other scenario needs.
+    pub more: &'static [pins::Pin],
     /// Plays it on a fresh stage.
     pub play: for<'a> fn(&'a mut Stage) -> Play<'a>,
 }
@@ -47,6 +52,7 @@ pub const ALL: &[Scenario] = &[
         about: "the documented cluster from pool to teardown, with the real Cluster API, kubeadm and IPAM provider",
         on_every_set: true,
         go_capt: false,
+        more: &[],
         play: |stage| Box::pin(seed_example::play(stage)),
     },
     Scenario {
@@ -54,6 +60,7 @@ pub const ALL: &[Scenario] = &[
         about: "kube-apiserver answers as memory-apiserver's recordings say",
         on_every_set: false,
         go_capt: false,
+        more: &[],
         play: |stage| Box::pin(conformance::play(stage)),
     },
     Scenario {
@@ -61,6 +68,7 @@ pub const ALL: &[Scenario] = &[
         about: "IPAM and BMC_MACHINE kinds are missing at the start: a machine waits and says so, and goes on once they are installed",
         on_every_set: false,
         go_capt: false,
+        more: &[],
         play: |stage| Box::pin(optional_kinds::play(stage)),
     },
     Scenario {
@@ -68,6 +76,7 @@ pub const ALL: &[Scenario] = &[
         about: "what the webhooks refuse, in which words, and what they fill in",
         on_every_set: true,
         go_capt: false,
+        more: &[],
         play: |stage| Box::pin(webhooks::play(stage)),
     },
     Scenario {
@@ -75,6 +84,7 @@ pub const ALL: &[Scenario] = &[
         about: "pool missing, exhausted, without provider; Cluster paused: kubectl and clusterctl tell, and it passes",
         on_every_set: false,
         go_capt: false,
+        more: &[],
         play: |stage| Box::pin(waits::play(stage)),
     },
     Scenario {
@@ -82,6 +92,7 @@ pub const ALL: &[Scenario] = &[
         about: "kills at random moments, an API server that restarts, a leader that dies: the rules hold",
         on_every_set: false,
         go_capt: false,
+        more: &[],
         play: |stage| Box::pin(crashes::play(stage)),
     },
     Scenario {
@@ -89,6 +100,7 @@ pub const ALL: &[Scenario] = &[
         about: "every other answer to a write is lost: nothing is done twice, nothing is left out",
         on_every_set: false,
         go_capt: false,
+        more: &[],
         play: |stage| Box::pin(bad_line::play(stage)),
     },
     Scenario {
@@ -96,6 +108,7 @@ pub const ALL: &[Scenario] = &[
         about: "two managers at work and no election: nothing goes to two machines, nothing is left behind",
         on_every_set: false,
         go_capt: false,
+        more: &[],
         play: |stage| Box::pin(two_managers::play(stage)),
     },
     Scenario {
@@ -103,6 +116,7 @@ pub const ALL: &[Scenario] = &[
         about: "no server is released before it is off: leftovers, slow and missing BMCs, late boot Jobs, namesakes",
         on_every_set: false,
         go_capt: false,
+        more: &[],
         play: |stage| Box::pin(proof::play(stage)),
     },
     Scenario {
@@ -110,6 +124,7 @@ pub const ALL: &[Scenario] = &[
         about: "stripped labels, servers kept back, lost marks and wiped data: no server is taken or installed twice",
         on_every_set: false,
         go_capt: false,
+        more: &[],
         play: |stage| Box::pin(whose_server::play(stage)),
     },
     Scenario {
@@ -117,6 +132,7 @@ pub const ALL: &[Scenario] = &[
         about: "a webhook that fails is told, a namespace goes with all that is in it, two clusters share a Tinkerbell",
         on_every_set: false,
         go_capt: false,
+        more: &[],
         play: |stage| Box::pin(nothing_silent::play(stage)),
     },
     Scenario {
@@ -124,6 +140,7 @@ pub const ALL: &[Scenario] = &[
         about: "Go CAPT's machines taken over in place, and given back",
         on_every_set: true,
         go_capt: true,
+        more: &[],
         play: |stage| Box::pin(takeover::play(stage)),
     },
     Scenario {
@@ -131,6 +148,7 @@ pub const ALL: &[Scenario] = &[
         about: "clusterctl move with addresses in use",
         on_every_set: true,
         go_capt: false,
+        more: &[],
         play: |stage| Box::pin(moves::play(stage)),
     },
     Scenario {
@@ -138,6 +156,7 @@ pub const ALL: &[Scenario] = &[
         about: "Go CAPT and capt-manager stand for one Lease: each takes over from the other, never do both lead",
         on_every_set: false,
         go_capt: true,
+        more: &[],
         play: |stage| Box::pin(one_lease::play(stage)),
     },
     Scenario {
@@ -145,6 +164,7 @@ pub const ALL: &[Scenario] = &[
         about: "clusterctl init, generate, describe and delete with the files of a release; the Deployment as it is written",
         on_every_set: false,
         go_capt: false,
+        more: &[],
         play: |stage| Box::pin(install::play(stage)),
     },
     Scenario {
@@ -152,15 +172,27 @@ pub const ALL: &[Scenario] = &[
         about: "from Go CAPT 0.7.0 to ours and back, by clusterctl and by manifests, with machines that run",
         on_every_set: false,
         go_capt: true,
+        more: &[],
         play: |stage| Box::pin(upgrade::play(stage)),
     },
 ];
 
 /// Those that are played when they are named: there is no time for them in what is played by default.
-pub const ON_DEMAND: &[Scenario] = &[Scenario {
-    name: "kubectl-install",
-    about: "deploy and its components by kubectl kustomize; install.yaml by kubectl, and clusterctl move to another such cluster",
-    on_every_set: false,
-    go_capt: false,
-    play: |stage| Box::pin(kubectl_install::play(stage)),
-}];
+pub const ON_DEMAND: &[Scenario] = &[
+    Scenario {
+        name: "kubectl-install",
+        about: "deploy and its components by kubectl kustomize; install.yaml by kubectl, and clusterctl move to another such cluster",
+        on_every_set: false,
+        go_capt: false,
+        more: &[],
+        play: |stage| Box::pin(kubectl_install::play(stage)),
+    },
+    Scenario {
+        name: "operator",
+        about: "the Cluster API operator installs CAPT from an OCI artefact, with all that it may pass, and takes it away",
+        on_every_set: false,
+        go_capt: false,
+        more: &[pins::OPERATOR],
+        play: |stage| Box::pin(operator::play(stage)),
+    },
+];

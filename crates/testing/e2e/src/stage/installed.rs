@@ -31,6 +31,8 @@ pub const CAPT_DEPLOYMENT: &str = "capt-controller-manager";
 pub const CAPT_PROVIDER: &str = "infrastructure-tinkerbell";
 /// Where `cargo xtask release` writes, from the workspace's root.
 pub const RELEASE: &str = "out/release";
+/// Where `cargo xtask release` writes the same as an OCI artefact, from the workspace's root.
+pub const ARTEFACT: &str = "out/capt-manifests";
 /// The version that is released.
 pub const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
 /// Where the certificate of the webhooks is expected when no argument says where.
@@ -41,7 +43,7 @@ const ACCOUNT_FOLDER: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 const STARTED: Duration = Duration::from_secs(60);
 
 /// How clusterctl knows a part of Cluster API: the name of its file, its type and its name.
-fn in_clusterctl(provider: &str) -> anyhow::Result<(&'static str, &'static str, &'static str)> {
+pub(super) fn in_clusterctl(provider: &str) -> anyhow::Result<(&'static str, &'static str, &'static str)> {
     Ok(match provider {
         "cluster-api" => ("core-components.yaml", "CoreProvider", "cluster-api"),
         "bootstrap-kubeadm" => ("bootstrap-components.yaml", "BootstrapProvider", "kubeadm"),
@@ -146,7 +148,7 @@ impl Stage {
     }
 
     /// The components that a module's `config/default` makes.
-    async fn kustomize(&self, pin: &Pin, below: &str) -> anyhow::Result<String> {
+    pub(super) async fn kustomize(&self, pin: &Pin, below: &str) -> anyhow::Result<String> {
         let folder = self.programs.source(pin).await?.join(below).join("config/default");
         self.kubectl()?.run(&["kustomize", &folder.display().to_string()]).await
     }

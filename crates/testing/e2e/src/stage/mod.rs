@@ -19,6 +19,7 @@ pub mod kubelet;
 pub mod machines;
 pub mod manager;
 pub mod objects;
+pub mod operator;
 pub mod proxy;
 pub mod registry;
 pub mod scrape;
@@ -56,6 +57,8 @@ pub const GO_CAPT: &str = "go-capt";
 pub const SIMULATORS: &str = "simulators";
 /// The user of Cluster API's managers.
 pub const CLUSTER_API: &str = "cluster-api";
+/// The user of the Cluster API operator.
+pub const OPERATOR: &str = "cluster-api-operator";
 /// The user of the in-cluster IPAM provider.
 pub const IPAM_PROVIDER: &str = "in-cluster-ipam";
 /// The namespace that CAPT is installed in.
@@ -114,6 +117,7 @@ impl Stage {
             User::master(SIMULATORS),
             User::master(CLUSTER_API),
             User::master(IPAM_PROVIDER),
+            User::master(OPERATOR),
         ];
         let plane = ControlPlane::start(programs, &folder, &users, set.admission_plugins).await?;
         let client = plane.client(ADMIN, "capt-e2e").await?;

@@ -44,7 +44,8 @@ enum Chore {
     Release,
     /// Write the manager's image as an OCI layout; no container engine is needed
     Image(Image),
-    /// Fail when a crate depends on something that its place forbids, or a comment or document cites what is not there
+    /// Fail when a crate depends on something that its place forbids, modules use each other in a circle, or a comment or
+    /// document cites what is not there
     CheckArrows,
     /// Fail when any generated file differs from what would be generated now
     CheckGenerated,
@@ -175,8 +176,8 @@ fn main() -> anyhow::Result<ExitCode> {
             Vec::new()
         }
         Chore::CheckArrows => {
-            [arrows::check(arrows::RULES, &arrows::Graph::read(&root, arrows::RULES)?), references::check(&root)?]
-                .concat()
+            let crates = arrows::check(arrows::RULES, &arrows::Graph::read(&root, arrows::RULES)?);
+            [crates, arrows::modules::check(&root)?, references::check(&root)?].concat()
         }
     };
     for complaint in &complaints {

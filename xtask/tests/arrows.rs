@@ -1,6 +1,7 @@
 //! The arrows of the house, on the real workspace and on made-up ones.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use xtask::arrows::modules::{self, Modules};
 use xtask::arrows::{Declared, Graph, RULES, Rule, check};
 use xtask::workspace;
 
@@ -157,7 +158,7 @@ fn a_new_crate_without_a_place_and_a_place_without_a_crate_are_found() {
     assert_eq!(
         check(RULES, &graph),
         [
-            "capt-new has no place in the table of arrows (xtask/src/arrows.rs)",
+            "capt-new has no place in the table of arrows (xtask/src/arrows/mod.rs)",
             "go-text-template is in the table of arrows but not in the workspace",
         ]
     );
@@ -177,4 +178,76 @@ fn the_table_itself_has_no_circle() {
     for rule in RULES {
         below(rule.name, &mut Vec::new());
     }
+}
+
+/// A crate made of these files.
+fn crate_of(files: &[(&str, &str)]) -> Modules {
+    let mut modules = Modules::default();
+    for (place, text) in files {
+        let place = place.split("::").filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        modules.add(place, text).unwrap();
+    }
+    modules
+}
+
+#[test]
+fn no_modules_of_the_crates_that_ship_use_each_other_in_a_circle() {
+    let root = workspace::root().unwrap();
+    let complaints = modules::check(&root).unwrap();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    for sources in modules::WITHOUT_CIRCLES {
+        let arrows: usize = Modules::read(&root.join(sources)).unwrap().arrows().values().map(|all| all.len()).sum();
+        assert!(arrows > 30, "{sources} has {arrows} arrows, so that they were hardly read");
+    }
+}
+
+#[test]
+fn a_circle_of_modules_is_found_and_named_with_where_each_uses_the_next() {
+    let modules = crate_of(&[
+        ("", "mod a; mod b; mod c; mod d;"),
+        ("a", "use crate::b::{self, Thing as Other};"),
+        ("b", "pub struct Thing; fn f() { g!(super::c::h()) }"),
+        ("c", "use crate::d; fn h(x: d::D) {}"),
+        ("d", "impl crate::a::T for D {}"),
+    ]);
+    let circle = "the modules of capt-x form a circle: a → b → c → d → a \
+                  (a uses crate::b; b uses super::c::h; c uses crate::d; d uses crate::a::T)";
+    assert_eq!(modules.circles("capt-x"), [circle]);
+}
+
+#[test]
+fn of_a_knot_the_shortest_circle_is_named() {
+    let modules =
+        crate_of(&[("a", "use crate::b::B;"), ("b", "use crate::c::C; use crate::a::A;"), ("c", "use crate::a::A;")]);
+    assert_eq!(
+        modules.circles("x"),
+        ["the modules of x form a circle: a → b → a (a uses crate::b::B; b uses crate::a::A)"]
+    );
+}
+
+#[test]
+fn a_circle_that_goes_by_what_a_folder_hands_on_or_lies_deep_inside_is_found() {
+    let modules = crate_of(&[
+        ("", "pub use shop::till::Till;"),
+        ("shop", "mod till; mod shelf; pub use till::Till;"),
+        ("shop::till", "use super::shelf::Shelf;"),
+        ("shop::shelf", "use super::Till;"),
+        ("other", "use crate::Till;"),
+    ]);
+    assert_eq!(
+        modules.circles("x"),
+        ["the modules of x::shop form a circle: shelf → till → shelf \
+          (shop::shelf uses super::Till; shop::till uses super::shelf::Shelf)"]
+    );
+}
+
+#[test]
+fn tests_other_crates_and_a_folder_with_its_own_file_make_no_circle() {
+    let modules = crate_of(&[
+        ("a", "mod inside; use inside::Part; pub struct Whole; use kube::b::X; use ::b::Y;"),
+        ("a::inside", "use super::Whole; use crate::b::B; mod deeper { fn f() -> super::super::Whole {} }"),
+        ("b", "#[cfg(test)] mod tests { use crate::a::Whole; } #[cfg(test)] use crate::a::Whole; struct B;"),
+    ]);
+    assert_eq!(modules.circles("x"), Vec::<String>::new());
+    assert_eq!(modules.arrows().get(&Vec::new()).map(|arrows| arrows.len()), Some(1), "from a to b");
 }

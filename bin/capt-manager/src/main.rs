@@ -8,9 +8,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use capt_kube::certificates::Certificates;
 use capt_kube::external::kubeconfig;
-use capt_kube::serve::{self, health};
-use capt_kube::webhook::{Certificates, Server};
+use capt_kube::http;
+use capt_kube::serve::health;
+use capt_kube::webhook::Server;
 use capt_kube::{Clients, Manager};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -73,7 +75,7 @@ async fn run(flags: Flags, log: log::Filter) -> anyhow::Result<()> {
         info!(gate, "unknown feature gate, ignored");
     }
     let settings = flags.settings()?;
-    let health = serve::bind(&flags.health_addr).await.context("--health-addr")?;
+    let health = http::bind(&flags.health_addr).await.context("--health-addr")?;
     let listeners = Listeners::bind(&flags.addresses).await?;
     let webhooks = listen_for_webhooks(&flags).await?;
     let clients = clients(&flags).await?;

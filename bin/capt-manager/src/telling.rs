@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use capt_kube::Manager;
+use capt_kube::certificates::Certificates;
+use capt_kube::http;
 use capt_kube::serve::diagnostics::{self, Guard, LogFilter, Told};
-use capt_kube::serve::{self, metrics};
-use capt_kube::webhook::Certificates;
+use capt_kube::serve::metrics;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
@@ -28,7 +29,7 @@ impl Listeners {
     pub async fn bind(addresses: &Addresses) -> anyhow::Result<Self> {
         let Addresses { metrics_bind_addr, diagnostics_address, insecure_diagnostics, local_diagnostics_address } =
             addresses;
-        let diagnostics = serve::bind(diagnostics_address).await;
+        let diagnostics = http::bind(diagnostics_address).await;
         let diagnostics = unless_default(diagnostics, diagnostics_address == DIAGNOSTICS, "--diagnostics-address")?;
         let local = diagnostics::bind_loopback(local_diagnostics_address).await;
         let is_default = local_diagnostics_address == LOCAL_DIAGNOSTICS;
@@ -37,7 +38,7 @@ impl Listeners {
             info!(address = diagnostics_address, "metrics are served with the diagnostics");
             None
         } else {
-            serve::bind(metrics_bind_addr).await.context("--metrics-bind-addr")?
+            http::bind(metrics_bind_addr).await.context("--metrics-bind-addr")?
         };
         Ok(Self { metrics, diagnostics, insecure: *insecure_diagnostics, local })
     }

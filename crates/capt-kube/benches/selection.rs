@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use capt_kube::cache::{Cache, Sink};
+use capt_kube::cache::Cache;
 use capt_kube::decode::Guarded;
+use capt_kube::watch::Sink;
 use capt_reconciler::machine::select::{Candidate, candidate};
 use capt_reconciler::observed::infra::TinkerbellMachine;
 use capt_reconciler::observed::tinkerbell::Hardware;

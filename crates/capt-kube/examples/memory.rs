@@ -4,8 +4,9 @@
 
 use std::sync::Arc;
 
-use capt_kube::cache::{Cache, Sink};
+use capt_kube::cache::Cache;
 use capt_kube::decode::Guarded;
+use capt_kube::watch::Sink;
 use capt_reconciler::observed::tinkerbell::Hardware;
 use kube::runtime::watcher::Event;
 

@@ -12,23 +12,17 @@ use capt_reconciler::observed::infra::{TinkerbellCluster, TinkerbellMachine};
 use capt_reconciler::observed::tinkerbell::{Hardware, Template, Workflow};
 use capt_reconciler::ports::{BmcQuestion, BmcView, BootstrapSecret, WriteError};
 use k8s_openapi::ByteString;
-use kube::api::{
-    DeleteParams, GetParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy, ValidationDirective,
-};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy, ValidationDirective};
 use kube::core::Request;
 use kube::{Client, Error};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use crate::bootstrap;
 use crate::cache::{Cache, Cached, Held};
-use crate::client::RESPONSE_TIMEOUT;
 use crate::decode::Guarded;
 use crate::errors::{self, Class};
-
-/// Under this name the server files what we write.
-pub(crate) const FIELD_MANAGER: &str = "capt-manager";
+use crate::request::{FIELD_MANAGER, Read, is_name, read, send};
 
 /// Performs writes.
 #[derive(Clone)]
@@ -37,12 +31,6 @@ pub struct Writer {
     /// The client of the cluster where Tinkerbell is.
     tinkerbell: Client,
     cache: Arc<Cache>,
-}
-
-/// A server's answer to a read of one object.
-enum Read {
-    Found(String),
-    Missing,
 }
 
 impl Writer {
@@ -244,24 +232,6 @@ impl Writer {
     }
 }
 
-async fn read(client: &Client, path: &str, name: &str) -> Result<Read, Error> {
-    let request = Request::new(path).get(name, &GetParams::default()).map_err(Error::BuildRequest)?;
-    match send(client, request).await {
-        Ok(text) => Ok(Read::Found(text)),
-        Err(Error::Api(status)) if errors::is_missing(&status, name) => Ok(Read::Missing),
-        Err(error) => Err(error),
-    }
-}
-
-/// One request, headers and body within the time limit. The text is decoded by us: the client's own decoding logs what
-/// it cannot read, and that may be a secret.
-pub(crate) async fn send(client: &Client, request: http::Request<Vec<u8>>) -> Result<String, Error> {
-    match timeout(RESPONSE_TIMEOUT, client.request_text(request)).await {
-        Ok(answer) => answer,
-        Err(_) => Err(Error::Service("the server did not answer in time".into())),
-    }
-}
-
 /// Whether a deletion ended the object: nobody's finalizer holds it.
 fn ends_with<K: kube::Resource>(object: &Guarded<K>) -> bool {
     use kube::Resource;
@@ -363,12 +333,6 @@ fn discreet(error: &Error) -> String {
     format!("{} ({}){fields}; details are withheld, for the write carries bootstrap data", status.reason, status.code)
 }
 
-/// Whether a text can be an object's name, and cannot lead a URL elsewhere.
-pub(crate) fn is_name(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
-    !text.is_empty() && text.len() <= 253 && text.bytes().all(allowed) && !text.starts_with('.')
-}
-
 #[derive(Deserialize)]
 struct Secret {
     data: Option<BTreeMap<String, ByteString>>,
@@ -450,13 +414,5 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(bootstrap_data(text), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn a_secret_name_cannot_lead_the_request_elsewhere() {
-        for bad in ["", "a/b", "..", "a?b", "A", "a%2fb"] {
-            assert!(!is_name(bad), "{bad}");
-        }
-        assert!(is_name("cluster-1.bootstrap"));
     }
 }

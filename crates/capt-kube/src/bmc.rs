@@ -11,8 +11,8 @@ use kube::{Client, Error};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::api::{FIELD_MANAGER, is_name, send};
 use crate::errors;
+use crate::request::{FIELD_MANAGER, is_name, send};
 
 /// What we read of a BMC's Machine.
 #[derive(Deserialize)]

@@ -21,7 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
 
 use crate::api::Writer;
-use crate::cache::{Cache, Cached};
+use crate::cache::{Cache, Cached, PoolKind, Selected, WatchFilter};
 use crate::client::Clients;
 use crate::clock::TokioClock;
 use crate::controller;
@@ -33,8 +33,7 @@ use crate::lease::{Candidate, Election, Standing};
 use crate::metrics::{self, Metrics, Registry};
 use crate::ports::Ports;
 use crate::resync::resync;
-use crate::snapshot::{Snapshot, Source};
-use crate::wake::{Selected, WatchFilter};
+use crate::snapshot::{self, Snapshot, Source};
 use crate::watch::{Found, Lookup, Name, watch_kind};
 
 /// How long the work under way may go on after the manager was told to stop. With [`RELEASE`], [`FLUSH`] and the second
@@ -154,7 +153,7 @@ impl Manager {
     pub fn registry(&self) -> Registry {
         let mut registry = Registry::default();
         self.metrics.register(&mut registry);
-        registry.register_collector(Box::new(metrics::State::new(self.source())));
+        registry.register_collector(Box::new(snapshot::State::new(self.source())));
         registry.register_collector(Box::new(metrics::Process));
         registry
     }
@@ -390,7 +389,7 @@ fn contract_version() -> Vec<(&'static str, Served)> {
 /// Watches every kind of pool that somebody names.
 async fn watch_pools(
     client: Client,
-    mut named: tokio::sync::mpsc::UnboundedReceiver<Arc<crate::pools::PoolKind>>,
+    mut named: tokio::sync::mpsc::UnboundedReceiver<Arc<PoolKind>>,
     namespace: Option<String>,
 ) {
     let mut tasks = JoinSet::new();

@@ -209,7 +209,7 @@ impl Stores for Ports {
         let cluster = match user.kind {
             "Cluster" => Some(user.key.clone()),
             "TinkerbellCluster" => {
-                self.tinkerbell_cluster(&user.key).and_then(|cluster| crate::wake::cluster_of(&*cluster))
+                self.tinkerbell_cluster(&user.key).and_then(|cluster| crate::owner::cluster_of(&*cluster))
             }
             _ => return true,
         };

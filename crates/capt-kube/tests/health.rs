@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use capt_kube::serve::bind;
+use capt_kube::http::bind;
 use capt_kube::serve::health::{Check, Checks, serve};
 use memory_apiserver::MemoryApiServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -82,7 +82,7 @@ async fn a_peer_that_sends_nothing_or_too_much_is_sent_away() {
 async fn connections_that_are_kept_alive_do_not_starve_the_probes() {
     let address = endpoint(Checks::default()).await;
     let mut kept = Vec::new();
-    for _ in 0..capt_kube::serve::http::CONNECTIONS {
+    for _ in 0..capt_kube::http::CONNECTIONS {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
         let mut first = [0; 16];

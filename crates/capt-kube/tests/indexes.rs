@@ -11,9 +11,10 @@ use capt_api::contract::{
 };
 use capt_api::kube_core::{Expression, Selector, SelectorExt};
 use capt_api::meta::{Meta, ObjectKey};
-use capt_kube::cache::{Cache, Sink};
+use capt_kube::cache::Cache;
 use capt_kube::decode::Guarded;
 use capt_kube::store::is_free;
+use capt_kube::watch::Sink;
 use capt_reconciler::machine::ownership::{Obstacle, obstacle};
 use capt_reconciler::observed::infra::{TinkerbellCluster, TinkerbellMachine};
 use capt_reconciler::observed::tinkerbell::Hardware;

@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use capt_kube::http::bind;
 use capt_kube::lease::Election;
 use capt_kube::metrics::Requests;
-use capt_kube::serve::{self, bind};
+use capt_kube::serve;
 use capt_kube::{Clients, Manager, Settings};
 use memory_apiserver::{Fault, MemoryApiServer};
 use tokio_util::sync::CancellationToken;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use capt_api::meta::ObjectKey;
-use capt_kube::queue::{Finish, Queue};
+use capt_kube::controller::{Finish, Queue};
 use tokio::time::{Instant, timeout};
 
 fn key(name: &str) -> ObjectKey {
@@ -30,7 +30,7 @@ async fn a_key_added_twice_is_served_once() {
     assert_eq!(queue.next().await, Some(key("a")));
     queue.finish(&key("a"), Finish::Settled(None));
     assert!(nothing_is_ready(&queue).await);
-    assert_eq!(queue.depth(), capt_kube::queue::Depth::default());
+    assert_eq!(queue.depth(), capt_kube::controller::Depth::default());
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,7 +79,7 @@ async fn a_machine_that_is_nearly_done_does_not_wait_behind_a_crowd_that_begins(
     queue.add(&key("c"));
     assert_eq!(queue.depth().ready, 5);
     assert_eq!(drained(&queue).await, ["c", "new", "a", "b", "d"], "each once");
-    assert_eq!(queue.depth(), capt_kube::queue::Depth::default());
+    assert_eq!(queue.depth(), capt_kube::controller::Depth::default());
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,7 +233,7 @@ async fn many_workers_serve_every_key_and_none_twice_at_once() {
         tokio::task::yield_now().await;
     }
     let idle = async {
-        while queue.depth() != capt_kube::queue::Depth::default() {
+        while queue.depth() != capt_kube::controller::Depth::default() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };

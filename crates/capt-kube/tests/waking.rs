@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use capt_api::kube_core::{Expression, Selector};
 use capt_api::meta::ObjectKey;
-use capt_kube::cache::{Cache, Cached, Sink};
+use capt_kube::cache::{Cache, Cached};
 use capt_kube::controller::{self, Reconcile};
+use capt_kube::controller::{Fact, Wake};
 use capt_kube::decode::Guarded;
-use capt_kube::wake::{Fact, Wake};
+use capt_kube::watch::Sink;
 use capt_reconciler::observed::infra::TinkerbellMachine;
 use capt_reconciler::observed::tinkerbell::Hardware;
 use capt_reconciler::outcome::{Interest, Outcome};
@@ -31,13 +32,13 @@ fn put<K: Cached>(cache: &Cache, mut object: Value, version: u64) {
 }
 
 /// The keys that are ready, in order; all of them are done with afterwards.
-async fn woken(cache: &Cache, controller: impl Fn(&Wake) -> &capt_kube::wake::Controller) -> Vec<String> {
+async fn woken(cache: &Cache, controller: impl Fn(&Wake) -> &capt_kube::controller::Controller) -> Vec<String> {
     let controller = controller(&cache.wake);
     let mut names = Vec::new();
     while controller.queue.depth().ready > 0 {
         let key = controller.queue.next().await.unwrap();
         names.push(key.name.clone());
-        controller.queue.finish(&key, capt_kube::queue::Finish::Settled(None));
+        controller.queue.finish(&key, capt_kube::controller::Finish::Settled(None));
     }
     names.sort();
     names
@@ -90,7 +91,7 @@ async fn a_machine_whose_workflow_job_or_address_is_there_goes_before_those_that
     for expected in ["imaged", "off", "addressed", "new"] {
         let next = queue.next().await.unwrap();
         assert_eq!(next.name, expected);
-        queue.finish(&next, capt_kube::queue::Finish::Settled(None));
+        queue.finish(&next, capt_kube::controller::Finish::Settled(None));
     }
 }
 
@@ -183,7 +184,7 @@ async fn hardware_that_becomes_free_wakes_those_who_look_for_such() {
     };
     let settle = |name: &str, interest: Interest| {
         cache.wake.machines.begin(&key(name));
-        cache.wake.machines.finish(&key(name), interest, capt_kube::queue::Finish::Settled(None));
+        cache.wake.machines.finish(&key(name), interest, capt_kube::controller::Finish::Settled(None));
     };
     settle("big", waits("big"));
     settle("small", waits("small"));
@@ -291,7 +292,7 @@ async fn whoever_waits_for_hardware_hears_that_one_is_kept_back_or_no_longer_nam
     let waits = |cache: &Cache| {
         let interest = Interest { hardware: vec![Selector::default()], ..Interest::default() };
         cache.wake.machines.begin(&key("waits"));
-        cache.wake.machines.finish(&key("waits"), interest, capt_kube::queue::Finish::Settled(None));
+        cache.wake.machines.finish(&key("waits"), interest, capt_kube::controller::Finish::Settled(None));
     };
     put::<TinkerbellMachine>(&cache, machine("waits"), 1);
     let named = json!({"metadata": {"name": "m"}, "spec": {"providerID": "tinkerbell://ns/h", "hardwareName": "h"}});

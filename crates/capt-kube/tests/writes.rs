@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use capt_api::meta::{Meta, ObjectKey};
 use capt_kube::api::Writer;
-use capt_kube::cache::{Cache, Sink};
+use capt_kube::cache::Cache;
+use capt_kube::watch::Sink;
 use capt_reconciler::effect::{Hold, Kind, Stage, Verb, Write};
 use capt_reconciler::observed::tinkerbell::Hardware;
 use capt_reconciler::ports::WriteError;

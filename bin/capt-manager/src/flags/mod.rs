@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use capt_kube::cache::WatchFilter;
 use capt_kube::lease::{self, Election, POD_NAMESPACE, pod_namespace};
-use capt_kube::wake::WatchFilter;
 use capt_kube::{Settings, client};
 use clap::{CommandFactory, FromArgMatches, Parser};
 

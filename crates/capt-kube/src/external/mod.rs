@@ -6,9 +6,7 @@
 //! | [`kubeconfig`] | is there another cluster, and how is it reached |
 //! | [`namespaces`] | which namespaces are watched there, and when to try again |
 //! | [`watches`] | the watches themselves |
-//! | [`denial`] | a right that we turned out not to have |
 
-pub mod denial;
 pub mod kubeconfig;
 pub mod namespaces;
 pub mod watches;

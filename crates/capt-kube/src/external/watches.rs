@@ -12,9 +12,9 @@ use kube::runtime::watcher::Event;
 use kube::{Api, Client};
 use tokio::sync::{oneshot, watch};
 
-use crate::cache::{Cache, Cached, Sink};
+use crate::cache::{Cache, Cached};
 use crate::decode::Guarded;
-use crate::watch::{Backoff, Found, Lookup, Name, Relisting, await_served, pump, watch_kind};
+use crate::watch::{Backoff, Found, Lookup, Name, Relisting, Sink, await_served, pump, watch_kind};
 
 /// Watches the Workflows and Jobs of one namespace; see [`Start`](super::namespaces::Start).
 pub async fn watch_namespace(

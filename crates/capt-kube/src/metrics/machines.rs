@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ahash::{AHashMap, AHashSet};
 use capt_api::conditions::reasons;
-use capt_api::meta::ObjectKey;
+use capt_api::meta::{Meta, ObjectKey};
 use capt_reconciler::observed::cluster_api::IPAddressClaim;
 use capt_reconciler::observed::tinkerbell::{Workflow, WorkflowProgress};
 use parking_lot::Mutex;
@@ -16,10 +16,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
-use super::claims;
 use super::labels::{Histograms, Labels};
+use crate::owner::owning_machine;
 use crate::store::Change;
-use crate::wake::owning_machine;
 
 /// A provider in the cluster answers within a tenth of a second, one that asks an appliance within seconds; what takes
 /// a minute is a provider that is down or a pool that is full.
@@ -42,11 +41,19 @@ pub struct Machines {
 
 /// The labels of what belongs to a pool.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Pool {
+pub(crate) struct Pool {
     /// Namespace and name.
-    pub(super) pool: String,
+    pub(crate) pool: String,
     /// Its kind.
-    pub(super) pool_kind: String,
+    pub(crate) pool_kind: String,
+}
+
+impl Pool {
+    /// The pool that a claim names.
+    pub(crate) fn of(claim: &IPAddressClaim) -> Self {
+        let pool = &claim.spec.pool_ref;
+        Self { pool: format!("{}/{}", claim.namespace(), pool.name), pool_kind: pool.kind.clone() }
+    }
 }
 
 impl Default for Machines {
@@ -108,7 +115,7 @@ impl Machines {
         };
         // A claim that went without an address took no time to get one.
         if let Some(claim) = claim {
-            let pool = self.known(claims::pool_of(claim));
+            let pool = self.known(Pool::of(claim));
             self.claim_to_address.get_or_create(&pool).observe(since.elapsed().as_secs_f64());
         }
     }

@@ -6,25 +6,22 @@
 //!
 //! No label holds the name of an object, except that of a pool.
 
-mod claims;
 mod labels;
 mod machines;
 mod process;
 mod queues;
 mod reconciles;
 mod requests;
-mod state;
 mod text;
 mod webhook;
 
-pub use claims::{PoolClaims, count as count_claims};
+pub(crate) use machines::Pool;
 pub use machines::{Machines, ReleaseWaits};
 pub use process::Process;
 pub use prometheus_client::registry::Registry;
 pub use queues::{Queue, Queues};
 pub use reconciles::{Ended, Reconcile, Reconciles, Running};
 pub use requests::{CountRequests, Counted, Requests};
-pub(crate) use state::State;
 pub use text::{CONTENT_TYPE, text};
 pub use webhook::{Webhook, WebhookPath};
 

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use ::http::{Method, Request, StatusCode};
 use tokio::net::TcpListener;
 
-use super::http::{self, Answer, text};
+use crate::http::{self, Answer, text};
 
 /// A question with yes or no for an answer.
 pub struct Check {

@@ -3,7 +3,7 @@
 use ::http::{Method, Request, StatusCode};
 use tokio::net::TcpListener;
 
-use super::http::{self, Answer};
+use crate::http::{self, Answer};
 use crate::metrics::{CONTENT_TYPE, Registry, text};
 
 /// Answers scrapes, for ever.

@@ -6,6 +6,7 @@ mod discovery;
 mod pump;
 mod relisting;
 mod repeated;
+mod sink;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +19,8 @@ pub use backoff::Backoff;
 pub use discovery::{Found, Lookup, Name};
 pub(crate) use pump::pump;
 pub use relisting::Relisting;
+pub use sink::Sink;
 
-use crate::cache::Sink;
 use crate::decode::Guarded;
 use crd::{Crd, CrdWatch};
 

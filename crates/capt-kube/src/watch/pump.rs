@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 use super::backoff::{Backoff, watch_timeout};
 use super::relisting::Relisting;
 use super::repeated;
-use crate::cache::Sink;
+use super::sink::Sink;
 use crate::decode::Guarded;
 use crate::errors;
 

@@ -10,8 +10,8 @@ use hyper::body::Incoming;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
+use crate::http::{self as reply, Answer};
 use crate::metrics::{self, WebhookPath};
-use crate::serve::http::{self as reply, Answer};
 
 /// Longest body that is taken, in bytes: a review holds an object twice, and the API server stores up to 1.5 MiB of it,
 /// more while it is being changed. Go's server takes 7 MiB, too.

@@ -4,9 +4,7 @@
 //! serves, leading or not: the API server asks any of them.
 
 mod answer;
-mod certificate;
 mod server;
 
 pub use answer::{ALL_BODIES, MAX_BODY};
-pub use certificate::{CERTIFICATE, Certificates, KEY, REREAD};
 pub use server::{AGE, CONNECTIONS, HANDSHAKE, Server};

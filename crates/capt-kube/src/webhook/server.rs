@@ -19,9 +19,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::answer::{Paths, answer};
-use super::certificate::Certificates;
-use crate::serve::places::{Place, Places};
-use crate::{metrics, serve};
+use crate::certificates::Certificates;
+use crate::http::places::{Place, Places};
+use crate::serve::health::Check;
+use crate::{http, metrics};
 
 /// How long a handshake may take.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -51,13 +52,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens; nobody is answered before [`Server::run`]. `address` is as for [`serve::bind`]; nothing where that
+    /// Listens; nobody is answered before [`Server::run`]. `address` is as for [`http::bind`]; nothing where that
     /// turns the server off.
     ///
     /// # Errors
     /// When the address makes no sense or is in use.
     pub async fn bind(address: &str, certificates: Certificates) -> anyhow::Result<Option<Self>> {
-        let listener = serve::bind(address).await?;
+        let listener = http::bind(address).await?;
         Ok(listener.map(|listener| Self {
             listener,
             certificates: Arc::new(certificates),
@@ -86,9 +87,9 @@ impl Server {
     }
 
     /// Whether connections are accepted and there is a certificate for them.
-    pub fn check(&self) -> serve::health::Check {
+    pub fn check(&self) -> Check {
         let (accepting, certificates) = (self.accepting.clone(), self.certificates.clone());
-        serve::health::Check::new("webhook", move || accepting.load(Ordering::Relaxed) && certificates.is_there())
+        Check::new("webhook", move || accepting.load(Ordering::Relaxed) && certificates.is_there())
     }
 
     /// Answers, and counts what it does, until cancelled; then lets the calls under way come to their end.

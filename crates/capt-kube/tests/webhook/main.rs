@@ -5,7 +5,8 @@ mod support;
 
 use std::time::Duration;
 
-use capt_kube::webhook::{ALL_BODIES, CERTIFICATE, KEY, MAX_BODY, REREAD};
+use capt_kube::certificates::{CERTIFICATE, KEY, REREAD};
+use capt_kube::webhook::{ALL_BODIES, MAX_BODY};
 use serde_json::{Value, json};
 use support::{Call, Folder, Http, Running, pair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

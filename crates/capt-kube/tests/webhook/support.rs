@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use capt_kube::certificates::{CERTIFICATE, Certificates, KEY};
 use capt_kube::metrics::{Metrics, Registry};
 use capt_kube::serve::health::{Check, Checks};
-use capt_kube::webhook::{CERTIFICATE, CONNECTIONS, Certificates, KEY, Server};
+use capt_kube::webhook::{CONNECTIONS, Server};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::{http1, http2};
@@ -155,7 +156,7 @@ impl Running {
 }
 
 async fn health(check: Check) -> SocketAddr {
-    let listener = capt_kube::serve::bind("127.0.0.1:0").await.unwrap().unwrap();
+    let listener = capt_kube::http::bind("127.0.0.1:0").await.unwrap().unwrap();
     let address = listener.local_addr().unwrap();
     // On a thread of its own: `passes` blocks.
     let listener = listener.into_std().unwrap();

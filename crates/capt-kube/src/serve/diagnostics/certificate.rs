@@ -11,7 +11,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use crate::webhook::Certificates;
+use crate::certificates::Certificates;
 
 #[derive(Debug)]
 struct Resolver {

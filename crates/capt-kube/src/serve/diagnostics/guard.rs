@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::serve::http::{self, Answer};
+use crate::http::{self, Answer};
 
 /// How long a yes is believed.
 pub const ALLOWED_FOR: Duration = Duration::from_secs(60);

@@ -25,11 +25,12 @@ use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::http::{self, Answer};
-use super::{bind, metrics, page};
+use super::{metrics, page};
+use crate::certificates::Certificates;
+use crate::http::bind;
+use crate::http::{self, Answer};
 use crate::metrics::Registry;
 use crate::snapshot::Snapshot;
-use crate::webhook::Certificates;
 
 pub use guard::Guard;
 

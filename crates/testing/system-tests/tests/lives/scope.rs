@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use capt_kube::Settings;
-use capt_kube::wake::WatchFilter;
+use capt_kube::cache::WatchFilter;
 use memory_apiserver::Fault;
 use serde_json::json;
 

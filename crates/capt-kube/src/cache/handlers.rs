@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use capt_api::contract::{CLUSTER_API_GROUP, INFRASTRUCTURE_GROUP, MACHINE_NAME_LABEL, MACHINE_NAMESPACE_LABEL};
+use capt_api::contract::INFRASTRUCTURE_GROUP;
 use capt_api::meta::{Meta, ObjectKey};
 use capt_reconciler::effect::Kind;
 use capt_reconciler::machine::ownership::{Obstacle, obstacle};
@@ -14,8 +14,9 @@ use capt_reconciler::observed::infra::{TinkerbellCluster, TinkerbellMachine};
 use capt_reconciler::observed::tinkerbell::{Hardware, Template, Workflow, WorkflowProgress};
 use kube::Resource;
 
-use super::Fact;
-use crate::cache::Cache;
+use super::Cache;
+use crate::controller::Fact;
+use crate::owner::{cluster_of, owning_machine};
 use crate::store::{Change, HardwareIndex, is_free, named_hardware, of_endpoint, of_hardware};
 
 /// Both sides of a change.
@@ -101,13 +102,6 @@ pub fn infra_cluster_changed(cache: &Cache, change: &Change<TinkerbellCluster>) 
             wake_machines_of(cache, &cluster);
         }
     }
-}
-
-/// The Cluster that an object belongs to: by owner, else by label.
-pub fn cluster_of<K: Resource>(object: &K) -> Option<ObjectKey> {
-    let owner = object.owner(CLUSTER_API_GROUP, "Cluster").map(|owner| owner.name.as_str());
-    let name = owner.or_else(|| object.label(capt_api::contract::CLUSTER_NAME_LABEL))?;
-    Some(ObjectKey::new(object.namespace(), name))
 }
 
 /// By label, and by way of the Machines for those that have none (yet).
@@ -297,17 +291,4 @@ fn owned_changed<K: Resource>(cache: &Cache, change: &Change<K>, is_awaited: imp
     for key in &keys {
         cache.wake.machines.wake_for(key, became);
     }
-}
-
-/// The TinkerbellMachine that an object is for: its controller, else the one of its labels.
-pub fn owning_machine<K: Resource>(object: &K) -> Option<ObjectKey> {
-    if let Some(owner) = object.controller()
-        && owner.kind == "TinkerbellMachine"
-        && capt_api::meta::group_of(&owner.api_version) == INFRASTRUCTURE_GROUP
-    {
-        return Some(ObjectKey::new(object.namespace(), &owner.name));
-    }
-    let name = object.label(MACHINE_NAME_LABEL).filter(|name| !name.is_empty())?;
-    let namespace = object.label(MACHINE_NAMESPACE_LABEL).filter(|namespace| !namespace.is_empty())?;
-    Some(ObjectKey::new(namespace, name))
 }

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use capt_api::meta::Meta;
-use capt_reconciler::observed::cluster_api::IPAddressClaim;
 use serde::Serialize;
 
-use super::machines::Pool;
 use crate::cache::Cache;
-use crate::wake::owning_machine;
+use crate::metrics::Pool;
+use crate::owner::owning_machine;
 
 /// The claims of machines to one pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -33,7 +32,7 @@ pub fn count(cache: &Cache) -> Vec<PoolClaims> {
         if owning_machine(claim).is_none() {
             return;
         }
-        let Pool { pool, pool_kind: kind } = pool_of(claim);
+        let Pool { pool, pool_kind: kind } = Pool::of(claim);
         let counts = pools.entry((pool, kind)).or_default();
         if claim.is_terminating() {
             counts.terminating += 1;
@@ -45,10 +44,4 @@ pub fn count(cache: &Cache) -> Vec<PoolClaims> {
     });
     let named = pools.into_iter().map(|((pool, kind), counts)| PoolClaims { pool, kind, ..counts });
     named.collect()
-}
-
-/// The pool that a claim names.
-pub(super) fn pool_of(claim: &IPAddressClaim) -> Pool {
-    let pool = &claim.spec.pool_ref;
-    Pool { pool: format!("{}/{}", claim.namespace(), pool.name), pool_kind: pool.kind.clone() }
 }

@@ -1,13 +1,16 @@
 //! Plain HTTP for a few local readers: probes, Prometheus, a person with curl.
 
+pub(crate) mod places;
+mod reply;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use anyhow::Context;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -15,13 +18,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use super::places::Places;
-
-/// An answer, all of it in memory.
-pub type Answer = Response<Full<Bytes>>;
-
-/// Plain text.
-pub const PLAIN: &str = "text/plain; charset=utf-8";
+use places::Places;
+pub use reply::{Answer, PLAIN, content, is_read, not_found, text, wrong_method};
 
 /// Readers send their requests at once; whoever does not is none.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -33,6 +31,27 @@ const BUFFER: usize = 8 * 1024;
 const CONNECTION_LIFE: Duration = Duration::from_secs(60);
 /// Connections served at once. One more takes the place of an idle one, so that the kubelet's probes get through.
 pub const CONNECTIONS: usize = 64;
+
+/// Listens on an address as Go programs write it: `:9440` is every address of the machine. Nothing for an empty
+/// address or `0`, which turn a server off.
+///
+/// # Errors
+/// When the address makes no sense or is in use.
+pub async fn bind(address: &str) -> anyhow::Result<Option<TcpListener>> {
+    let address = address.trim();
+    if address.is_empty() || address == "0" {
+        return Ok(None);
+    }
+    let listener = match address.strip_prefix(':') {
+        Some(port) => match TcpListener::bind(format!("[::]:{port}")).await {
+            Ok(listener) => Ok(listener),
+            // There are machines without IPv6.
+            Err(_) => TcpListener::bind(format!("0.0.0.0:{port}")).await,
+        },
+        None => TcpListener::bind(address).await,
+    };
+    listener.map(Some).with_context(|| format!("cannot listen on {address}"))
+}
 
 /// Answers requests, for ever.
 pub async fn serve<A, F>(listener: TcpListener, answer: A)
@@ -104,34 +123,4 @@ where
             }
         });
     }
-}
-
-/// Whether the method asks for something and changes nothing.
-pub fn is_read(method: &Method) -> bool {
-    method == Method::GET || method == Method::HEAD
-}
-
-/// An answer in plain text.
-pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
-    content(status, PLAIN, body)
-}
-
-/// An answer of this content type.
-pub fn content(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
-}
-
-/// The answer for a path that leads nowhere.
-pub fn not_found() -> Answer {
-    text(StatusCode::NOT_FOUND, "404 page not found\n")
-}
-
-/// The answer to a method that the path does not take; it names those it does.
-pub fn wrong_method(allowed: &'static str) -> Answer {
-    let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, format!("only {allowed}\n"));
-    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
-    answer
 }

@@ -1,5 +1,8 @@
 //! What goes on, in numbers, for diagnostics and metrics.
 
+mod claims;
+mod collector;
+
 use std::sync::{Arc, OnceLock};
 
 use capt_reconciler::ports::Presence;
@@ -8,10 +11,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::cache::{Cache, Cached, Shelf};
+use crate::controller::Controller;
 use crate::events::Events;
 use crate::lease::Standing;
-use crate::metrics::{PoolClaims, count_claims};
-use crate::wake::Controller;
+pub use claims::PoolClaims;
+pub(crate) use collector::State;
 
 /// What goes on.
 #[derive(Clone, Debug, Serialize)]
@@ -125,7 +129,7 @@ impl Source {
                 kind(&cache.ip_addresses),
             ],
             pools: cache.pools.counts(),
-            claims: count_claims(cache),
+            claims: claims::count(cache),
             queues: vec![
                 queue("tinkerbellmachine", &cache.wake.machines),
                 queue("tinkerbellcluster", &cache.wake.clusters),

@@ -12,10 +12,10 @@ use kube::runtime::watcher::Event;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use crate::cache::Sink;
+use crate::controller::{Fact, Wake};
 use crate::decode::Guarded;
 use crate::store::{Change, Store};
-use crate::wake::{Fact, Wake};
+use crate::watch::Sink;
 
 /// How many kinds of pools are watched. Users name them, and each costs a connection.
 const MAX_KINDS: usize = 64;

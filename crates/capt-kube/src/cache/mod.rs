@@ -1,6 +1,12 @@
 //! Everything we know, kind by kind, and what each change leads to.
 
-use std::net::IpAddr;
+mod denial;
+mod handlers;
+mod holds;
+mod pools;
+mod shelf;
+mod watch_filter;
+
 use std::sync::Arc;
 
 use capt_api::meta::{Meta, ObjectKey};
@@ -10,114 +16,21 @@ use capt_reconciler::observed::infra::{TinkerbellCluster, TinkerbellMachine};
 use capt_reconciler::observed::tinkerbell::{Hardware, Template, Workflow};
 use capt_reconciler::ports::Presence;
 use kube::Resource;
-use kube::core::NamespaceResourceScope;
+use kube::runtime::watcher::Event;
 use parking_lot::Mutex;
-use serde::de::DeserializeOwned;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::controller::{Fact, Wake};
 use crate::decode::Guarded;
-use crate::external::denial::Denial;
 use crate::metrics::{Machines, Metrics};
-use crate::pools::Pools;
-use crate::store::{Addresses, AddressesOf, Change, Grouped, HardwareIndex, Index, MachineIndex, Store};
-use crate::wake::{self, Fact, Wake, WatchFilter};
-
-/// A kind that we keep in memory.
-pub trait Cached:
-    Resource<Scope = NamespaceResourceScope, DynamicType: Copy + Default + Send + Sync>
-    + DeserializeOwned
-    + Clone
-    + Send
-    + Sync
-    + 'static
-{
-    /// Its index.
-    type Index: Index<Self> + 'static;
-
-    /// Its place in the cache.
-    fn shelf(cache: &Cache) -> &Shelf<Self>;
-
-    /// Wakes whom a change concerns.
-    fn changed(cache: &Cache, change: &Change<Self>);
-
-    /// Wakes whom it concerns that the kind became ready or absent.
-    fn presence_changed(_: &Cache) {}
-}
-
-/// The objects of one kind, and how well we know them.
-pub struct Shelf<K: Cached> {
-    /// The objects.
-    pub store: Store<K, K::Index>,
-    /// Told when something speaks against the kind being served.
-    pub(crate) doubted: tokio::sync::Notify,
-    state: watch::Sender<ShelfState<K::DynamicType>>,
-    trouble: Mutex<Trouble>,
-}
-
-/// What went wrong with the watch of a kind.
-#[derive(Clone, Debug, Default)]
-pub struct Trouble {
-    /// Times it failed and was begun again.
-    pub restarts: u64,
-    /// Why it failed last, in words that hold no secret, and when.
-    pub last: Option<(String, Instant)>,
-}
-
-/// How well we know the objects of a kind.
-#[derive(Clone, Copy, Debug)]
-pub struct ShelfState<D> {
-    /// Whether the kind is served and all objects are known.
-    pub presence: Presence,
-    /// Whether the server once said that it does not serve the kind.
-    pub was_absent: bool,
-    /// The version in use.
-    pub version: D,
-    /// When the watch last began with a list of all objects.
-    pub listed: Option<Instant>,
-    /// When the watch last had anything to say.
-    pub last_event: Option<Instant>,
-}
-
-impl<D> ShelfState<D> {
-    fn is_read_again(&self) -> bool {
-        self.was_absent && self.presence == Presence::Syncing
-    }
-}
-
-impl<K: Cached> Shelf<K> {
-    fn new(index: K::Index) -> Self {
-        let state = ShelfState {
-            presence: Presence::Syncing,
-            was_absent: false,
-            version: K::DynamicType::default(),
-            listed: None,
-            last_event: None,
-        };
-        Self {
-            store: Store::new(index),
-            doubted: tokio::sync::Notify::new(),
-            state: watch::Sender::new(state),
-            trouble: Mutex::default(),
-        }
-    }
-
-    /// What went wrong with the watch.
-    pub fn trouble(&self) -> Trouble {
-        self.trouble.lock().clone()
-    }
-
-    /// How well we know the objects.
-    pub fn state(&self) -> ShelfState<K::DynamicType> {
-        *self.state.borrow()
-    }
-
-    /// Waits until the kind's presence is as wanted.
-    pub async fn until(&self, wanted: impl Fn(Presence) -> bool) {
-        // The sender lives as long as we do.
-        let _ = self.state.subscribe().wait_for(|state| wanted(state.presence)).await;
-    }
-}
+use crate::owner::{cluster_of, owning_machine};
+use crate::store::{Addresses, AddressesOf, Change, Grouped, HardwareIndex, MachineIndex};
+use crate::watch::Sink;
+use denial::Denial;
+pub use holds::Held;
+pub use pools::{PoolKind, Pools};
+pub use shelf::{Cached, Shelf, ShelfState, Trouble};
+pub use watch_filter::{Selected, WatchFilter};
 
 /// The index over TinkerbellClusters.
 pub type ClusterIndex = (Grouped<TinkerbellCluster, ObjectKey>, AddressesOf);
@@ -186,15 +99,15 @@ impl Cache {
                 }),
                 MachineIndex::default(),
             )),
-            tinkerbell_clusters: Shelf::new((Grouped::by(wake::cluster_of), AddressesOf(addresses.clone()))),
+            tinkerbell_clusters: Shelf::new((Grouped::by(cluster_of), AddressesOf(addresses.clone()))),
             machines: Shelf::new(Grouped::by(|machine: &Machine| {
                 Some(ObjectKey::new(machine.namespace(), &machine.spec.cluster_name))
             })),
             clusters: Shelf::new(AddressesOf(addresses.clone())),
             hardware: Shelf::new(by_owner),
-            templates: Shelf::new(Grouped::by(wake::owning_machine)),
-            workflows: Shelf::new(Grouped::by(wake::owning_machine)),
-            jobs: Shelf::new((Grouped::by(wake::owning_machine), Grouped::by(bmc_of))),
+            templates: Shelf::new(Grouped::by(owning_machine)),
+            workflows: Shelf::new(Grouped::by(owning_machine)),
+            jobs: Shelf::new((Grouped::by(owning_machine), Grouped::by(bmc_of))),
             claims: Shelf::new(Grouped::by(|claim: &IPAddressClaim| Some(claim.controller()?.uid.clone()))),
             ip_addresses: Shelf::new(()),
             pools: Pools::new(wake.clone()),
@@ -230,12 +143,7 @@ impl Cache {
     }
 
     /// Takes in an event of a watch over all namespaces, or one. Returns objects that the server must be asked about.
-    pub(crate) fn take_in<K: Cached>(
-        &self,
-        event: kube::runtime::watcher::Event<Guarded<K>>,
-        namespace: Option<&str>,
-    ) -> Vec<ObjectKey> {
-        use kube::runtime::watcher::Event;
+    pub(crate) fn take_in<K: Cached>(&self, event: Event<Guarded<K>>, namespace: Option<&str>) -> Vec<ObjectKey> {
         let shelf = K::shelf(self);
         let mut doubtful = Vec::new();
         match event {
@@ -290,21 +198,6 @@ impl Cache {
         ]
         .contains(&true)
     }
-
-    /// Takes Hardware out of the free ones while it is written. Nothing if another writer has it.
-    pub fn hold_hardware(self: &Arc<Self>, key: &ObjectKey) -> Option<Held> {
-        let got = self.hardware.store.index_mut(|(index, _)| index.hold(key));
-        got.then(|| Held { cache: self.clone(), what: What::Hardware(key.clone()) })
-    }
-
-    /// Keeps an address for a Hardware while it is written.
-    ///
-    /// # Errors
-    /// The Hardware that has the address or is about to get it.
-    pub fn hold_address(self: &Arc<Self>, address: IpAddr, hardware: &ObjectKey) -> Result<Held, ObjectKey> {
-        self.addresses.lock().hold(address, hardware)?;
-        Ok(Held { cache: self.clone(), what: What::Address(address, hardware.clone()) })
-    }
 }
 
 impl Default for Cache {
@@ -313,59 +206,9 @@ impl Default for Cache {
     }
 }
 
-/// Something kept from other writers until this is dropped, however the write ends.
-pub struct Held {
-    cache: Arc<Cache>,
-    what: What,
-}
-
-enum What {
-    Hardware(ObjectKey),
-    Address(IpAddr, ObjectKey),
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        match &self.what {
-            What::Hardware(key) => {
-                self.cache.hardware.store.index_mut(|(index, _)| index.release(key));
-                wake::publish_if_available(&self.cache, key);
-            }
-            What::Address(address, hardware) => {
-                let unused = {
-                    let mut addresses = self.cache.addresses.lock();
-                    addresses.release(*address);
-                    // As seen by nobody in particular: not even the Hardware it was meant for has it.
-                    addresses.users(*address, &ObjectKey::new("", "")).is_empty()
-                };
-                if unused {
-                    tracing::debug!(%address, %hardware, "reserved address was not written, released again");
-                    self.cache.wake.publish(Fact::Address(*address));
-                }
-            }
-        }
-    }
-}
-
-/// Where the events of a watch go.
-pub trait Sink<K: Resource>: Send + Sync {
-    /// Takes in one event. Returns objects that the server must be asked about (see [`Store::relist_ends`]).
-    fn event(&self, event: kube::runtime::watcher::Event<Guarded<K>>) -> Vec<ObjectKey>;
-    /// Takes in the answer to such a question: the object as it is now, or that it is gone.
-    fn resolved(&self, key: &ObjectKey, uid: &str, now: Option<Guarded<K>>);
-    /// The UID of an object as we know it.
-    fn uid(&self, key: &ObjectKey) -> Option<String>;
-    /// The server serves the kind in this version; its objects are about to be read.
-    fn served(&self, version: K::DynamicType);
-    /// The server does not serve the kind.
-    fn absent(&self);
-    /// The watch failed and is begun again; why, in words that hold no secret.
-    fn failed(&self, _error: &str) {}
-}
-
 impl<K: Cached> Sink<K> for Cache {
-    fn event(&self, event: kube::runtime::watcher::Event<Guarded<K>>) -> Vec<ObjectKey> {
-        let filled = matches!(event, kube::runtime::watcher::Event::InitDone);
+    fn event(&self, event: Event<Guarded<K>>) -> Vec<ObjectKey> {
+        let filled = matches!(event, Event::InitDone);
         let doubtful = self.take_in(event, None);
         if filled {
             self.mark_ready::<K>();
@@ -435,22 +278,22 @@ cached!(
     TinkerbellMachine,
     (Grouped<TinkerbellMachine, ObjectKey>, MachineIndex),
     tinkerbell_machines,
-    wake::infra_machine_changed
+    handlers::infra_machine_changed
 );
-cached!(TinkerbellCluster, ClusterIndex, tinkerbell_clusters, wake::infra_cluster_changed);
-cached!(Machine, Grouped<Machine, ObjectKey>, machines, wake::machine_changed);
-cached!(Cluster, AddressesOf, clusters, wake::cluster_changed);
-cached!(Hardware, (HardwareIndex, AddressesOf), hardware, wake::hardware_changed);
-cached!(Template, Grouped<Template, ObjectKey>, templates, wake::template_changed);
+cached!(TinkerbellCluster, ClusterIndex, tinkerbell_clusters, handlers::infra_cluster_changed);
+cached!(Machine, Grouped<Machine, ObjectKey>, machines, handlers::machine_changed);
+cached!(Cluster, AddressesOf, clusters, handlers::cluster_changed);
+cached!(Hardware, (HardwareIndex, AddressesOf), hardware, handlers::hardware_changed);
+cached!(Template, Grouped<Template, ObjectKey>, templates, handlers::template_changed);
 cached!(Workflow, Grouped<Workflow, ObjectKey>, workflows, |cache: &Cache, change: &Change<Workflow>| {
     cache.metrics.workflow_changed(change);
-    wake::workflow_changed(cache, change);
+    handlers::workflow_changed(cache, change);
 });
-cached!(Job, JobIndex, jobs, wake::job_changed, Fact::BmcKinds);
+cached!(Job, JobIndex, jobs, handlers::job_changed, Fact::BmcKinds);
 cached!(IPAddressClaim, Grouped<IPAddressClaim, String>, claims,
     |cache: &Cache, change: &Change<IPAddressClaim>| {
         cache.metrics.claim_changed(change);
-        wake::claim_changed(cache, change);
+        handlers::claim_changed(cache, change);
     },
     Fact::IpamKinds);
-cached!(IPAddress, (), ip_addresses, wake::ip_address_changed, Fact::IpamKinds);
+cached!(IPAddress, (), ip_addresses, handlers::ip_address_changed, Fact::IpamKinds);

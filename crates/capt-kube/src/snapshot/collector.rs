@@ -1,4 +1,4 @@
-//! What is a matter of state: read from the [`Snapshot`] when somebody asks.
+//! The snapshot as metrics: what is a matter of state, read when somebody asks.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,7 +10,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use crate::snapshot::{Snapshot, Source};
+use super::{Snapshot, Source};
 
 /// Pools whose claims are told of although there are none any more. An alert needs the zero; a cluster that makes and
 /// deletes pools all the time must not make series without end.

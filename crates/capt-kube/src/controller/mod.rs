@@ -1,25 +1,20 @@
-//! Waking: which keys a change concerns.
+//! A controller: its queue, what its keys wait for, and its workers.
 
-mod filter;
 mod interests;
-mod mappers;
+mod queue;
+mod workers;
 
 use capt_api::meta::ObjectKey;
 use capt_reconciler::outcome::Interest;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-pub use filter::{Selected, WatchFilter};
 pub use interests::Fact;
 use interests::Interests;
-pub use mappers::{
-    claim_changed, cluster_changed, cluster_of, hardware_changed, infra_cluster_changed, infra_machine_changed,
-    ip_address_changed, job_changed, machine_changed, owning_machine, publish_if_available, template_changed,
-    workflow_changed,
-};
+pub use queue::{Depth, Finish, Queue};
+pub use workers::{Reconcile, run};
 
 use crate::metrics::{self, Metrics};
-use crate::queue::{Finish, Queue};
 
 /// A controller as those see it who wake it: its queue, and what its keys wait for.
 pub struct Controller {
@@ -75,7 +70,7 @@ impl Controller {
     }
 
     /// Wakes one key, before others if this is what it waited for.
-    fn wake_for(&self, key: &ObjectKey, is_awaited: bool) {
+    pub fn wake_for(&self, key: &ObjectKey, is_awaited: bool) {
         if is_awaited {
             self.queue.add_ahead(key);
         } else {

@@ -15,9 +15,8 @@ use futures::FutureExt;
 use tokio::task::JoinSet;
 use tracing::{Instrument, Span};
 
+use super::{Controller, Finish, Wake};
 use crate::metrics::Ended;
-use crate::queue::Finish;
-use crate::wake::Controller;
 
 /// What a worker does with a key.
 pub trait Reconcile: Send + Sync + 'static {
@@ -42,8 +41,8 @@ impl<P: Stores + Api + Clock + 'static> Reconcile for ClusterReconciler<P> {
 /// # Errors
 /// When a worker dies.
 pub async fn run<R: Reconcile>(
-    controller: impl Fn(&crate::wake::Wake) -> &Controller + Copy + Send + Sync + 'static,
-    wake: Arc<crate::wake::Wake>,
+    controller: impl Fn(&Wake) -> &Controller + Copy + Send + Sync + 'static,
+    wake: Arc<Wake>,
     reconciler: Arc<R>,
     workers: usize,
 ) -> anyhow::Result<()> {

@@ -11,7 +11,7 @@ use capt_api::contract::WATCH_FILTER_LABEL;
 use capt_api::meta::{Meta, ObjectKey};
 use capt_reconciler::outcome::{Interest, Outcome};
 
-use crate::cache::{Cache, Cached};
+use super::{Cache, Cached};
 use crate::controller::Reconcile;
 
 /// How long work waits for objects that are being read.
@@ -72,7 +72,7 @@ mod tests {
     use kube::runtime::watcher::Event;
 
     use super::*;
-    use crate::cache::Sink;
+    use crate::watch::Sink;
 
     #[derive(Default)]
     struct Counting(AtomicUsize);

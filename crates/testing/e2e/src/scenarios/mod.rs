@@ -65,7 +65,7 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "optional-kinds",
-        about: "IPAM and BMC_MACHINE kinds are missing at the start: a machine waits and says so, and goes on once they are installed",
+        about: "IPAM and BMC kinds are missing at the start: a machine waits and says so, and goes on once they are installed",
         on_every_set: false,
         go_capt: false,
         more: &[],

@@ -71,7 +71,7 @@ async fn failing_webhook(stage: &Stage) -> anyhow::Result<()> {
     gone(&stage.objects, "guarded", PATIENCE).await
 }
 
-/// Cluster, machine, server and BMC_MACHINE in one namespace, which is deleted.
+/// Cluster, machine, server and BMC in one namespace, which is deleted.
 async fn whole_namespace(stage: &Stage) -> anyhow::Result<()> {
     let all = stage.objects.cluster();
     all.create(NAMESPACE, &json!({ "metadata": { "name": DOOMED } })).await?;

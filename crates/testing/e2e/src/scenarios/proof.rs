@@ -1,6 +1,6 @@
 //! No address and no Hardware is given up before its server is off, proven for this server and this deletion. What is in
 //! the way is played all at once, with BMCs that need two seconds for every answer and a garbage collector that does not
-//! come: what an earlier Job left behind, a name that leaves no room, a server that is about to boot, a BMC_MACHINE that calls
+//! come: what an earlier Job left behind, a name that leaves no room, a server that is about to boot, a BMC that calls
 //! "off" an error, one that does not exist, two Hardware of one machine, two machines of one name.
 
 use std::time::Duration;
@@ -71,7 +71,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         gone(&stage.objects.of(team), "cp-0", PATIENCE).await?;
     }
     let asked = stage.power.calls(objects::NAMESPACE, "leftover") - calls;
-    ensure!(asked > 0, "no call reached the BMC_MACHINE of leftover: an earlier Job's Task counted as proof");
+    ensure!(asked > 0, "no call reached the BMC of leftover: an earlier Job's Task counted as proof");
     is_told(stage, "cold", "Released").await?;
     all_are_off(stage).await?;
     // What is still on its way shows by then: the watch hears every server that is switched on.
@@ -158,7 +158,7 @@ async fn haunt(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until the BMC_MACHINE works on the Job that is to boot a machine's server.
+/// Waits until the BMC works on the Job that is to boot a machine's server.
 async fn boots(stage: &Stage, machine: &str) -> anyhow::Result<()> {
     until(&format!("{machine} is being booted"), PATIENCE, async || {
         let workflows = stage.objects.list(WORKFLOW).await?;
@@ -172,7 +172,7 @@ async fn boots(stage: &Stage, machine: &str) -> anyhow::Result<()> {
     .await
 }
 
-/// The BMC_MACHINE Machine is gone: that is a problem of its own, and only a person's word ends it.
+/// The BMC Machine is gone: that is a problem of its own, and only a person's word ends it.
 async fn missing_bmc(stage: &Stage) -> anyhow::Result<()> {
     let release = "capt.tinkerbell.org/release-without-power-off";
     let words = ["BMCNotFound", "headless", release];

@@ -114,7 +114,7 @@ pub fn spec(kind: &str, pool: Option<&str>) -> Value {
     spec
 }
 
-/// The same for a server that its BMC_MACHINE boots from the network.
+/// The same for a server that its BMC boots from the network.
 pub fn netboot_spec(kind: &str, pool: Option<&str>) -> Value {
     let mut spec = spec(kind, pool);
     if let Some(spec) = spec.as_object_mut() {

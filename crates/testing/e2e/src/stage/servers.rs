@@ -36,7 +36,7 @@ async fn make_all(objects: &Objects, kind: &str, numbers: Range<u32>, with_addre
     Ok(())
 }
 
-/// Makes one server with a BMC_MACHINE of the same name and a label `type`; returns its Hardware's manifest. Every server of a
+/// Makes one server with a BMC of the same name and a label `type`; returns its Hardware's manifest. Every server of a
 /// stage has a number of its own, which gives it MAC and address.
 ///
 /// # Errors
@@ -56,7 +56,7 @@ pub async fn one(
     Ok(hardware)
 }
 
-/// BMC_MACHINE Machine and Hardware of a server.
+/// BMC Machine and Hardware of a server.
 fn manifests(namespace: &str, n: u32, name: &str, kind: &str, with_address: bool) -> (Value, Value) {
     let labels = BTreeMap::from([("type".to_owned(), kind.to_owned())]);
     let bmc = fixtures::bmc_machine(namespace, name);

@@ -1,4 +1,4 @@
-//! The embedded control plane: the API server in memory with every CRD, the stand-ins, and the manager, each started
+//! The embedded control plane: the API server in memory with every CRD, the simulators, and the manager, each started
 //! and stopped on its own.
 
 use anyhow::Context;
@@ -72,13 +72,13 @@ impl ControlPlane {
         observer
     }
 
-    /// Starts the stand-ins, with such a rufio. Must be called inside a tokio runtime.
+    /// Starts the simulators, with such a rufio. Must be called inside a tokio runtime.
     pub fn start_simulators(&mut self, rufio: bmc::Options) {
         let server = self.server.clone();
         self.simulators = Some(start_simulators(move |user| server.client(user), &self.power, rufio));
     }
 
-    /// The stand-ins, while they run.
+    /// The simulators, while they run.
     pub fn simulators(&self) -> Option<&Running> {
         self.simulators.as_ref()
     }
@@ -124,7 +124,7 @@ impl ControlPlane {
     }
 }
 
-/// Starts the stand-ins on clients of any server, with IPAM providers of both families.
+/// Starts the simulators on clients of any server, with IPAM providers of both families.
 pub fn start_simulators(clients: impl Fn(&str) -> Client, power: &PowerStates, rufio: bmc::Options) -> Running {
     let providers = [Family::InCluster, Family::Metal3].map(ipam::Options::of);
     Simulators::builder(clients).ipam(providers).bmc(rufio).power(power.clone()).start()

@@ -8,11 +8,11 @@ use clap::{Parser, ValueEnum};
 use crate::example::{Provider, Size};
 use crate::faults::Fault;
 
-/// Runs the life of a cluster whose machines get their addresses from a pool: an API server in memory, stand-ins for
+/// Runs the life of a cluster whose machines get their addresses from a pool: an API server in memory, simulators of
 /// IPAM, Tinkerbell, BMCs and Cluster API, and CAPT's own controllers, in this one process. It ends when every machine
 /// was provisioned and released.
 ///
-/// Exit status: 0 if all went well, 1 if a rule was broken, something got stuck or a fault was not told, 2 if the input cannot be used.
+/// Exit status: 0 if all went well, 1 if a rule was broken, something got stuck or a fault was not reported, 2 if the input cannot be used.
 #[derive(Clone, Debug, Parser)]
 #[command(version)]
 pub struct Flags {
@@ -36,7 +36,7 @@ pub struct Flags {
     #[arg(long)]
     pub keep: bool,
 
-    /// Use this control plane in place of the embedded one: only the stand-ins run here, a manager must run elsewhere.
+    /// Use this control plane in place of the embedded one: only the simulators run here, a manager must run elsewhere.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
 
@@ -48,7 +48,7 @@ pub struct Flags {
     #[arg(long, value_name = "SECONDS")]
     pub timeout: Option<u64>,
 
-    /// Break this on the way, show how CAPT tells it, mend it, and go on; may be given several times.
+    /// Inject this fault, show how CAPT reports it, resolve it, and go on; may be given several times.
     #[arg(long, value_enum, value_name = "FAULT", conflicts_with_all = ["files", "kubeconfig"])]
     pub fault: Vec<Fault>,
 

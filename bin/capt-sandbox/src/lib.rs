@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`run`] | a run, from the first object to the last: start here |
 //! | [`environment`] | where it runs: the embedded control plane, or somebody's own |
-//! | [`control_plane`] | the embedded API server, the stand-ins and the manager, each started on its own |
+//! | [`control_plane`] | the embedded API server, the simulators and the manager, each started on its own |
 //! | [`capt_invariants`] | a crate of its own: checks the rules at every write |
 //! | [`remote`] | the writes on somebody's own control plane, as watches tell them |
 //! | [`board`] | how far each machine is |

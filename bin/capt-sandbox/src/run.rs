@@ -372,7 +372,7 @@ impl Session {
         }
         let begin = Instant::now();
         for document in &made {
-            // The stand-ins take their finalizers off.
+            // The simulators take their finalizers off.
             while self.installer.exists(document).await? {
                 if begin.elapsed() > self.timeout {
                     bail!("{} is deleted and still there", document.describe());

@@ -6,9 +6,9 @@ use super::syntax::boolean;
 
 /// Where metrics are by default, for who is on the same machine. As with the Go manager.
 pub const METRICS: &str = "localhost:8080";
-/// Where diagnostics are told by default to whom the API server allows it. As with Cluster API's managers.
+/// Where diagnostics are served by default, to clients that the API server authorizes. As with Cluster API's managers.
 pub const DIAGNOSTICS: &str = ":8443";
-/// Where they are told by default to who is on the same machine: no address of another Kubernetes program by custom.
+/// Where they are served by default on the same machine: no address of another Kubernetes program by custom.
 pub const LOCAL_DIAGNOSTICS: &str = "127.0.0.1:8089";
 
 /// Addresses of metrics and diagnostics.
@@ -18,7 +18,7 @@ pub struct Addresses {
     #[arg(long, default_value = METRICS)]
     pub metrics_bind_addr: String,
 
-    /// Address where metrics and diagnostics are told, and the log's filter can be changed; none if empty or 0.
+    /// Address where metrics and diagnostics are served, and the log level can be changed; none if empty or 0.
     ///
     /// It serves HTTPS and asks the API server about each caller, by TokenReview and SubjectAccessReview on the path. The
     /// certificate is that of the webhooks; without one it is self-signed.
@@ -31,7 +31,7 @@ pub struct Addresses {
           value_name = "BOOL")]
     pub insecure_diagnostics: bool,
 
-    /// Address where diagnostics are told, and the log's filter can be changed, without asking who one is; none if empty or 0.
+    /// Address where diagnostics are served, and the log level can be changed, without authentication; none if empty or 0.
     /// It must be one of loopback: what can be reached from outside is refused.
     #[arg(long, default_value = LOCAL_DIAGNOSTICS)]
     pub local_diagnostics_address: String,

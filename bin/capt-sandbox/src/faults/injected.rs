@@ -56,7 +56,7 @@ impl Injected {
         documents: &mut [Document],
     ) -> anyhow::Result<Self> {
         let mut injected = Self { fault, server: None, calls: 0, left: None };
-        let simulators = control_plane.simulators().context("no stand-ins run")?;
+        let simulators = control_plane.simulators().context("no simulators run")?;
         let bmcs = simulators.job_faults().context("rufio does not run")?;
         match fault {
             Fault::WorkflowFailed => {

@@ -1,4 +1,4 @@
-//! Faults on demand: what is broken, how it shows, and how it is mended.
+//! Faults on demand: what is broken, how it shows, and how it is resolved.
 //!
 //! Most have to be told to the user, in a condition and in an event. The others have to be borne: everything ends as ever,
 //! and what shows is only that they were there.
@@ -18,21 +18,21 @@ pub use injected::Injected;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
-    /// An action of one machine's Workflow fails; somebody deletes the Workflow then.
+    /// An action of one machine's Workflow fails; resolved by deleting the Workflow.
     WorkflowFailed,
     /// A BMC cannot switch its server off at the first attempt.
     PowerOffFailed,
-    /// The pool has one address; somebody makes it larger then.
+    /// The pool has one address; resolved by extending it.
     PoolExhausted,
-    /// A BMC never answers: without a hand its machine would never go; somebody switches the server off, and lets it go.
+    /// A BMC never answers, so that its machine is never released; resolved by switching the server off by hand and annotating the machine.
     BmcNeverAnswers,
-    /// The BMC Machine of a server is missing; somebody makes it again.
+    /// The BMC Machine of a server is missing; resolved by creating it again.
     BmcMachineMissing,
-    /// A BMC calls "off" an error, for its server is off already; nobody has to do anything.
+    /// A BMC calls "off" an error, for its server is off already; no action needed.
     OffIsAnError,
-    /// BMCs boot the servers, and the garbage collector comes ten seconds late; nobody has to do anything.
+    /// BMCs boot the servers, and the garbage collector comes ten seconds late; no action needed.
     LateCollector,
-    /// Each call to a BMC takes a second, and rufio makes one at a time; nobody has to do anything.
+    /// Each call to a BMC takes a second, and rufio makes one at a time; no action needed.
     SlowBmcs,
 }
 

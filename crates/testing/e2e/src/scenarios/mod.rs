@@ -162,7 +162,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "install",
         about: "clusterctl init, generate, describe and delete with the files of a release; the Deployment as it is written",
-        on_every_set: false,
+        on_every_set: true,
         go_capt: false,
         more: &[],
         play: |stage| Box::pin(install::play(stage)),
@@ -170,7 +170,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "upgrade",
         about: "from Go CAPT 0.7.0 to ours and back, by clusterctl and by manifests, with machines that run",
-        on_every_set: false,
+        on_every_set: true,
         go_capt: true,
         more: &[],
         play: |stage| Box::pin(upgrade::play(stage)),

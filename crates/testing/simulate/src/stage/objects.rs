@@ -1,7 +1,6 @@
 //! The objects that persons and Cluster API make.
 
 use capt_simulators::fixtures;
-use capt_simulators::ipam::Family;
 use serde_json::{Value, json};
 
 use crate::plan::{Boot, MachinePlan, ServerPlan, World};
@@ -18,22 +17,14 @@ pub(super) fn net(namespace: &str) -> &'static str {
 pub(super) fn tenant(world: &World, namespace: &str) -> Vec<Value> {
     let net = net(namespace);
     let last = 99 + u32::from(world.addresses);
-    let metadata =
-        json!({"namespace": namespace, "name": CLUSTER, "labels": {"cluster.x-k8s.io/cluster-name": CLUSTER}});
-    let pool = match world.family {
-        Family::Metal3 => json!({"apiVersion": "ipam.metal3.io/v1alpha1", "kind": "IPPool", "metadata": metadata,
-            "spec": {"namePrefix": "pool", "prefix": 24, "gateway": format!("{net}.1"),
-                "pools": [{"start": format!("{net}.100"), "end": format!("{net}.{last}")}]}}),
-        Family::InCluster => json!({"apiVersion": "ipam.cluster.x-k8s.io/v1alpha2", "kind": "InClusterIPPool",
-            "metadata": metadata,
-            "spec": {"addresses": [format!("{net}.100-{net}.{last}")], "prefix": 24, "gateway": format!("{net}.1")}}),
-    };
+    let range = (&*format!("{net}.100"), &*format!("{net}.{last}"));
+    let mut pool = fixtures::pool(world.family, namespace, CLUSTER, range, &format!("{net}.1"));
+    if let Some(labels) = pool.pointer_mut("/metadata/labels") {
+        *labels = json!({"cluster.x-k8s.io/cluster-name": CLUSTER});
+    }
     vec![
-        json!({"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster", "metadata": metadata,
-            "spec": {"infrastructureRef": {"apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "TinkerbellCluster",
-                "name": CLUSTER}}}),
-        json!({"apiVersion": "infrastructure.cluster.x-k8s.io/v1beta1", "kind": "TinkerbellCluster",
-            "metadata": metadata, "spec": {"controlPlaneEndpoint": {"host": format!("{net}.50"), "port": 6443}}}),
+        fixtures::cluster(namespace, CLUSTER),
+        fixtures::tinkerbell_cluster(namespace, CLUSTER, &format!("{net}.50")),
         pool,
     ]
 }
@@ -61,43 +52,26 @@ pub(super) fn hardware(server: &ServerPlan) -> Value {
 }
 
 pub(super) fn secret(machine: &MachinePlan) -> Value {
-    let data = format!("#cloud-config\n# join {} as PROVIDER_ID\n", machine.name);
-    json!({"apiVersion": "v1", "kind": "Secret",
-        "metadata": {"namespace": machine.namespace, "name": secret_name(machine)}, "stringData": {"value": data}})
+    fixtures::bootstrap(machine.namespace, &machine.name)
 }
 
 pub(super) fn secret_name(machine: &MachinePlan) -> String {
-    format!("{}-bootstrap", machine.name)
+    fixtures::bootstrap_name(&machine.name)
 }
 
 pub(super) fn owner(machine: &MachinePlan) -> Value {
-    json!({"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Machine",
-        "metadata": {"namespace": machine.namespace, "name": machine.name,
-            "labels": {"cluster.x-k8s.io/cluster-name": CLUSTER}},
-        "spec": {"clusterName": CLUSTER, "version": "v1.31.0",
-            "bootstrap": {"dataSecretName": secret_name(machine)},
-            "infrastructureRef": {"apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "TinkerbellMachine",
-                "name": machine.name}}})
+    fixtures::machine(machine.namespace, &machine.name, CLUSTER)
 }
 
 pub(super) fn machine(world: &World, machine: &MachinePlan, owner: &str) -> Value {
-    let pool = match world.family {
-        Family::Metal3 => json!({"apiGroup": "ipam.metal3.io", "kind": "IPPool", "name": CLUSTER}),
-        Family::InCluster => json!({"apiGroup": "ipam.cluster.x-k8s.io", "kind": "InClusterIPPool", "name": CLUSTER}),
-    };
     let mut spec = serde_json::Map::new();
     if machine.pool {
-        spec.insert("ipamPoolRef".to_owned(), pool);
+        spec.insert("ipamPoolRef".to_owned(), fixtures::reference(fixtures::pool_kind(world.family), CLUSTER));
     }
     if let Some(boot) = boot(machine.boot) {
         spec.insert("bootOptions".to_owned(), boot);
     }
-    json!({"apiVersion": "infrastructure.cluster.x-k8s.io/v1beta1", "kind": "TinkerbellMachine",
-        "metadata": {"namespace": machine.namespace, "name": machine.name,
-            "labels": {"cluster.x-k8s.io/cluster-name": CLUSTER},
-            "ownerReferences": [{"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Machine", "name": machine.name,
-                "controller": true, "blockOwnerDeletion": true, "uid": owner}]},
-        "spec": spec})
+    fixtures::tinkerbell_machine(machine.namespace, &machine.name, CLUSTER, owner, &spec.into())
 }
 
 fn boot(boot: Boot) -> Option<Value> {

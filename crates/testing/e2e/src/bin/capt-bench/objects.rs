@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use capt_simulators::fixtures;
+use capt_simulators::fixtures::{self, owned_by, reference};
 pub use capt_simulators::kinds::{
     BMC_JOB, BMC_MACHINE, CLAIM, CLUSTER as CAPI_CLUSTER, EVENT, HARDWARE, IN_CLUSTER_POOL, Kind,
     MACHINE as CAPI_MACHINE, SECRET, TEMPLATE, TINKERBELL_CLUSTER, TINKERBELL_MACHINE, WORKFLOW,
@@ -27,7 +27,7 @@ pub fn path(kind: Kind) -> String {
 /// The cluster, with its endpoint; complete, since no webhook fills in defaults.
 pub fn cluster() -> Value {
     let infrastructure = reference(TINKERBELL_CLUSTER, CLUSTER);
-    object(CAPI_CLUSTER, CLUSTER, json!({ "infrastructureRef": infrastructure }))
+    object(CAPI_CLUSTER, CLUSTER, &json!({ "infrastructureRef": infrastructure }))
 }
 
 /// The TinkerbellCluster of that cluster.
@@ -37,13 +37,13 @@ pub fn tinkerbell_cluster(cluster_uid: &str) -> Value {
         "imageLookupFormat": "{{.BaseRegistry}}/{{.OSDistro}}-{{.OSVersion}}:{{.KubernetesVersion}}.gz",
         "imageLookupOSVersion": "20.04",
     });
-    owned(object(TINKERBELL_CLUSTER, CLUSTER, spec), CAPI_CLUSTER, CLUSTER, cluster_uid)
+    owned_by(object(TINKERBELL_CLUSTER, CLUSTER, &spec), CAPI_CLUSTER, CLUSTER, cluster_uid)
 }
 
 /// The pool, with an address for each machine and some more.
 pub fn pool() -> Value {
     let spec = json!({ "addresses": ["10.128.0.10-10.128.255.250"], "prefix": 16, "gateway": "10.128.0.1" });
-    object(IN_CLUSTER_POOL, POOL, spec)
+    object(IN_CLUSTER_POOL, POOL, &spec)
 }
 
 /// Name of the n-th Hardware, and of its BMC.
@@ -110,7 +110,7 @@ pub fn capi_machine(n: usize) -> Value {
         "bootstrap": { "dataSecretName": name },
         "infrastructureRef": reference(TINKERBELL_MACHINE, &name),
     });
-    object(CAPI_MACHINE, &name, spec)
+    object(CAPI_MACHINE, &name, &spec)
 }
 
 /// The n-th TinkerbellMachine.
@@ -122,33 +122,13 @@ pub fn tinkerbell_machine(workload: &Workload, n: usize, machine_uid: &str) -> V
     if let (true, Some(spec)) = (workload.ipam, spec.as_object_mut()) {
         spec.insert("ipamPoolRef".to_owned(), reference(IN_CLUSTER_POOL, POOL));
     }
-    owned(object(TINKERBELL_MACHINE, &name, spec), CAPI_MACHINE, &name, machine_uid)
+    owned_by(object(TINKERBELL_MACHINE, &name, &spec), CAPI_MACHINE, &name, machine_uid)
 }
 
 fn labels() -> Value {
     json!({ "cluster.x-k8s.io/cluster-name": CLUSTER })
 }
 
-fn object(kind: Kind, name: &str, spec: Value) -> Value {
-    json!({
-        "apiVersion": kind.api_version(),
-        "kind": kind.kind,
-        "metadata": { "name": name, "namespace": NAMESPACE, "labels": labels() },
-        "spec": spec,
-    })
-}
-
-fn reference(kind: Kind, name: &str) -> Value {
-    json!({ "apiGroup": kind.group, "kind": kind.kind, "name": name })
-}
-
-fn owned(mut object: Value, owner: Kind, name: &str, uid: &str) -> Value {
-    let reference = json!({
-        "apiVersion": owner.api_version(), "kind": owner.kind, "name": name, "uid": uid,
-        "controller": true, "blockOwnerDeletion": true,
-    });
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.insert("ownerReferences".to_owned(), json!([reference]));
-    }
-    object
+fn object(kind: Kind, name: &str, spec: &Value) -> Value {
+    fixtures::object(kind, NAMESPACE, name, Some(CLUSTER), spec)
 }

@@ -123,13 +123,9 @@ impl Lab {
         }
         let lab = Self { server, tinkerbell, simulators, observer, managers: Vec::new(), options, by_hand: false };
         lab.namespace("metal").await;
-        let labels = lab.options.labels.clone();
-        lab.create(json!({"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster", "metadata": {"namespace": "default", "name": "c", "labels": labels},
-            "spec": {"infrastructureRef": {"apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "TinkerbellCluster", "name": "c"}}})).await;
-        lab.create(json!({"apiVersion": "infrastructure.cluster.x-k8s.io/v1beta1", "kind": "TinkerbellCluster",
-            "metadata": {"namespace": "default", "name": "c", "labels": lab.labels()},
-            "spec": {"controlPlaneEndpoint": {"host": "10.0.0.50", "port": 6443}}}))
-            .await;
+        for object in [fixtures::cluster("default", "c"), fixtures::tinkerbell_cluster("default", "c", "10.0.0.50")] {
+            lab.create(lab.labelled(object)).await;
+        }
         if lab.options.pool {
             lab.pool().await;
         }
@@ -145,10 +141,16 @@ impl Lab {
     }
 
     /// The labels of what belongs to the cluster.
-    fn labels(&self) -> Value {
-        let mut labels = self.options.labels.clone();
-        labels["cluster.x-k8s.io/cluster-name"] = json!("c");
-        labels
+    fn family(&self) -> Family {
+        if self.options.metal3 { Family::Metal3 } else { Family::InCluster }
+    }
+
+    /// The labels that this lab gives to all Cluster API objects, on top of the object's own.
+    fn labelled(&self, mut object: Value) -> Value {
+        for (name, value) in self.options.labels.as_object().unwrap() {
+            object["metadata"]["labels"][name] = value.clone();
+        }
+        object
     }
 
     // === who acts ===
@@ -259,13 +261,7 @@ impl Lab {
 
     pub async fn pool(&self) {
         let (first, last) = self.options.addresses.split_once('-').unwrap();
-        let pool = if self.options.metal3 {
-            json!({"apiVersion": "ipam.metal3.io/v1alpha1", "kind": "IPPool", "metadata": {"namespace": "default", "name": "my-ip-pool"},
-                "spec": {"namePrefix": "pool", "prefix": 24, "gateway": "10.0.0.1", "pools": [{"start": first, "end": last}]}})
-        } else {
-            json!({"apiVersion": "ipam.cluster.x-k8s.io/v1alpha2", "kind": "InClusterIPPool", "metadata": {"namespace": "default", "name": "my-ip-pool"},
-                "spec": {"addresses": [self.options.addresses], "prefix": 24, "gateway": "10.0.0.1"}})
-        };
+        let pool = fixtures::pool(self.family(), "default", "my-ip-pool", (first, last), "10.0.0.1");
         self.create(pool).await;
     }
 
@@ -297,28 +293,17 @@ impl Lab {
 
     /// A Machine with its bootstrap data; returns the metadata of the TinkerbellMachine that it names.
     pub async fn owner(&self, name: &str) -> Value {
-        let label = self.labels();
-        let infra = json!({"apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "TinkerbellMachine", "name": name});
-        let owner = self
-            .create(json!({"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Machine", "metadata": {"namespace": "default", "name": name, "labels": label},
-                "spec": {"clusterName": "c", "version": "v1.31.0", "bootstrap": {"dataSecretName": format!("{name}-bootstrap")}, "infrastructureRef": infra}}))
-            .await;
-        self.create(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": "default", "name": format!("{name}-bootstrap")},
-            "stringData": {"value": format!("#cloud-config\n# join {name} as PROVIDER_ID\n")}})).await;
-        json!({"namespace": "default", "name": name, "labels": label, "ownerReferences": [{
-            "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Machine", "name": name, "controller": true, "blockOwnerDeletion": true,
-            "uid": owner["metadata"]["uid"]}]})
+        let owner = self.create(self.labelled(fixtures::machine("default", name, "c"))).await;
+        self.create(fixtures::bootstrap("default", name)).await;
+        let uid = owner["metadata"]["uid"].as_str().unwrap();
+        self.labelled(fixtures::tinkerbell_machine("default", name, "c", uid, &json!({})))["metadata"].take()
     }
 
     /// A Machine with its bootstrap data and TinkerbellMachine; `spec` is merged over a reference to the pool.
     pub async fn machine_with(&self, name: &str, spec: Value) {
         let metadata = self.owner(name).await;
-        let (kind, group) = if self.options.metal3 {
-            ("IPPool", "ipam.metal3.io")
-        } else {
-            ("InClusterIPPool", "ipam.cluster.x-k8s.io")
-        };
-        let mut wanted = json!({"ipamPoolRef": {"apiGroup": group, "kind": kind, "name": "my-ip-pool"}});
+        let pool = fixtures::reference(fixtures::pool_kind(self.family()), "my-ip-pool");
+        let mut wanted = json!({"ipamPoolRef": pool});
         for (key, value) in spec.as_object().unwrap() {
             match value {
                 Value::Null => drop(wanted.as_object_mut().unwrap().remove(key)),

@@ -1,23 +1,4 @@
-//! The part of Go's text/template that Tinkerbell's users write, without panics.
-//!
-//! Two kinds of text use it: the image URL of a machine (data is a struct of four strings, Go's own functions only) and
-//! whole Tinkerbell workflow templates (data are maps, a missing key is an error, Sprig and Tinkerbell functions).
-//!
-//! Here: fields, variables, literals, parentheses, pipelines, trim markers, comments, `if`, `with`, `range`, `break`,
-//! `continue`, and the functions `and`, `or`, `not`, `eq`, `ne`, `lt`, `le`, `gt`, `ge`, `len`, `index`, `slice`,
-//! `print`, `printf`. What Go has beyond that (`define`, `template`, `block`, `html`, `js`, `urlquery`, `println`,
-//! `call`, ranging over an integer, rare format flags) is refused with [`ErrorKind::Unsupported`], never rendered
-//! differently from Go.
-//!
-//! Maps act as with Go's option `missingkey=error`. Every render is bounded in output and work, see [`Limits`].
-//!
-//! ```
-//! use go_text_template::{Functions, Limits, Template, Value};
-//! let template = Template::parse("greeting", "Hello {{.name}}", &Functions::builtin())?;
-//! let data = Value::from(serde_json::json!({"name": "rack 7"}));
-//! assert_eq!(template.render(&data, Limits::URL)?, "Hello rack 7");
-//! # Ok::<(), go_text_template::Error>(())
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod ast;
 mod buffer;

@@ -4,6 +4,7 @@ use crate::error::{FieldError, FieldErrorKind};
 use crate::jsonpath::JsonPath;
 use crate::kind::{Behaviour, Cell, Column, Kind, Served};
 use crate::meta;
+use crate::scale::Paths;
 use crate::schema::Node;
 use crate::table::{age_column, name_column};
 use serde_json::{Value, json};
@@ -100,10 +101,11 @@ pub(crate) fn compile(crd: &Value, delay: Duration) -> Result<Kind, Vec<FieldErr
         errors.push(FieldError::invalid("spec.versions", &spec.get("versions").cloned().unwrap_or_default(), detail));
         return Err(errors);
     };
+    let only_one = versions(crd).count() == 1;
     let mut served = Vec::new();
     for (index, version) in versions(crd).enumerate() {
         let path = format!("spec.versions[{index}]");
-        let compiled = compile_version(group, kind, version, &path, &mut errors);
+        let compiled = compile_version(group, kind, version, (&path, only_one), &mut errors);
         if is(version, "served") {
             served.push(compiled);
         }
@@ -156,10 +158,21 @@ fn is(value: &Value, key: &str) -> bool {
     value.get(key).and_then(Value::as_bool) == Some(true)
 }
 
-fn compile_version(group: &str, kind: &str, version: &Value, path: &str, errors: &mut Vec<FieldError>) -> Served {
+fn compile_version(
+    group: &str,
+    kind: &str,
+    version: &Value,
+    (path, only_one): (&str, bool),
+    errors: &mut Vec<FieldError>,
+) -> Served {
     let mut served = Served::new(group, meta::text(version, "name"), kind);
     served.custom = true;
     served.status = version.pointer("/subresources/status").is_some_and(Value::is_object);
+    if let Some(scale) = version.pointer("/subresources/scale").filter(|scale| scale.is_object()) {
+        // What all versions have in common is the definition's own.
+        let field = if only_one { "spec.subresources".to_owned() } else { format!("{path}.subresources") };
+        served.scale = Some(Paths::read(scale, &field, errors));
+    }
     match version.pointer("/schema/openAPIV3Schema") {
         Some(source) => match Node::compile(source, &format!("{path}.schema.openAPIV3Schema")) {
             Ok(node) => {

@@ -2,6 +2,7 @@
 
 use crate::kind::{Behaviour, Kind, Served};
 use crate::meta;
+use crate::scale;
 use crate::store::{Registry, Route};
 use base64::Engine;
 use serde_json::{Map, Value, json};
@@ -125,10 +126,19 @@ fn resources(registry: &Registry, group: &str, version: &str) -> Option<Value> {
         }
         list.push(resource);
         for name in subresources(kind, served) {
-            list.push(json!({
+            let mut resource = json!({
                 "name": format!("{}/{name}", kind.plural), "singularName": "", "namespaced": kind.namespaced,
                 "kind": kind.kind, "verbs": ["get", "patch", "update"],
-            }));
+            });
+            if name == "scale" {
+                let (group, version) = meta::group_version(scale::API_VERSION);
+                meta::object_mut(&mut resource).extend([
+                    ("group".to_owned(), json!(group)),
+                    ("version".to_owned(), json!(version)),
+                    ("kind".to_owned(), json!("Scale")),
+                ]);
+            }
+            list.push(resource);
         }
     }
     if group == "authorization.k8s.io" && version == "v1" {
@@ -160,6 +170,9 @@ fn subresources(kind: &Kind, served: &Served) -> Vec<&'static str> {
     if served.status {
         names.push("status");
     }
+    if served.scale.is_some() {
+        names.push("scale");
+    }
     names
 }
 
@@ -188,7 +201,12 @@ fn aggregate_version(registry: &Registry, group: &str, version: &str) -> Value {
             let response = json!({"group": group, "version": version, "kind": kind.kind});
             let subresources: Vec<Value> = subresources(kind, served)
                 .iter()
-                .map(|name| json!({"subresource": name, "responseKind": response, "verbs": ["get", "patch", "update"]}))
+                .map(|name| {
+                    let (group, version) = meta::group_version(scale::API_VERSION);
+                    let scale = json!({"group": group, "version": version, "kind": "Scale"});
+                    let kind = if *name == "scale" { &scale } else { &response };
+                    json!({"subresource": name, "responseKind": kind, "verbs": ["get", "patch", "update"]})
+                })
                 .collect();
             let mut resource = json!({
                 "resource": kind.plural, "responseKind": response, "singularResource": kind.singular,

@@ -3,6 +3,7 @@
 use crate::error::GroupResource;
 use crate::jsonpath::JsonPath;
 use crate::meta;
+use crate::scale::Paths;
 use crate::schema::Node;
 use serde_json::Value;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub(crate) struct Served {
     /// Defined by a CRD.
     pub(crate) custom: bool,
     pub(crate) status: bool,
+    /// Where the sizes are that the subresource `scale` shows, if the version has that.
+    pub(crate) scale: Option<Paths>,
     pub(crate) columns: Vec<Column>,
     /// Fields besides metadata that a field selector may name.
     pub(crate) selectable: Vec<(String, JsonPath)>,
@@ -129,6 +132,7 @@ impl Served {
             schema_source: None,
             custom: false,
             status: false,
+            scale: None,
             columns: Vec::new(),
             selectable: Vec::new(),
             deprecation: None,

@@ -9,6 +9,7 @@
 
 mod access;
 mod api;
+mod body;
 mod builtin;
 mod clock;
 mod control;
@@ -30,8 +31,10 @@ mod meta;
 mod names;
 mod openapi;
 mod patch;
+mod protobuf;
 mod request;
 mod routing;
+mod scale;
 mod schema;
 mod selectors;
 mod server;

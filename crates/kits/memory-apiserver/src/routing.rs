@@ -64,6 +64,7 @@ fn check(route: &Route, served: &Served, path: &ResourcePath, verb: &str) -> Res
     let known = match path.subresource.as_str() {
         "" => true,
         "status" => served.status,
+        "scale" => served.scale.is_some(),
         "finalize" => kind.behaviour == Behaviour::Namespace,
         _ => false,
     };

@@ -2,19 +2,18 @@
 
 use crate::Inner;
 use crate::api::delete::DeleteOptions;
+use crate::api::scale::Change;
 use crate::api::watch::Watch;
 use crate::api::{Call, Failure, Outcome, Written};
-use crate::error::{ApiError, MAX_BODY, MEDIA_TYPES};
+use crate::body::delete_options;
+use crate::error::{ApiError, MAX_BODY};
 use crate::faults::{Action, Stopped, Target};
-use crate::golang;
-use crate::json;
 use crate::kind::Kind;
-use crate::patch::PatchType;
 use crate::request::{Params, ResourcePath};
 use crate::routing;
 use crate::store::Object;
 use crate::view::View;
-use crate::{discovery, openapi};
+use crate::{discovery, openapi, scale};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, header};
@@ -255,6 +254,9 @@ impl Inner {
         served.deprecation.iter().for_each(|warning| call.warn(warning.clone()));
         let view = View::negotiate(header(&parts.headers, &header::ACCEPT), &params.include_object)
             .ok_or_else(ApiError::not_acceptable)?;
+        if path.subresource == "scale" {
+            return self.scale(&call, parts, body, view);
+        }
         Ok(match verb {
             "get" => document(200, call.get(view)?),
             "list" => document(200, call.list(view)?),
@@ -282,27 +284,7 @@ impl Inner {
                 call.replace(&parsed.value, &parsed.duplicates)?
             }
             "patch" | "apply" => {
-                let Some(kind) = PatchType::from_content_type(content_type) else {
-                    if !call.kind().is_custom() {
-                        return Err(ApiError::unsupported_media_type("415: Unsupported Media Type").into());
-                    }
-                    return Err(ApiError::unsupported_media_type(
-                        "the body of the request was in an unknown format - accepted media types include: \
-                         application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
-                    )
-                    .into());
-                };
-                let media = if kind == PatchType::Apply { "application/yaml" } else { "" };
-                let parsed = match parse_body(body, media) {
-                    Ok(parsed) => parsed,
-                    Err(why) => {
-                        // A missing object is told before a bad patch.
-                        if kind != PatchType::Apply {
-                            call.current()?;
-                        }
-                        return Err(ApiError::bad_request(crate::patch::decoding(kind, &why)).into());
-                    }
-                };
+                let (kind, parsed) = call.read_patch(body, content_type)?;
                 call.patch(kind, &parsed.value, &parsed.duplicates)?
             }
             _ => {
@@ -316,6 +298,32 @@ impl Inner {
             }
         };
         self.answer(call, &written, view)
+    }
+
+    fn scale(
+        &self,
+        call: &Call<'_>,
+        parts: &Parts,
+        body: &Bytes,
+        view: View,
+    ) -> Result<Response<ResponseBody>, Failure> {
+        let content_type = header(&parts.headers, &header::CONTENT_TYPE);
+        let written = match call.verb {
+            "get" => {
+                let shown = view.object(&*call.scale()?, &scale::KIND, 0, true, self.clock.now());
+                return Ok(document(200, shown));
+            }
+            "update" => call.rescale(Change::Replace(&call.read_scale(body, content_type)?))?,
+            _ => {
+                let (kind, parsed) = call.read_patch(body, content_type)?;
+                call.rescale(Change::Patch(kind, &parsed.value))?
+            }
+        };
+        if let Some(lost) = written.answer_lost {
+            return Err(Failure::Stopped(lost));
+        }
+        let (Outcome::Object(object) | Outcome::Deleted(object)) = &written.object;
+        Ok(document(written.code, view.object(object, &scale::KIND, 0, true, self.clock.now())))
     }
 
     fn answer(&self, call: &Call<'_>, written: &Written, view: View) -> Result<Response<ResponseBody>, Failure> {
@@ -370,64 +378,4 @@ fn warned(mut response: Response<ResponseBody>, warnings: &[String]) -> Response
         }
     }
     response
-}
-
-/// Reads JSON, or YAML where the content type says so.
-fn parse_body(body: &Bytes, content_type: &str) -> Result<json::Parsed, String> {
-    let parsed = json::parse(body).map_err(|error| golang::syntax_error(body).unwrap_or_else(|| error.to_string()));
-    let yaml = content_type.contains("yaml");
-    match parsed {
-        Err(_) if yaml => serde_saphyr::from_slice::<Value>(body)
-            .map(|value| json::Parsed { value, duplicates: Vec::new() })
-            .map_err(|error| error.to_string()),
-        other => other,
-    }
-}
-
-impl Call<'_> {
-    /// Reads the object in the body of a write.
-    fn read(&self, body: &Bytes, content_type: &str) -> Result<json::Parsed, ApiError> {
-        let parsed = parse_object(body, content_type)?.map_err(|why| self.unrecognized(&why, body))?;
-        if self.kind().is_custom() && crate::meta::text(&parsed.value, "kind").is_empty() {
-            let text = String::from_utf8_lossy(body);
-            return Err(self.unrecognized(&format!("Object 'Kind' is missing in '{text}'"), body));
-        }
-        Ok(parsed)
-    }
-
-    /// The answer to a body of which not even the type can be read: with how it begins.
-    fn unrecognized(&self, why: &str, body: &[u8]) -> ApiError {
-        const SHOWN: usize = 30;
-        let start = body.get(..SHOWN).unwrap_or(body);
-        let begins = match body.first() {
-            None => "<empty>".to_owned(),
-            Some(b'{') => String::from_utf8_lossy(start).into_owned(),
-            Some(_) => start.iter().map(|byte| format!("{byte:02x}")).collect(),
-        };
-        let more = if body.len() > SHOWN { " ..." } else { "" };
-        let kind = &self.kind().kind;
-        ApiError::bad_request(format!(
-            "the object provided is unrecognized (must be of type {kind}): {why} ({begins}{more})"
-        ))
-    }
-}
-
-/// Reads the options in the body of a delete.
-fn delete_options(body: &Bytes, content_type: &str) -> Result<json::Parsed, ApiError> {
-    parse_object(body, content_type)?.map_err(ApiError::bad_request)
-}
-
-/// Reads an object; the inner error is the decoder's complaint.
-fn parse_object(body: &Bytes, content_type: &str) -> Result<Result<json::Parsed, String>, ApiError> {
-    const TYPE_META: &str =
-        r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
-    if !content_type.is_empty() && !content_type.contains("json") && !content_type.contains("yaml") {
-        return Err(ApiError::unsupported_media_type(format!(
-            "the body of the request was in an unknown format - accepted media types include: {MEDIA_TYPES}"
-        )));
-    }
-    let parsed = parse_body(body, content_type).and_then(|parsed| {
-        if parsed.value.is_object() { Ok(parsed) } else { Err(golang::type_error(&parsed.value, TYPE_META)) }
-    });
-    Ok(parsed.map_err(|why| format!("couldn't get version/kind; json parse error: {why}")))
 }

@@ -7,6 +7,7 @@ pub(crate) mod list;
 pub(crate) mod meta_rules;
 pub(crate) mod patch;
 pub(crate) mod prepare;
+pub(crate) mod scale;
 mod typed;
 pub(crate) mod update;
 pub(crate) mod watch;

@@ -22,11 +22,7 @@ impl Call<'_> {
             return Err(ApiError::invalid("meta.k8s.io", "PatchOptions", "", &[error]).into());
         }
         if kind == PatchType::Strategic && self.kind().is_custom() {
-            return Err(ApiError::unsupported_media_type(
-                "the body of the request was in an unknown format - accepted media types include: \
-                 application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
-            )
-            .into());
+            return Err(ApiError::unsupported_media_type(patch::UNKNOWN_TYPE).into());
         }
         self.current()?;
         if let Some(why) = patch::wrong_type(kind, body) {

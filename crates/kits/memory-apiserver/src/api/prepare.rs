@@ -151,7 +151,7 @@ impl Call<'_> {
     }
 
     /// Compares name and namespace with the URL, and fills in what the body leaves out.
-    fn check_place(&self, value: &mut Value, source: Source) -> Result<(), Failure> {
+    pub(super) fn check_place(&self, value: &mut Value, source: Source) -> Result<(), Failure> {
         let (kind, expected) = (self.kind().kind.clone(), self.served.api_version.clone());
         let map = meta::object_mut(value);
         map.insert("apiVersion".to_owned(), Value::from(expected));
@@ -200,7 +200,11 @@ impl Call<'_> {
     /// Complaints of the schema about `new`, with what an update left alone forgiven.
     pub(super) fn check_schema(&self, new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
         if self.kind().is_custom() {
-            validate::validate(new, old, &self.served.schema, self.subresource == "status", errors);
+            let status_only = self.subresource == "status";
+            validate::validate(new, old, &self.served.schema, status_only, errors);
+            if let Some(paths) = &self.served.scale {
+                paths.check(new, status_only, errors);
+            }
         }
     }
 

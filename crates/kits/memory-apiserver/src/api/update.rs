@@ -36,23 +36,29 @@ impl Call<'_> {
             return self.create(body, duplicates.to_vec());
         }
         self.update(|old| {
-            let wanted = meta::uid(body);
-            if !wanted.is_empty() && wanted != meta::uid(&old.value) {
-                let why = format!(
-                    "StorageError: invalid object, Code: 4, Key: /registry/{}/{}/{}, ResourceVersion: 0, \
-                     AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: {}",
-                    self.kind().group,
-                    self.kind().plural,
-                    self.key(),
-                    meta::uid(&old.value)
-                );
-                return Err(ApiError::conflict(self.kind().group_resource(), self.name, &why).into());
-            }
+            self.check_uid(body, old)?;
             // A list of empty entries gives up all ownership; anything else is the server's to keep.
             let given = body.pointer("/metadata/managedFields");
             let reset = given.filter(|list| rewrites_managers(list)).map(|_| Managers::default());
             Ok(Draft { value: body.clone(), duplicates: duplicates.to_vec(), source: Source::Body, managers: reset })
         })
+    }
+
+    /// Whether a body that names a UID means the stored object.
+    pub(super) fn check_uid(&self, body: &Value, old: &Object) -> Result<(), ApiError> {
+        let wanted = meta::uid(body);
+        if wanted.is_empty() || wanted == meta::uid(&old.value) {
+            return Ok(());
+        }
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: /registry/{}/{}/{}, ResourceVersion: 0, AdditionalErrorMsg: \
+             Precondition failed: UID in precondition: {wanted}, UID in object meta: {}",
+            self.kind().group,
+            self.kind().plural,
+            self.key(),
+            meta::uid(&old.value)
+        );
+        Err(ApiError::conflict(self.kind().group_resource(), self.name, &why))
     }
 
     /// Reads the object, makes a draft of it, and commits what comes of it; again, if somebody else was faster.
@@ -80,7 +86,7 @@ impl Call<'_> {
         behaviour::normalise(&mut new, kind.behaviour);
         let unsaved = self.unsaved_metadata(&new, &old.value);
         self.keep_other_half(&mut new, &old.value);
-        if self.subresource.is_empty() {
+        if matches!(self.subresource, "" | "scale") {
             bump_generation(&mut new, &old.value, kind);
         }
 

@@ -87,6 +87,11 @@ impl Managers {
             None if fields.is_empty() => {}
             None => self.0.push(Arc::new(Entry { manager: manager.clone(), time: time.to_owned(), fields })),
         }
+        self.sort();
+    }
+
+    /// Brings the entries into the order in which they are shown.
+    pub(crate) fn sort(&mut self) {
         self.0.sort_by(|a, b| a.order().cmp(&b.order()));
     }
 

@@ -25,6 +25,19 @@ impl FieldSet {
         Self { member: true, children: BTreeMap::new() }
     }
 
+    /// The set of the one path along these edges.
+    pub(crate) fn path(edges: impl DoubleEndedIterator<Item = Box<str>>) -> Self {
+        edges
+            .rev()
+            .fold(Self::leaf(), |below, edge| Self { member: false, children: BTreeMap::from_iter([(edge, below)]) })
+    }
+
+    /// Whether every member of `other` is a member.
+    pub(crate) fn contains(&self, other: &FieldSet) -> bool {
+        (self.member || !other.member)
+            && other.children.iter().all(|(edge, theirs)| self.child(edge).is_some_and(|ours| ours.contains(theirs)))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         !self.member && self.children.is_empty()
     }

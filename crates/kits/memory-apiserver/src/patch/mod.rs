@@ -12,6 +12,10 @@ use crate::error::ApiError;
 use crate::golang;
 use serde_json::Value;
 
+/// What a patch of an unknown type is told.
+pub(crate) const UNKNOWN_TYPE: &str = "the body of the request was in an unknown format - accepted media types include: \
+    application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+
 /// The patch type, from the `Content-Type` of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PatchType {

@@ -24,6 +24,8 @@ pub struct Step {
     pub accept: Option<String>,
     /// The `Content-Type` header, instead of the verb's own.
     pub content_type: Option<String>,
+    /// The body is these bytes, in base64.
+    pub bytes: bool,
     /// Repeat until this status is answered; only the last answer counts.
     pub until: Option<u64>,
     /// Repeat until the answer has something at this JSON pointer; only the last answer counts.
@@ -72,8 +74,8 @@ impl Step {
         let until = options.shift_remove("until").map(|value| value.as_u64().unwrap());
         let only = options.shift_remove("only").map(|value| serde_json::from_value(value).unwrap());
         let mut flag = |key: &str| options.shift_remove(key).is_some_and(|value| value.as_bool().unwrap());
-        let (bare, silent) = (flag("bare"), flag("silent"));
+        let (bare, silent, bytes) = (flag("bare"), flag("silent"), flag("bytes"));
         assert!(options.is_empty(), "unknown options at {request}: {options:?}");
-        Self { request, body, accept, content_type, until, until_there, bare, silent, only }
+        Self { request, body, accept, content_type, bytes, until, until_there, bare, silent, only }
     }
 }

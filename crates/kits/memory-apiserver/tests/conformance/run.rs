@@ -3,6 +3,7 @@
 use crate::case::{Case, Step};
 use crate::normalise::Normaliser;
 use crate::target::Target;
+use base64::Engine;
 use http::Request;
 use http_body_util::BodyExt;
 use kube::client::Body;
@@ -54,6 +55,8 @@ impl Variables<'_> {
             .replace("{w}", &format!("{group}/namespaces/{ns}/widgets"))
             .replace("{w1}", &format!("/apis/conformance.example.com/v1beta1/namespaces/{ns}/widgets"))
             .replace("{g}", &format!("{group}/gadgets"))
+            .replace("{r}", &format!("{group}/namespaces/{ns}/racks"))
+            .replace("{r1}", &format!("/apis/conformance.example.com/v1beta1/namespaces/{ns}/racks"))
             .replace("{core}", &format!("/api/v1/namespaces/{ns}"))
             .replace("{crd}", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
             .replace("{ns}", ns)
@@ -119,9 +122,10 @@ async fn ask_once(target: &Target, step: &Step, variables: &Variables<'_>) -> Va
         name_kind(path, &mut body);
     }
     let body = match body {
-        Value::Null => String::new(),
-        Value::String(text) => text,
-        other => other.to_string(),
+        Value::Null => Vec::new(),
+        Value::String(text) if step.bytes => base64::engine::general_purpose::STANDARD.decode(text).unwrap(),
+        Value::String(text) => text.into_bytes(),
+        other => other.to_string().into_bytes(),
     };
     let mut request = Request::builder()
         .method(method)
@@ -131,7 +135,7 @@ async fn ask_once(target: &Target, step: &Step, variables: &Variables<'_>) -> Va
     if method != "GET" {
         request = request.header("content-type", step.content_type.as_deref().unwrap_or(content_type));
     }
-    let request = request.body(Body::from(body.into_bytes())).unwrap();
+    let request = request.body(Body::from(body)).unwrap();
     let response = target.client.send(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let collected = tokio::time::timeout(Duration::from_secs(20), body.collect()).await;
@@ -161,6 +165,8 @@ fn name_kind(path: &str, body: &mut Value) {
         "{w}" => ("conformance.example.com/v1", "Widget"),
         "{w1}" => ("conformance.example.com/v1beta1", "Widget"),
         "{g}" => ("conformance.example.com/v1", "Gadget"),
+        "{r}" if path.split('?').next().is_some_and(|path| path.ends_with("/scale")) => ("autoscaling/v1", "Scale"),
+        "{r}" => ("conformance.example.com/v1", "Rack"),
         _ => return,
     };
     let map = body.as_object_mut().unwrap();

@@ -109,6 +109,7 @@ impl Target {
         if self.real {
             self.remove_finalizers(&format!("namespaces/{namespace}/widgets")).await;
             self.send("DELETE", &format!("/apis/conformance.example.com/v1/namespaces/{namespace}/widgets"), "").await;
+            self.send("DELETE", &format!("/apis/conformance.example.com/v1/namespaces/{namespace}/racks"), "").await;
             for kind in ["configmaps", "secrets", "services", "serviceaccounts"] {
                 self.send("DELETE", &format!("{path}/{kind}"), "").await;
             }

@@ -7,10 +7,8 @@ mod scene;
 
 use std::hint::black_box;
 
-use capt_reconciler::machine::decide::decide;
-use capt_reconciler::machine::report::report;
 use criterion::{Criterion, criterion_group, criterion_main};
-use scene::{Scene, now};
+use scene::{Scene, decide, now, report};
 
 fn decisions(c: &mut Criterion) {
     for (moment, scene) in [

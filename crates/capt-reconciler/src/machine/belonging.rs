@@ -8,8 +8,8 @@ use capt_api::contract::{MACHINE_NAME_LABEL, MACHINE_NAMESPACE_LABEL, MACHINE_UI
 use capt_api::meta::{Meta, ObjectKey};
 use serde_json::{Map, Value, json};
 
-use super::world::World;
 use crate::patch;
+use crate::settings::Settings;
 
 /// For whom an object was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,14 +74,13 @@ pub fn made<K: Meta>(
 
 /// Metadata of an object made for the machine: labels always; an owner only within one namespace of one cluster, where
 /// garbage collection understands it; the machine's UID as a mark that also holds across namespaces and clusters.
-pub fn metadata(world: &World, key: &ObjectKey) -> Map<String, Value> {
-    let machine = &*world.machine;
+pub fn metadata(machine: &TinkerbellMachine, settings: &Settings, key: &ObjectKey) -> Map<String, Value> {
     let mut metadata = Map::new();
     metadata.insert("name".to_owned(), json!(key.name));
     metadata.insert("namespace".to_owned(), json!(key.namespace));
     metadata.insert("labels".to_owned(), json!(patch::machine_labels(machine)));
     metadata.insert("annotations".to_owned(), json!({ MACHINE_UID_ANNOTATION: machine.uid() }));
-    if key.namespace == machine.namespace() && !world.settings.external_tinkerbell {
+    if key.namespace == machine.namespace() && !settings.external_tinkerbell {
         metadata.insert("ownerReferences".to_owned(), json!([patch::controlled_by(machine)]));
     }
     metadata

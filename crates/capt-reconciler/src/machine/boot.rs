@@ -49,14 +49,14 @@ pub fn step(world: &World) -> Option<Step> {
         Ok(spec) => spec,
         Err(wait) => return Some((*wait).into()),
     };
-    let key = ObjectKey::new(hardware.namespace(), names::boot_name(world));
+    let key = ObjectKey::new(hardware.namespace(), boot_name(world));
     if world.short_name_taken && key.name == names::short(&world.machine) {
         let message = format!(
             "the Template or Workflow {key} was not made for this machine, which has no other name for its own; delete it"
         );
         return Some(Wait::problem(Concern::Workflow, reasons::WORKFLOW_CONFLICT, message).again_after(RETRY).into());
     }
-    let metadata = belonging::metadata(world, &key);
+    let metadata = belonging::metadata(&world.machine, &world.settings, &key);
     if world.template.own.is_none() {
         let text = match template_text(world, hardware) {
             Ok(text) => text,
@@ -102,7 +102,7 @@ fn keep_user_data(world: &World, hardware: &Arc<Hardware>, workflow: &Workflow) 
 fn unseen_template(world: &World) -> Option<Step> {
     let own = world.look_first(Kind::Template, world.machine.name());
     let short = || {
-        let name = names::boot_name(world);
+        let name = boot_name(world);
         (name != world.machine.name()).then(|| world.look_first(Kind::Template, &name)).flatten()
     };
     let named = || world.look_first(Kind::Template, &world.named_template.as_ref()?.0.name);
@@ -241,9 +241,25 @@ fn workflow_spec(world: &World, hardware: &Hardware) -> Result<Value, Box<Wait>>
         }
     }
     Ok(json!(WorkflowSpec {
-        template_ref: names::template(world),
+        template_ref: template_name(world),
         hardware_ref: hardware.name().to_owned(),
         hardware_map: BTreeMap::from([(WORKFLOW_DEVICE.to_owned(), worker(hardware, id, wanted).to_owned())]),
         boot_options: Some(boot),
     }))
+}
+
+/// The name of the machine's Template.
+fn template_name(world: &World) -> String {
+    world.template.own.as_ref().map_or_else(|| boot_name(world), |made| made.name().to_owned())
+}
+
+/// The name of the machine's Workflow, and of its Template unless that was made before the name was taken.
+fn boot_name(world: &World) -> String {
+    let machine = &*world.machine;
+    let taken = world.template.in_the_way.is_some() || world.workflow_in_the_way.is_some();
+    if machine.name().len() > names::longest(machine) || taken {
+        names::short(machine)
+    } else {
+        machine.name().to_owned()
+    }
 }

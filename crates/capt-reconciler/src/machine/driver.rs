@@ -12,16 +12,17 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::{debug, info, warn};
 
+use super::address::orphan::{self, Orphan};
+use super::address::{Allocation, evaluate};
 use super::decide::decide;
-use super::lease::{self, Lease};
 use super::memory::Memory;
-use super::orphan::{self, Orphan};
+use super::observe::observe;
 use super::report::{news, report};
 use super::reserve;
 use super::select::Candidate;
 use super::step::{Concern, Step, Wait};
 use super::story::{Stories, Story};
-use super::world::{Pass, World, observe};
+use super::world::{Pass, World};
 use crate::conditions::say_the_same;
 use crate::effect::{Kind, Stage, Verb, Write};
 use crate::outcome::{Interest, Outcome, REFUSED_PAUSE, Waiting};
@@ -64,6 +65,23 @@ struct Heading<'a> {
 impl Drop for Heading<'_> {
     fn drop(&mut self) {
         self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.hardware);
+    }
+}
+
+/// One look at a machine: the World, what it says of the address, and when.
+struct Look {
+    world: World,
+    allocation: Allocation,
+    now: Timestamp,
+}
+
+impl Look {
+    fn step(&self) -> Step {
+        decide(&self.world, &self.allocation, self.now)
+    }
+
+    fn report(&self, step: &Step) -> TinkerbellMachineStatus {
+        report(&self.world, &self.allocation, step, self.now)
     }
 }
 
@@ -137,17 +155,12 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
             return settled(Some(rest), Interest::default());
         }
         for _ in 0..MAX_STEPS {
-            let now = self.ports.now();
-            let Some(mut world) = observe(&self.ports, key, &pass, &self.settings) else {
+            let Some(look) = self.look(key, &mut pass) else {
                 self.forget(key);
                 return self.let_go_of_claim(key).await;
             };
-            world.pass.known_user_data = self.known_user_data(&world);
-            pass.memory.observe(&world, now);
-            self.remember(key, &pass.memory);
-            world.pass.memory = pass.memory.clone();
-            let step = decide(&world, now);
-            if let (Step::ReadBootstrapData(_), Candidate::Found(hardware)) = (&step, &world.candidate) {
+            let step = look.step();
+            if let (Step::ReadBootstrapData(_), Candidate::Found(hardware)) = (&step, &look.world.candidate) {
                 match self.head_for(hardware.key()) {
                     Some(heading) => headings.push(heading),
                     None => {
@@ -156,87 +169,119 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
                     }
                 }
             }
-            if let Step::Do(write) = &step
-                && done.contains(&likeness(write))
-            {
-                return self.undone(&world, write, now).await;
+            match &step {
+                Step::Do(write) if done.contains(&likeness(write)) => return self.undone(&look, write).await,
+                Step::Wait(_) | Step::Paused | Step::Done => return self.settle(&look, &step, false).await,
+                _ => {}
             }
-            let result = match &step {
-                Step::Do(write) => self.apply(&world, write, &mut pass).await,
-                Step::ReadBootstrapData(secret) => match self.ports.bootstrap_secret(secret).await {
-                    Ok(found) => {
-                        pass.bootstrap = Some(found);
-                        Ok(())
+            match (self.perform(&look, &step, &mut pass).await, &step) {
+                (Ok(()), Step::Do(write)) => {
+                    done.insert(likeness(write));
+                    self.troubles.progressed(key);
+                }
+                (Ok(()), _) => {}
+                (Err(error), _) => {
+                    conflicts += usize::from(matches!(error, WriteError::Conflict(_)));
+                    if let Some(outcome) = self.not_performed(&look, &step, error, &mut pass, conflicts).await {
+                        return outcome;
                     }
-                    Err(error) => Err(error),
-                },
-                Step::Watch(namespace) => {
-                    // Whether it is needed is the decision's business.
-                    pass.unwatchable = self.ports.watch_namespace(namespace).await.err().map(|error| error.to_string());
-                    Ok(())
-                }
-                Step::Look(kind, object) => {
-                    let looked = self.ports.look(*kind, object).await;
-                    if looked.is_ok() {
-                        pass.looked_at.push((*kind, object.clone()));
-                    }
-                    looked
-                }
-                Step::AskBmc(question) => {
-                    let view = self.ports.ask_bmc(question).await;
-                    pass.memory.learn(&world, &view);
-                    self.remember(key, &pass.memory);
-                    pass.bmc = Some(view);
-                    Ok(())
-                }
-                Step::Wait(_) | Step::Paused | Step::Done => return self.settle(&world, &step, now, false).await,
-            };
-            match result {
-                Ok(()) => {
-                    if let Step::Do(write) = &step {
-                        done.insert(likeness(write));
-                        self.troubles.progressed(key);
-                    }
-                }
-                Err(WriteError::Conflict(message)) => {
-                    debug!(%message, "conflict: the object has changed, retrying with its current state");
-                    conflicts += 1;
-                    if conflicts > MAX_CONFLICTS {
-                        let wait = trouble(&world, &step, reasons::WRITE_FAILED, &message);
-                        let advice = self.troubles.failed(key, Fault::Overtaken, wait.message.clone(), now);
-                        let Some(message) = advice.tell else {
-                            return settled(Some(CONTENTION_PAUSE), Interest::default());
-                        };
-                        self.publish(&world, &Wait { message, ..wait }.into(), now).await;
-                        return settled(Some(advice.pause), Interest::default());
-                    }
-                }
-                Err(WriteError::NamespaceEnds(message)) => {
-                    let Step::Do(write) = &step else { return settled(Some(REFUSED_PAUSE), Interest::default()) };
-                    if !world.machine.is_terminating() || !pass.ending_namespaces.insert(write.key.namespace.clone()) {
-                        return self.refused(&world, &step, &message, now).await;
-                    }
-                }
-                Err(WriteError::Rejected(_)) if world.may_delete_jobs && !self.ports.may_delete_jobs() => {
-                    debug!("no right to delete Jobs of bmc.tinkerbell.org, going on without");
-                }
-                Err(WriteError::Rejected(message)) => {
-                    warn!(?step, %message, "write refused by the API server");
-                    return self.refused(&world, &step, &message, now).await;
-                }
-                Err(error @ WriteError::Transient(_)) => {
-                    warn!(?step, %error, "request to the API server failed, retrying");
-                    let wait = trouble(&world, &step, reasons::WRITE_FAILED, &error.to_string());
-                    let advice = self.troubles.failed(key, Fault::Failed, wait.message.clone(), now);
-                    if let Some(message) = advice.tell {
-                        self.publish(&world, &Wait { message, ..wait }.into(), now).await;
-                    }
-                    return Outcome::Retry(error);
                 }
             }
         }
         warn!(steps = MAX_STEPS, "reconcile did not settle, requeued");
         settled(Some(REFUSED_PAUSE), Interest::default())
+    }
+
+    /// Looks at the machine; nothing if there is none.
+    fn look(&self, key: &ObjectKey, pass: &mut Pass) -> Option<Look> {
+        let now = self.ports.now();
+        let mut world = observe(&self.ports, key, pass, &self.settings)?;
+        world.pass.known_user_data = self.known_user_data(&world);
+        pass.memory.observe(&world, now);
+        self.remember(key, &pass.memory);
+        world.pass.memory = pass.memory.clone();
+        Some(Look { allocation: evaluate(&world, now), world, now })
+    }
+
+    /// Does what a step asks for.
+    async fn perform(&self, look: &Look, step: &Step, pass: &mut Pass) -> Result<(), WriteError> {
+        match step {
+            Step::Do(write) => self.apply(&look.world, write, pass).await?,
+            Step::ReadBootstrapData(secret) => pass.bootstrap = Some(self.ports.bootstrap_secret(secret).await?),
+            Step::Watch(namespace) => {
+                // Whether it is needed is the decision's business.
+                pass.unwatchable = self.ports.watch_namespace(namespace).await.err().map(|error| error.to_string());
+            }
+            Step::Look(kind, object) => {
+                self.ports.look(*kind, object).await?;
+                pass.looked_at.push((*kind, object.clone()));
+            }
+            Step::AskBmc(question) => {
+                let view = self.ports.ask_bmc(question).await;
+                pass.memory.learn(&look.world, &view);
+                self.remember(&look.world.key(), &pass.memory);
+                pass.bmc = Some(view);
+            }
+            Step::Wait(_) | Step::Paused | Step::Done => {}
+        }
+        Ok(())
+    }
+
+    /// What comes of a step that failed; nothing if the machine is looked at again at once.
+    async fn not_performed(
+        &self,
+        look: &Look,
+        step: &Step,
+        error: WriteError,
+        pass: &mut Pass,
+        conflicts: usize,
+    ) -> Option<Outcome> {
+        match error {
+            WriteError::Conflict(message) => {
+                debug!(%message, "conflict: the object has changed, retrying with its current state");
+                if conflicts <= MAX_CONFLICTS {
+                    return None;
+                }
+                Some(self.overtaken(look, step, &message).await)
+            }
+            WriteError::NamespaceEnds(message) => {
+                let Step::Do(write) = step else { return Some(settled(Some(REFUSED_PAUSE), Interest::default())) };
+                let is_terminating = look.world.machine.is_terminating();
+                if is_terminating && pass.ending_namespaces.insert(write.key.namespace.clone()) {
+                    return None;
+                }
+                Some(self.refused(look, step, &message).await)
+            }
+            WriteError::Rejected(_) if look.world.may_delete_jobs && !self.ports.may_delete_jobs() => {
+                debug!("no right to delete Jobs of bmc.tinkerbell.org, going on without");
+                None
+            }
+            WriteError::Rejected(message) => {
+                warn!(?step, %message, "write refused by the API server");
+                Some(self.refused(look, step, &message).await)
+            }
+            WriteError::Transient(_) => {
+                warn!(?step, %error, "request to the API server failed, retrying");
+                let wait = trouble(&look.world, step, reasons::WRITE_FAILED, &error.to_string());
+                let key = look.world.key();
+                let advice = self.troubles.failed(&key, Fault::Failed, wait.message.clone(), look.now);
+                if let Some(message) = advice.tell {
+                    self.publish(look, &Wait { message, ..wait }.into()).await;
+                }
+                Some(Outcome::Retry(error))
+            }
+        }
+    }
+
+    /// Others write what the machine needs, again and again: it goes back into the queue.
+    async fn overtaken(&self, look: &Look, step: &Step, message: &str) -> Outcome {
+        let wait = trouble(&look.world, step, reasons::WRITE_FAILED, message);
+        let advice = self.troubles.failed(&look.world.key(), Fault::Overtaken, wait.message.clone(), look.now);
+        let Some(message) = advice.tell else {
+            return settled(Some(CONTENTION_PAUSE), Interest::default());
+        };
+        self.publish(look, &Wait { message, ..wait }.into()).await;
+        settled(Some(advice.pause), Interest::default())
     }
 
     /// Says that the caller is about to reserve this Hardware, unless another one said so before.
@@ -282,16 +327,17 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
     }
 
     /// The server refuses a step: told in its words, and tried again less and less often.
-    async fn refused(&self, world: &World, step: &Step, message: &str, now: Timestamp) -> Outcome {
+    async fn refused(&self, look: &Look, step: &Step, message: &str) -> Outcome {
+        let world = &look.world;
         let wait = trouble(world, step, reasons::WRITE_REJECTED, message);
-        let advice = self.troubles.failed(&world.key(), Fault::Refused, wait.message.clone(), now);
+        let advice = self.troubles.failed(&world.key(), Fault::Refused, wait.message.clone(), look.now);
         let message = advice.tell.unwrap_or_else(|| wait.message.clone());
         let step = Wait { message, ..wait }.again_after(advice.pause).into();
-        self.settle(world, &step, now, true).await
+        self.settle(look, &step, true).await
     }
 
     /// A write that was made in this pass is wanted again: somebody undoes what we write.
-    async fn undone(&self, world: &World, write: &Write, now: Timestamp) -> Outcome {
+    async fn undone(&self, look: &Look, write: &Write) -> Outcome {
         let message = format!(
             "{} {} was written ({}) and does not keep it: another controller or a mutating webhook undoes it. Find out \
              which one, and stop it",
@@ -300,9 +346,9 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
             write.stage.as_str()
         );
         warn!(?write, "write is undone by another controller or a mutating webhook");
-        let advice = self.troubles.failed(&world.key(), Fault::Undone, message.clone(), now);
+        let advice = self.troubles.failed(&look.world.key(), Fault::Undone, message.clone(), look.now);
         let wait = Wait::problem(concern(write.stage), reasons::WRITE_UNDONE, message).again_after(advice.pause);
-        self.settle(world, &wait.into(), now, true).await
+        self.settle(look, &wait.into(), true).await
     }
 
     /// The claim of a machine that is gone: our finalizer comes off once no Hardware carries its address.
@@ -335,13 +381,14 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
     }
 
     /// Nothing more can be done now; `troubled` if something went wrong.
-    async fn settle(&self, world: &World, step: &Step, now: Timestamp, troubled: bool) -> Outcome {
-        self.remember_user_data(world);
-        self.tell_news(world, step, now, troubled).await.waiting_for(waiting(world, step))
+    async fn settle(&self, look: &Look, step: &Step, troubled: bool) -> Outcome {
+        self.remember_user_data(&look.world);
+        self.tell_news(look, step, troubled).await.waiting_for(waiting(&look.world, step))
     }
 
     /// Reports what is, once, and only if it says something new.
-    async fn tell_news(&self, world: &World, step: &Step, now: Timestamp, troubled: bool) -> Outcome {
+    async fn tell_news(&self, look: &Look, step: &Step, troubled: bool) -> Outcome {
+        let (world, now) = (&look.world, look.now);
         let waited = self.waited(world, step, now);
         let patience = self.patience_left(step, waited);
         let (requeue, interest) = match step {
@@ -349,7 +396,7 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
                 (wait.requeue.map(|first| waited.clamp(first, LONGEST_LOOK)), wait.interest.clone())
             }
             Step::Wait(wait) => (wait.requeue, wait.interest.clone()),
-            Step::Done => (None, watch_over_lease(world, now)),
+            Step::Done => (None, watch_over(&look.allocation)),
             _ => (None, Interest::default()),
         };
         if gone(world) {
@@ -357,7 +404,7 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
             return settled(None, interest);
         }
         let before = world.machine.status.clone().unwrap_or_default();
-        let after = report(world, step, now);
+        let after = look.report(step);
         let over = || {
             if !troubled {
                 self.troubles.over(&world.key());
@@ -386,9 +433,10 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
     }
 
     /// Tells at once what goes wrong, whatever is done about it.
-    async fn publish(&self, world: &World, step: &Step, now: Timestamp) {
+    async fn publish(&self, look: &Look, step: &Step) {
+        let (world, now) = (&look.world, look.now);
         let before = world.machine.status.clone().unwrap_or_default();
-        let after = report(world, step, now);
+        let after = look.report(step);
         if gone(world) || same(&before, &after) {
             return;
         }
@@ -470,11 +518,11 @@ fn gone(world: &World) -> bool {
         && !world.machine.has_finalizer(LEGACY_MACHINE_FINALIZER)
 }
 
-/// A machine that is done still wants to know when its lease gets into trouble.
-fn watch_over_lease(world: &World, now: Timestamp) -> Interest {
-    match lease::evaluate(world, now) {
-        Lease::Troubled(finding) => finding.interest,
-        Lease::Unread => Interest { ipam_kinds: true, ..Interest::default() },
+/// A machine that is done still wants to know when its address is out of trouble.
+fn watch_over(allocation: &Allocation) -> Interest {
+    match allocation {
+        Allocation::Troubled(wait) => wait.interest.clone(),
+        Allocation::Unread => Interest { ipam_kinds: true, ..Interest::default() },
         _ => Interest::default(),
     }
 }

@@ -48,7 +48,7 @@ fn lack_of_interface(hardware: &Hardware, machine: &TinkerbellMachine) -> Option
             "hardware's first interface has no DHCP IP address defined (spec.interfaces[0].dhcp.ip.address)".to_owned(),
         );
     }
-    // An address that we wrote for another machine is nobody's manual choice: its lease may be gone by now.
+    // An address that we wrote for another machine is nobody's manual choice: its claim may be gone by now.
     let leftover = hardware.reservations().into_iter().any(|record| record.address == address);
     leftover.then(|| {
         format!("the address {address} of hardware's first interface is left over from another machine's reservation (spec.interfaces[0].dhcp.ip)")

@@ -8,9 +8,7 @@ use capt_api::contract::power_off_job_name;
 use capt_api::meta::{Meta, ObjectKey};
 use jiff::Timestamp;
 
-use super::release::{boot_jobs, power_off};
-use super::world::World;
-use crate::ports::{BmcState, BmcView};
+use crate::observed::infra::TinkerbellMachine;
 
 /// Memory of one machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -35,42 +33,13 @@ impl Memory {
         self.unconfirmed_jobs.is_empty() && self.confirmed == 0 && self.asked.is_empty() && self.stirred.is_empty()
     }
 
-    /// Takes in what this look at the world tells, before the decision.
-    pub fn observe(&mut self, world: &World, now: Timestamp) {
-        if self.uid != world.machine.uid() {
-            *self = Self { uid: world.machine.uid().to_owned(), ..Self::default() };
-        }
-        // A Job that is there needs no memory; what asks for a Job next asks for another.
-        let before = self.unconfirmed_jobs.len();
-        self.unconfirmed_jobs.retain(|_, name| !world.jobs.iter().any(|job| job.name() == name));
-        self.confirmed += (before - self.unconfirmed_jobs.len()) as u64;
-        let Some(hardware) = world.to_release.first().filter(|_| world.machine.is_terminating()) else {
-            return;
-        };
-        let key = hardware.key();
-        if boot_jobs::stirs(world, hardware) || (!self.stirred.contains_key(&key) && boot_jobs::may_stir(world)) {
-            self.stirred.insert(key, now);
-        }
-    }
-
-    /// Takes in what the BMC's Machine says.
-    pub fn learn(&mut self, world: &World, view: &BmcView) {
-        let failed = world
-            .to_release
-            .first()
-            .and_then(|hardware| Some((hardware.key(), power_off::last_failure(world, hardware)?.name().to_owned())));
-        if let (BmcView::Found(BmcState { anew: true, .. }), Some((hardware, job))) = (view, failed) {
-            self.asked.insert(hardware, job);
-        }
-    }
-
     /// The name for a power-off Job of this Hardware: the one that was asked for and not confirmed, or one that no
     /// earlier Job had. The moment is part of it, since a name may be used up by Jobs that nobody remembers.
-    pub fn power_off_job(&self, world: &World, hardware: &ObjectKey, now: Timestamp) -> String {
+    pub fn power_off_job(&self, machine: &TinkerbellMachine, hardware: &ObjectKey, now: Timestamp) -> String {
         self.unconfirmed_jobs.get(hardware).cloned().unwrap_or_else(|| {
             let mut hasher = DefaultHasher::new();
-            (world.machine.uid(), hardware, now.as_nanosecond(), self.confirmed).hash(&mut hasher);
-            power_off_job_name(world.machine.name(), hasher.finish())
+            (machine.uid(), hardware, now.as_nanosecond(), self.confirmed).hash(&mut hasher);
+            power_off_job_name(machine.name(), hasher.finish())
         })
     }
 }

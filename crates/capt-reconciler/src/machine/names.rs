@@ -5,20 +5,6 @@ use crate::observed::infra::{BootMode, TinkerbellMachine};
 use capt_api::contract::{MAX_LABEL_VALUE, short_name};
 use capt_api::meta::Meta;
 
-use super::world::World;
-
-/// The name of the machine's Template.
-pub fn template(world: &World) -> String {
-    world.template.own.as_ref().map_or_else(|| boot_name(world), |made| made.name().to_owned())
-}
-
-/// The name of the machine's Workflow, and of its Template unless that was made before the name was taken.
-pub fn boot_name(world: &World) -> String {
-    let machine = &*world.machine;
-    let taken = world.template.in_the_way.is_some() || world.workflow_in_the_way.is_some();
-    if machine.name().len() > longest(machine) || taken { short(machine) } else { machine.name().to_owned() }
-}
-
 /// The name that is used where the machine's own cannot be.
 pub fn short(machine: &TinkerbellMachine) -> String {
     short_name(machine.name(), machine.uid(), longest(machine))
@@ -43,7 +29,7 @@ pub fn boot_jobs(machine: &TinkerbellMachine, workflow: &str) -> Vec<String> {
 
 /// How long a Workflow's name may be. tink-controller's boot Jobs put `netboot-`, `iso-mount-` or `customboot-preparing-`
 /// before it, and rufio puts a Job's name into a label.
-fn longest(machine: &TinkerbellMachine) -> usize {
+pub fn longest(machine: &TinkerbellMachine) -> usize {
     let mode = machine.spec.boot_options.as_ref().and_then(|options| options.boot_mode);
     let before = match mode {
         None | Some(BootMode::Unknown) => "",

@@ -8,7 +8,8 @@ use capt_api::conditions::{
 use capt_api::meta::Meta;
 use jiff::Timestamp;
 
-use super::lease::{self, Finding, Lease};
+use super::address::Allocation;
+use super::address::interface::{current_address, interface_of};
 use super::pause::causes;
 use super::step::{Concern, Step, Wait};
 use super::world::World;
@@ -16,12 +17,12 @@ use crate::conditions::Conditions;
 use crate::pause;
 
 /// The status that fits what is and what is waited for.
-pub fn report(world: &World, step: &Step, now: Timestamp) -> TinkerbellMachineStatus {
+pub fn report(world: &World, allocation: &Allocation, step: &Step, now: Timestamp) -> TinkerbellMachineStatus {
     let before = world.machine.status.clone().unwrap_or_default();
     let mut conditions = Conditions::new(before.conditions.clone(), world.machine.metadata.generation, now);
     pause::set_condition(&mut conditions, &causes(world));
     if matches!(step, Step::Paused) {
-        note_paused_claim(world, now, &mut conditions);
+        note_paused_claim(world, allocation, &mut conditions);
         pause::set_ready(&mut conditions, before.ready, &causes(world));
         return TinkerbellMachineStatus { conditions: conditions.into_list(), ..before };
     }
@@ -34,13 +35,12 @@ pub fn report(world: &World, step: &Step, now: Timestamp) -> TinkerbellMachineSt
         return TinkerbellMachineStatus { conditions: conditions.into_list(), ..before };
     }
 
-    let lease = lease::evaluate(world, now);
-    let bound = machine_address(world, &before, &lease);
-    hardware(world, wait, &edits(world, &lease, bound.as_deref()), &mut conditions);
-    address(&lease, wait, world, &mut conditions);
+    let bound = machine_address(world, &before, allocation);
+    hardware(world, wait, &edits(world, allocation, bound.as_deref()), &mut conditions);
+    address(allocation, wait, world, &mut conditions);
     workflow(world, wait, &mut conditions);
     let ready = before.ready || world.is_provisioned();
-    summary(ready, &lease, wait, &mut conditions);
+    summary(ready, allocation, wait, &mut conditions);
 
     let mut status = TinkerbellMachineStatus { ready, conditions: conditions.into_list(), ..before };
     if ready {
@@ -61,7 +61,7 @@ pub fn report(world: &World, step: &Step, now: Timestamp) -> TinkerbellMachineSt
 }
 
 /// What somebody did to the Hardware of an installed server, with its reason: told, and not fought over.
-fn edits(world: &World, lease: &Lease, bound: Option<&str>) -> Vec<(&'static str, String)> {
+fn edits(world: &World, allocation: &Allocation, bound: Option<&str>) -> Vec<(&'static str, String)> {
     let Some(hardware) = world.reserved().filter(|hardware| hardware.is_provisioned()) else {
         return Vec::new();
     };
@@ -73,10 +73,9 @@ fn edits(world: &World, lease: &Lease, bound: Option<&str>) -> Vec<(&'static str
                        network again. Set it to false";
         edits.push((reasons::NETBOOT_ALLOWED, message.to_owned()));
     }
-    let current =
-        lease::current_address(lease::interface_of(world, hardware).and_then(|i| hardware.spec.interfaces.get(i)));
-    // With a pool the lease's own condition tells.
-    let tells = matches!(lease, Lease::Troubled(_) | Lease::Blocked(_) | Lease::ToPlace(_));
+    let current = current_address(interface_of(world, hardware).and_then(|i| hardware.spec.interfaces.get(i)));
+    // With a pool the address's own condition tells.
+    let tells = matches!(allocation, Allocation::Troubled(_) | Allocation::Blocked(_) | Allocation::ToPlace(_));
     if let Some(bound) = bound
         && current != Some(bound)
         && !tells
@@ -112,31 +111,31 @@ fn starts_later(world: &World, wait: &Wait) -> bool {
     world.reserved().is_some() && !about_hardware.contains(&wait.reason)
 }
 
-fn address(lease: &Lease, wait: Option<&Wait>, world: &World, conditions: &mut Conditions) {
+fn address(allocation: &Allocation, wait: Option<&Wait>, world: &World, conditions: &mut Conditions) {
     if world.machine.spec.ipam_pool_ref.is_none() {
         conditions.remove(IP_ADDRESS_CLAIMS_FULFILLED);
         return;
     }
     let mut set = |status, reason, message: &str| conditions.set(IP_ADDRESS_CLAIMS_FULFILLED, status, reason, message);
-    match lease {
-        Lease::Placed(address) => set(true, reasons::FULFILLED, &format!("1/1 addresses: {address}")),
-        Lease::Static(address) => {
+    match allocation {
+        Allocation::Placed(address) => set(true, reasons::FULFILLED, &format!("1/1 addresses: {address}")),
+        Allocation::Static(address) => {
             let key = world.hardware.as_ref().map(|hardware| hardware.key().to_string()).unwrap_or_default();
             let message =
                 format!("Hardware {key} carries address {address}, which a person wrote; the pool is not asked");
             set(true, reasons::STATIC_ADDRESS, &message);
         }
-        Lease::Blocked(Finding { reason, message, .. }) | Lease::Troubled(Finding { reason, message, .. }) => {
+        Allocation::Blocked(Wait { reason, message, .. }) | Allocation::Troubled(Wait { reason, message, .. }) => {
             set(false, reason, message);
         }
-        Lease::Missing | Lease::Damaged(_) | Lease::GivenUp(_) | Lease::ToPlace(_) => {
+        Allocation::Missing | Allocation::Damaged(_) | Allocation::GivenUp(_) | Allocation::ToPlace(_) => {
             // Only seen when the write that would change it fails.
             match wait.filter(|wait| wait.concern == Concern::Address) {
                 Some(wait) => set(false, wait.reason, &wait.message),
                 None => set(false, reasons::CLAIMS_BEING_CREATED, ""),
             }
         }
-        Lease::NotWanted | Lease::Unread => {}
+        Allocation::NotWanted | Allocation::Unread => {}
     }
 }
 
@@ -160,10 +159,10 @@ fn workflow(world: &World, wait: Option<&Wait>, conditions: &mut Conditions) {
     }
 }
 
-fn summary(ready: bool, lease: &Lease, wait: Option<&Wait>, conditions: &mut Conditions) {
-    let blocking = match (wait, lease) {
+fn summary(ready: bool, allocation: &Allocation, wait: Option<&Wait>, conditions: &mut Conditions) {
+    let blocking = match (wait, allocation) {
         (Some(wait), _) => Some((wait.reason, wait.message.as_str())),
-        (None, Lease::Troubled(finding)) => Some((finding.reason, finding.message.as_str())),
+        (None, Allocation::Troubled(trouble)) => Some((trouble.reason, trouble.message.as_str())),
         (None, _) => None,
     };
     match blocking {
@@ -185,11 +184,11 @@ fn deleting(world: &World, wait: Option<&Wait>, conditions: &mut Conditions) {
 }
 
 /// While the Cluster is paused no provider answers; a machine that waits for an address says so.
-fn note_paused_claim(world: &World, now: Timestamp, conditions: &mut Conditions) {
+fn note_paused_claim(world: &World, allocation: &Allocation, conditions: &mut Conditions) {
     let Some(cluster) = world.cluster.as_ref().filter(|cluster| cluster.is_paused()) else {
         return;
     };
-    if world.machine.is_terminating() || !matches!(lease::evaluate(world, now), Lease::Blocked(_)) {
+    if world.machine.is_terminating() || !matches!(allocation, Allocation::Blocked(_)) {
         return;
     }
     let message = format!("Cluster {} is paused; IPAM providers skip its claims", cluster.key());
@@ -198,7 +197,7 @@ fn note_paused_claim(world: &World, now: Timestamp, conditions: &mut Conditions)
 
 /// The machine's address: the reserved one, or what stands on the first interface where no pool is used. The address that
 /// a server was installed with is its address, whatever somebody writes to the Hardware later.
-fn machine_address(world: &World, before: &TinkerbellMachineStatus, lease: &Lease) -> Option<String> {
+fn machine_address(world: &World, before: &TinkerbellMachineStatus, allocation: &Allocation) -> Option<String> {
     let hardware = world.reserved()?;
     if world.is_provisioned()
         && before.ready
@@ -206,18 +205,22 @@ fn machine_address(world: &World, before: &TinkerbellMachineStatus, lease: &Leas
     {
         return Some(bound.address.clone());
     }
-    match lease {
-        Lease::Placed(address) | Lease::Static(address) => Some(address.clone()),
-        Lease::NotWanted => lease::current_address(hardware.spec.interfaces.first()).map(str::to_owned),
-        Lease::Troubled(_) | Lease::Unread => {
+    match allocation {
+        Allocation::Placed(address) | Allocation::Static(address) => Some(address.clone()),
+        Allocation::NotWanted => current_address(hardware.spec.interfaces.first()).map(str::to_owned),
+        Allocation::Troubled(_) | Allocation::Unread => {
             let recorded = hardware.reservations().into_iter().find(|entry| entry.machine_uid == world.machine.uid());
             if let Some(entry) = recorded {
                 return Some(entry.address);
             }
-            let index = lease::interface_of(world, hardware)?;
-            lease::current_address(hardware.spec.interfaces.get(index)).map(str::to_owned)
+            let index = interface_of(world, hardware)?;
+            current_address(hardware.spec.interfaces.get(index)).map(str::to_owned)
         }
-        Lease::Missing | Lease::Damaged(_) | Lease::GivenUp(_) | Lease::Blocked(_) | Lease::ToPlace(_) => None,
+        Allocation::Missing
+        | Allocation::Damaged(_)
+        | Allocation::GivenUp(_)
+        | Allocation::Blocked(_)
+        | Allocation::ToPlace(_) => None,
     }
 }
 

@@ -1,11 +1,10 @@
 //! Template and Workflow: which text, which boot mode, whose they are, and what their end means.
 
 use capt_reconciler::effect::{Kind, Stage, Verb};
-use capt_reconciler::machine::report::report;
 use capt_reconciler::machine::step::Step;
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, body, now, wait, write};
+use crate::scene::{Scene, body, now, report, wait, write};
 
 /// The Template is there, the Workflow is next.
 fn templated() -> Scene {

@@ -1,12 +1,11 @@
 //! What a machine needs before anything is written for it, with the very words that operators know from Go CAPT.
 
 use capt_reconciler::effect::Stage;
-use capt_reconciler::machine::report::report;
 use capt_reconciler::machine::step::Step;
 use capt_reconciler::ports::BootstrapSecret;
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, body, hardware, now, wait, write};
+use crate::scene::{Scene, body, hardware, now, report, wait, write};
 
 #[test]
 fn a_machine_without_a_version_is_told_so_even_after_it_got_its_hardware() {

@@ -5,8 +5,7 @@ use std::sync::LazyLock;
 
 use capt_api::meta::Meta;
 use capt_reconciler::effect::{Kind, Write};
-use capt_reconciler::machine::decide::decide;
-use capt_reconciler::machine::report::{news, report};
+use capt_reconciler::machine::report::news;
 use capt_reconciler::machine::step::Step;
 use capt_reconciler::machine::world::World;
 use capt_reconciler::observed::tinkerbell::Hardware;
@@ -15,7 +14,7 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 
 use crate::odd::{member, odd_text, schema, unknown};
-use crate::scene::{Scene, hardware, now};
+use crate::scene::{Scene, decide, hardware, now, report};
 
 macro_rules! schemas {
     ($($name:ident = $path:literal),* $(,)?) => {

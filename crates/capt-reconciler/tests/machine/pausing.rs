@@ -1,11 +1,11 @@
 //! Pause: who pauses, in which words, and what is written meanwhile.
 
-use capt_reconciler::machine::report::{news, report};
+use capt_reconciler::machine::report::news;
 use capt_reconciler::machine::step::Step;
 use capt_reconciler::observed::infra::TinkerbellMachineStatus;
 use serde_json::json;
 
-use crate::scene::{Scene, now};
+use crate::scene::{Scene, now, report};
 
 fn paused(scene: &Scene) -> (String, String, String) {
     let status = report(&scene.world(), &scene.step(), now());

@@ -345,8 +345,8 @@ fn machine_names_up_to_the_limit_get_names_that_tinkerbell_can_work_with() {
             );
         });
         let key = capt_api::meta::ObjectKey::new("default", long);
-        let world = capt_reconciler::machine::world::observe(&scene, &key, &scene.pass, &Default::default()).unwrap();
-        match capt_reconciler::machine::decide::decide(&world, now()) {
+        let world = capt_reconciler::machine::observe::observe(&scene, &key, &scene.pass, &Default::default()).unwrap();
+        match crate::scene::decide(&world, now()) {
             Step::Do(write) => *write,
             other => panic!("{other:?}"),
         }

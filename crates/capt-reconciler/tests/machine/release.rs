@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use capt_reconciler::effect::{Kind, Stage, Verb, Write};
 use capt_reconciler::machine::release::retry_after;
-use capt_reconciler::machine::report::{news, report};
+use capt_reconciler::machine::report::news;
 use capt_reconciler::machine::step::Step;
 use capt_reconciler::observed::infra::TinkerbellMachineStatus;
 use capt_reconciler::ports::{BmcState, BmcView, Presence};
 use serde_json::{Value, json};
 
-use crate::scene::{self, Scene, wait, write};
+use crate::scene::{self, Scene, report, wait, write};
 
 fn operations(write: &Write) -> String {
     match &write.verb {

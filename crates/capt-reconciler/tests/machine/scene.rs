@@ -9,14 +9,16 @@ use capt_api::kube_core::{Selector, SelectorExt as _};
 use capt_api::meta::{Meta, ObjectKey};
 use capt_reconciler::Settings;
 use capt_reconciler::effect::{Verb, Write};
-use capt_reconciler::machine::decide::decide;
+use capt_reconciler::machine::address::evaluate;
+use capt_reconciler::machine::decide;
+use capt_reconciler::machine::observe::observe;
 use capt_reconciler::machine::ownership::{Obstacle, is_free, obstacle};
-use capt_reconciler::machine::report::report;
+use capt_reconciler::machine::report;
 use capt_reconciler::machine::step::Step;
-use capt_reconciler::machine::world::{Pass, World, observe};
+use capt_reconciler::machine::world::{Pass, World};
 use capt_reconciler::observed::bmc::Job;
 use capt_reconciler::observed::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine, Pool};
-use capt_reconciler::observed::infra::{PoolReference, TinkerbellCluster, TinkerbellMachine};
+use capt_reconciler::observed::infra::{PoolReference, TinkerbellCluster, TinkerbellMachine, TinkerbellMachineStatus};
 use capt_reconciler::observed::tinkerbell::{Hardware, Template, Workflow};
 use capt_reconciler::ports::{AddressUse, BootstrapData, BootstrapSecret, PoolView, Presence, Stores};
 use jiff::Timestamp;
@@ -37,6 +39,16 @@ pub struct Scene {
     pub pool: PoolView,
     pub users: Vec<AddressUse>,
     pub pass: Pass,
+}
+
+/// The next step in a world.
+pub fn decide(world: &World, now: Timestamp) -> Step {
+    decide::decide(world, &evaluate(world, now), now)
+}
+
+/// The status that is reported of a world.
+pub fn report(world: &World, step: &Step, now: Timestamp) -> TinkerbellMachineStatus {
+    report::report(world, &evaluate(world, now), step, now)
 }
 
 impl Scene {

@@ -1,11 +1,11 @@
 //! Nothing is silent, and what the status says is what is.
 
-use capt_reconciler::machine::report::{news, report};
+use capt_reconciler::machine::report::news;
 use capt_reconciler::machine::step::Step;
 use capt_reconciler::ports::{AddressUse, BootstrapData, BootstrapSecret, Presence};
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, body, now, pool, wait, write};
+use crate::scene::{Scene, body, now, pool, report, wait, write};
 
 fn ready(scene: Scene) -> Scene {
     scene.with(|s| {

@@ -444,8 +444,8 @@ fn a_name_that_no_label_takes_is_told_before_anything_is_touched() {
     scene.put("TinkerbellMachine", machine);
     let key = capt_api::meta::ObjectKey::new("default", name);
     let settings = std::sync::Arc::new(capt_reconciler::Settings::default());
-    let world = capt_reconciler::machine::world::observe(&scene, &key, &scene.pass, &settings).unwrap();
-    let Step::Wait(wait) = capt_reconciler::machine::decide::decide(&world, now()) else { panic!("expected a wait") };
+    let world = capt_reconciler::machine::observe::observe(&scene, &key, &scene.pass, &settings).unwrap();
+    let Step::Wait(wait) = crate::scene::decide(&world, now()) else { panic!("expected a wait") };
     assert_eq!((wait.reason, wait.expected), ("MachineInvalid", false));
 }
 

@@ -8,11 +8,13 @@ use capt_api::contract::power_off_job_name;
 use capt_api::meta::ObjectKey;
 use capt_reconciler::Settings;
 use capt_reconciler::effect::{Kind as Written, Stage, Verb, Write};
+use capt_reconciler::machine::address::{Allocation, evaluate};
 use capt_reconciler::machine::decide::decide;
 use capt_reconciler::machine::memory::Memory as Remembered;
+use capt_reconciler::machine::observe::observe;
 use capt_reconciler::machine::report::report;
 use capt_reconciler::machine::step::Step;
-use capt_reconciler::machine::world::{Pass, World, observe};
+use capt_reconciler::machine::world::{Pass, World};
 use capt_reconciler::observed::infra::TinkerbellMachineStatus;
 use capt_reconciler::ports::{BmcQuestion, BmcState, BmcView, BootstrapData, BootstrapSecret};
 use jiff::Timestamp;
@@ -193,7 +195,8 @@ impl Manager {
             world.pass.memory = pass.memory.clone();
             faults::bend_world(scenario.fault, &stores, &mut world);
             let memory = keep(&pass.memory, scenario);
-            let wish = match decide(&world, now) {
+            let allocation = evaluate(&world, now);
+            let wish = match decide(&world, &allocation, now) {
                 Step::Do(write) => {
                     let refused = matches!(write.verb, Verb::Create(_)) && question.namespace_ends;
                     if refused && pass.ending_namespaces.insert(write.key.namespace.clone()) {
@@ -225,7 +228,7 @@ impl Manager {
                     pass.looked_at.push((looked, key));
                     continue;
                 }
-                step => told(&world, &step, now).map_or(Wish::Rest, |write| Wish::Write(Arc::new(write))),
+                step => told(&world, &allocation, &step, now).map_or(Wish::Rest, |write| Wish::Write(Arc::new(write))),
             };
             return Decision { wish, memory };
         }
@@ -325,7 +328,7 @@ fn fresh_number(universe: &Universe, state: &State, machine: &str) -> u8 {
 }
 
 /// The status that is written when nothing else can be done. Conditions are words for a person and left out.
-fn told(world: &World, step: &Step, now: Timestamp) -> Option<Write> {
+fn told(world: &World, allocation: &Allocation, step: &Step, now: Timestamp) -> Option<Write> {
     let lasting = |status: &TinkerbellMachineStatus| {
         let mut status = json!(status);
         if let Value::Object(members) = &mut status {
@@ -334,7 +337,7 @@ fn told(world: &World, step: &Step, now: Timestamp) -> Option<Write> {
         status
     };
     let before = lasting(&world.machine.status.clone().unwrap_or_default());
-    let after = lasting(&report(world, step, now));
+    let after = lasting(&report(world, allocation, step, now));
     if before == after {
         return None;
     }

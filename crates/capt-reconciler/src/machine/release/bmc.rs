@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use crate::observed::bmc::{Job, JobOutcome};
+use crate::observed::bmc::Job;
 use crate::observed::tinkerbell::Hardware;
 use capt_api::conditions::reasons;
 use capt_api::meta::{Meta, ObjectKey};
 use jiff::Timestamp;
 
 use super::let_go;
-use super::power_off::wait;
+use super::proof::was_asked;
 use crate::clock;
 use crate::machine::step::{Concern, Step, Wait};
 use crate::machine::world::World;
@@ -29,24 +29,9 @@ pub(super) fn look(world: &World, hardware: &Hardware, job: &Job, key: &ObjectKe
     world.pass.bmc.is_none().then(|| Step::AskBmc(BmcQuestion { key: key.clone(), anew }))
 }
 
-/// Whether the power state was read anew because of this Job.
-fn was_asked(world: &World, hardware: &Hardware, job: &Job) -> bool {
-    world.pass.memory.asked.get(&hardware.key()).is_some_and(|name| name == job.name())
-}
-
-/// Whether the server is off by what was read of its power after this Job had begun; an older reading proves nothing.
-pub(super) fn is_off(world: &World, hardware: &Hardware, job: &Job) -> bool {
-    let Some(BmcView::Found(state)) = &world.pass.bmc else { return false };
-    let made = job.metadata.creation_timestamp.as_ref().map(|made| made.0);
-    let contact_is_new = made.zip(state.contactable_since).is_some_and(|(made, since)| since > made);
-    state.power_state == "off" && (was_asked(world, hardware, job) || contact_is_new)
-}
-
-/// Whether what the BMC said proves that this server is off.
-pub(super) fn proves_off(world: &World, hardware: &Hardware) -> bool {
-    let mut failed = world.jobs.iter().filter(|job| matches!(job.outcome(), JobOutcome::Failed(_)));
-    let quiet = super::boot_jobs::pending(world, hardware).next().is_none();
-    quiet && failed.any(|job| super::boot_jobs::is_for(job, hardware) && is_off(world, hardware, job))
+/// A wait for a power-off that goes on as it should.
+pub(super) fn waiting(message: String) -> Wait {
+    Wait::expected(Concern::Deleting, reasons::WAITING_FOR_POWER_OFF, message)
 }
 
 /// The wait for a Job that is not over: normal at first, then with what is wrong.
@@ -60,18 +45,18 @@ pub(super) fn while_it_runs(
     let age = clock::age(job.metadata.creation_timestamp.as_ref(), now);
     let (job_key, hardware_key) = (job.key(), hardware.key());
     if job.is_terminating() {
-        return Some(wait(format!("Job {job_key} of an earlier attempt is being deleted")).into());
+        return Some(waiting(format!("Job {job_key} of an earlier attempt is being deleted")).into());
     }
     let message = format!("Job {job_key} switches off Hardware {hardware_key} through BMC {}", key.name);
     if age < OVERDUE {
-        return Some(wait(message).again_after(OVERDUE.saturating_sub(age)).into());
+        return Some(waiting(message).again_after(OVERDUE.saturating_sub(age)).into());
     }
     if world.pass.bmc.is_none() {
         return look(world, hardware, job, key);
     }
     let again = (age / 2).clamp(OVERDUE, LONGEST_LOOK);
     let reason = reason(world).or_else(|| (age >= STUCK).then_some(reasons::POWER_OFF_OVERDUE));
-    let Some(reason) = reason else { return Some(wait(message).again_after(again).into()) };
+    let Some(reason) = reason else { return Some(waiting(message).again_after(again).into()) };
     let message = format!(
         "Job {job_key} does not switch off Hardware {hardware_key}: BMC {} has not done so for {} s{}; {}",
         key.name,

@@ -9,8 +9,9 @@ use capt_api::contract::CLAIM_FINALIZER;
 use capt_api::meta::Meta;
 
 use crate::effect::{Kind, Stage, Verb, Write};
-use crate::machine::claim::release_finalizer;
-use crate::machine::lease::{Claimant, claimant, reading_claims};
+use crate::machine::address::claim::release_finalizer;
+use crate::machine::address::claimant::{Claimant, claimant};
+use crate::machine::address::reading_claims;
 use crate::machine::step::{Concern, Step, Wait};
 use crate::machine::world::World;
 use crate::outcome::Interest;

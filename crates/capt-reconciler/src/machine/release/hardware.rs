@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::let_go;
 use crate::effect::{Kind, Stage, Verb, Write};
-use crate::machine::address;
-use crate::machine::lease::{Claimant, claimant};
+use crate::machine::address::claimant::{Claimant, claimant};
+use crate::machine::address::write::clearing;
 use crate::machine::step::Step;
 use crate::machine::world::World;
 use crate::patch;
@@ -45,8 +45,7 @@ fn release(world: &World, hardware: &Arc<Hardware>) -> Write {
     }
     operations.push(given_back(world, hardware));
     operations.extend(forbidding_netboot(world, hardware));
-    let leased = leased(world);
-    operations.extend(address::clearing(hardware, &leased));
+    operations.extend(clearing(hardware, &allocated(world)));
     let write =
         Write::new(Stage::ReleaseHardware, Kind::Hardware, hardware.key(), Verb::Json(Value::Array(operations)));
     let (warning, reason, message) = let_go::notice(world, hardware);
@@ -80,7 +79,7 @@ fn given_back(world: &World, hardware: &Hardware) -> Value {
 }
 
 /// Addresses that this machine's claims hold, as they would stand on Hardware.
-fn leased(world: &World) -> Vec<String> {
+fn allocated(world: &World) -> Vec<String> {
     let ours = world.claim.as_ref().filter(|claim| claimant(claim, &world.machine) == Claimant::Ours);
     let address = ours.and(world.address.as_ref());
     address

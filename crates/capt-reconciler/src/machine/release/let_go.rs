@@ -5,7 +5,7 @@ use capt_api::conditions::reasons;
 use capt_api::contract::RELEASE_WITHOUT_POWER_OFF_ANNOTATION;
 use capt_api::meta::Meta;
 
-use super::{bmc, power_off};
+use super::proof;
 use crate::machine::world::World;
 use crate::ports::Presence;
 
@@ -17,7 +17,7 @@ pub(super) fn why(world: &World, hardware: &Hardware) -> Option<String> {
     if world.bmc == Presence::Absent {
         return Some("no BMC kinds are served".to_owned());
     }
-    if power_off::is_proven(world, hardware) || bmc::proves_off(world, hardware) {
+    if proof::is_proven(world, hardware) || proof::proves_off(world, hardware) {
         return None;
     }
     let annotation = world.machine.annotation(RELEASE_WITHOUT_POWER_OFF_ANNOTATION);

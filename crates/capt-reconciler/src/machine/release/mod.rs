@@ -9,7 +9,8 @@ mod claims;
 mod failure;
 mod hardware;
 mod let_go;
-pub(crate) mod power_off;
+mod power_off;
+pub(crate) mod proof;
 mod stop;
 
 use capt_api::contract::{LEGACY_MACHINE_FINALIZER, MACHINE_FINALIZER};

@@ -9,11 +9,12 @@ use std::time::Duration;
 use crate::observed::bmc::{Job, JobOutcome};
 use crate::observed::tinkerbell::Hardware;
 use capt_api::conditions::reasons;
-use capt_api::contract::{FAILED_ATTEMPTS_ANNOTATION, OTHER_JOBS_SEEN_ANNOTATION, legacy_power_off_job_name};
+use capt_api::contract::{FAILED_ATTEMPTS_ANNOTATION, OTHER_JOBS_SEEN_ANNOTATION};
 use capt_api::meta::{Meta, ObjectKey};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::proof::{failures, is_off, is_proof, last_failure, of_machine, version};
 use super::{bmc, boot_jobs, let_go};
 use crate::clock;
 use crate::effect::{Kind, Stage, Verb, Write};
@@ -44,7 +45,7 @@ pub(super) fn step(world: &World, now: Timestamp) -> Option<Step> {
     if world.bmc == Presence::Syncing {
         let message = "reading the BMC Jobs that exist";
         let interest = Interest { bmc_kinds: true, ..Interest::default() };
-        return Some(wait(message.to_owned()).woken_by(interest).into());
+        return Some(bmc::waiting(message.to_owned()).woken_by(interest).into());
     }
     if let Some(look) = world.look_at_jobs() {
         return Some(look);
@@ -73,49 +74,6 @@ fn next_job(world: &World, hardware: &Hardware, key: &ObjectKey, failed: u32, no
         .or_else(|| Some(create(world, hardware, key, failed, now).into()))
 }
 
-pub(super) fn wait(message: String) -> Wait {
-    Wait::expected(Concern::Deleting, reasons::WAITING_FOR_POWER_OFF, message)
-}
-
-/// The power-off Jobs of this machine for this Hardware's BMC, under whatever name.
-pub(super) fn of_machine<'a>(world: &'a World, hardware: &'a Hardware) -> impl Iterator<Item = &'a Arc<Job>> {
-    world.jobs.iter().filter(|job| {
-        belonging(&***job, &world.machine) == Belonging::Ours
-            && boot_jobs::is_for(job, hardware)
-            && !job.may_switch_on()
-    })
-}
-
-/// The last of those that failed.
-pub(crate) fn last_failure<'a>(world: &'a World, hardware: &'a Hardware) -> Option<&'a Arc<Job>> {
-    let failed = of_machine(world, hardware).filter(|job| matches!(job.outcome(), JobOutcome::Failed(_)));
-    failed.max_by_key(|job| failures(job))
-}
-
-/// Whether the Job proves that the server is off: it is Completed, was made for this machine and this BMC under a name that
-/// no earlier Job had, and no Job that may have switched the server on did anything since.
-pub(super) fn is_proof(world: &World, hardware: &Hardware, job: &Job) -> bool {
-    let seen = job.annotation(OTHER_JOBS_SEEN_ANNOTATION).and_then(|seen| seen.parse::<u64>().ok()).unwrap_or(0);
-    let is_fresh = job.name() != legacy_power_off_job_name(world.machine.name());
-    job.outcome() == JobOutcome::Completed
-        && is_fresh
-        && boot_jobs::of_bmc(world, hardware).all(|other| version(other) <= seen)
-}
-
-/// Whether a Job of this machine proves that the server is off.
-pub(super) fn is_proven(world: &World, hardware: &Hardware) -> bool {
-    of_machine(world, hardware).any(|job| is_proof(world, hardware, job))
-}
-
-fn version(job: &Job) -> u64 {
-    job.resource_version().parse().unwrap_or(u64::MAX)
-}
-
-/// How many Jobs have failed, this one included.
-pub(super) fn failures(job: &Job) -> u32 {
-    job.annotation(FAILED_ATTEMPTS_ANNOTATION).and_then(|text| text.parse::<u32>().ok()).unwrap_or(0).saturating_add(1)
-}
-
 /// The BMC would not: is the server off all the same? If nobody says so the next Job follows, later and later.
 fn after_failure(world: &World, hardware: &Hardware, job: &Job, key: &ObjectKey, now: Timestamp) -> Option<Step> {
     if let Some(step) = supersede(world, hardware, job) {
@@ -124,7 +82,7 @@ fn after_failure(world: &World, hardware: &Hardware, job: &Job, key: &ObjectKey,
     if let Some(look) = bmc::look(world, hardware, job, key) {
         return Some(look);
     }
-    if bmc::is_off(world, hardware, job) {
+    if is_off(world, hardware, job) {
         return boot_jobs::quiet(world, hardware, now);
     }
     let failures = failures(job);
@@ -161,9 +119,9 @@ pub(super) fn delete(job: &Job) -> Write {
 }
 
 fn create(world: &World, hardware: &Hardware, bmc: &ObjectKey, failed: u32, now: Timestamp) -> Write {
-    let name = world.pass.memory.power_off_job(world, &hardware.key(), now);
+    let name = world.pass.memory.power_off_job(&world.machine, &hardware.key(), now);
     let key = ObjectKey::new(hardware.namespace(), name);
-    let mut metadata = belonging::metadata(world, &key);
+    let mut metadata = belonging::metadata(&world.machine, &world.settings, &key);
     if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
         if failed > 0 {
             annotations.insert(FAILED_ATTEMPTS_ANNOTATION.to_owned(), json!(failed.to_string()));

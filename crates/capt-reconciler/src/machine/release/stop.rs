@@ -9,7 +9,7 @@ use capt_api::conditions::reasons;
 use capt_api::meta::Meta;
 use jiff::Timestamp;
 
-use super::{boot_jobs, power_off};
+use super::{boot_jobs, power_off, proof};
 use crate::effect::{Kind, Stage, Verb, Write};
 use crate::machine::belonging::{Belonging, belonging};
 use crate::machine::names;
@@ -47,7 +47,7 @@ fn goes(world: &World, workflow: &Workflow) -> bool {
 /// Takes back a power-off that was made before this Workflow was heard of: Tinkerbell may boot the server for it yet.
 fn proves_nothing(world: &World, workflow: &Workflow) -> Option<Step> {
     let hardware = of_workflow(world, workflow).filter(|hardware| boot_jobs::boots(workflow, hardware))?;
-    let job = power_off::of_machine(world, hardware).find(|job| !job.is_terminating())?;
+    let job = proof::of_machine(world, hardware).find(|job| !job.is_terminating())?;
     world.may_delete_jobs.then(|| power_off::delete(job).into())
 }
 

@@ -12,7 +12,7 @@ use capt_api::contract::{
 use capt_api::meta::{Meta, ObjectKey, group_of};
 
 use super::claim::release_finalizer;
-use super::world::address_of;
+use super::claimant::address_of;
 use crate::effect::{Stage, Write};
 use crate::outcome::Interest;
 use crate::ports::{Presence, Stores};

@@ -1,4 +1,4 @@
-//! Address: the reserved address goes to the Hardware, whole and with its record, in one guarded patch; and leaves it
+//! The write: the reserved address goes to the Hardware, whole and with its record, in one guarded patch; and leaves it
 //! the same way.
 
 use std::sync::Arc;
@@ -7,25 +7,15 @@ use crate::observed::tinkerbell::{Hardware, Interface, Ip, ReservationRecord};
 use capt_api::conditions::reasons;
 use capt_api::contract::{GATEWAY_ANNOTATION, RESERVATION_ANNOTATION};
 use capt_api::meta::Meta;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::lease::{self, Lease, Placement};
-use super::step::Step;
-use super::world::World;
+use super::allocation::Placement;
+use super::interface::current_address;
 use crate::effect::{Hold, Kind, Stage, Verb, Write};
 use crate::patch;
 
-/// The next step of this stage, or nothing when it is done.
-pub fn step(world: &World, now: Timestamp) -> Option<Step> {
-    let Lease::ToPlace(placement) = lease::evaluate(world, now) else {
-        return None;
-    };
-    let hardware = world.reserved()?;
-    Some(write(hardware, &placement).into())
-}
-
-fn write(hardware: &Arc<Hardware>, placement: &Placement) -> Write {
+/// The write that puts the address on the Hardware.
+pub(super) fn write(hardware: &Arc<Hardware>, placement: &Placement) -> Write {
     let Placement { interface, reservation, record, restores } = placement;
     let mac = hardware.spec.interfaces.get(*interface).map_or("", Interface::mac);
     let ip = Ip {
@@ -78,18 +68,18 @@ fn add_annotation(hardware: &Hardware, text: &str) -> Value {
 }
 
 /// Operations that take every address we wrote off the Hardware, and the record with them. An address that a person
-/// wrote stays. `leased` are addresses that this machine's claims hold: ours too, even if the record was lost.
-pub fn clearing(hardware: &Hardware, leased: &[String]) -> Vec<Value> {
+/// wrote stays. `allocated` are addresses that this machine's claims hold: ours too, even if the record was lost.
+pub fn clearing(hardware: &Hardware, allocated: &[String]) -> Vec<Value> {
     let records = hardware.reservations();
     let mut operations = Vec::new();
     for (index, interface) in hardware.spec.interfaces.iter().enumerate() {
-        let Some(address) = lease::current_address(Some(interface)) else {
+        let Some(address) = current_address(Some(interface)) else {
             continue;
         };
         let Some(dhcp) = &interface.dhcp else { continue };
         let recorded =
             records.iter().any(|entry| entry.address == address && entry.mac.eq_ignore_ascii_case(&dhcp.mac));
-        if recorded || leased.iter().any(|lease| lease == address) {
+        if recorded || allocated.iter().any(|allocated| allocated == address) {
             operations.push(
                 json!({"op": "test", "path": format!("/spec/interfaces/{index}/dhcp/ip/address"), "value": address}),
             );

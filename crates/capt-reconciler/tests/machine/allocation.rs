@@ -330,7 +330,7 @@ fn an_address_is_not_written_before_the_claim_names_it() {
 }
 
 #[test]
-fn trouble_with_the_lease_of_a_running_server_is_told_and_never_acted_on() {
+fn trouble_with_the_address_of_a_running_server_is_told_and_never_acted_on() {
     let deleted = json!({"metadata": {"deletionTimestamp": "2026-01-01T11:59:59Z"}});
     let cases: Vec<(&str, Scene)> = vec![
         (
@@ -396,7 +396,7 @@ fn only_a_wiped_reservation_is_put_back_and_exactly_as_recorded() {
     let moved = scene.with(|s| {
         s.change("IPAddress", "default/m-0", json!({"spec": {"address": "10.0.0.6"}}));
     });
-    assert!(matches!(moved.step(), Step::Done), "the lease holds another address: nothing is written");
+    assert!(matches!(moved.step(), Step::Done), "the claim holds another address: nothing is written");
 }
 
 #[test]

@@ -9,42 +9,16 @@ use capt_api::contract::{
     MAC_ADDRESS_ANNOTATION, claim_name,
 };
 use capt_api::meta::{Meta, ObjectKey};
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::address;
-use super::lease::{self, Finding, Lease};
-use super::step::{Concern, Step, Wait};
-use super::world::World;
+use super::write;
 use crate::effect::{Kind, Stage, Verb, Write};
+use crate::machine::step::Step;
+use crate::machine::world::World;
 use crate::patch;
 
-/// The next step of this stage, or nothing when it is done.
-pub fn step(world: &World, now: Timestamp) -> Option<Step> {
-    match lease::evaluate(world, now) {
-        Lease::NotWanted | Lease::Static(_) | Lease::ToPlace(_) | Lease::Placed(_) => None,
-        Lease::Troubled(_) | Lease::Unread => None,
-        Lease::Missing => world.reserved().map(|hardware| create(world, hardware).into()),
-        Lease::Damaged(claim) => Some(mend(world, &claim)?.into()),
-        Lease::GivenUp(claim) => Some(let_go(world, &claim)),
-        Lease::Blocked(finding) => Some(wait(finding).into()),
-    }
-}
-
-/// The wait that a finding stands for.
-pub fn wait(finding: Finding) -> Wait {
-    Wait {
-        concern: Concern::Address,
-        reason: finding.reason,
-        message: finding.message,
-        expected: finding.expected,
-        requeue: finding.requeue,
-        unwatched: false,
-        interest: finding.interest,
-    }
-}
-
-fn create(world: &World, hardware: &Arc<Hardware>) -> Write {
+/// The claim as it is made.
+pub(super) fn create(world: &World, hardware: &Arc<Hardware>) -> Write {
     let machine = &world.machine;
     let key = ObjectKey::new(machine.namespace(), claim_name(machine.name()));
     let mac = hardware.spec.interfaces.first().map_or("", Interface::mac);
@@ -103,15 +77,15 @@ pub fn damage(world: &World, claim: &IPAddressClaim) -> Option<Value> {
     (!metadata.is_empty()).then_some(Value::Object(metadata))
 }
 
-fn mend(world: &World, claim: &IPAddressClaim) -> Option<Write> {
+pub(super) fn mend(world: &World, claim: &IPAddressClaim) -> Option<Write> {
     let body = patch::guarded_metadata(claim, damage(world, claim)?);
     Some(Write::new(Stage::Claim, Kind::IPAddressClaim, claim.key(), Verb::Merge(body)))
 }
 
 /// Our claim is on its way out and no server uses its address: first the address leaves the Hardware, then our
 /// finalizer leaves the claim. A new claim follows once this one is gone.
-fn let_go(world: &World, claim: &IPAddressClaim) -> Step {
-    if let Some(write) = world.reserved().and_then(address::clear) {
+pub(super) fn let_go(world: &World, claim: &IPAddressClaim) -> Step {
+    if let Some(write) = world.reserved().and_then(write::clear) {
         return write.into();
     }
     release_finalizer(claim, Stage::Claim).into()

@@ -95,7 +95,7 @@ fn unknown_format() -> ApiError {
 }
 
 /// Reads an object; the inner error is the decoder's complaint.
-fn parse_object(body: &Bytes, content_type: &str) -> Result<Result<json::Parsed, String>, ApiError> {
+pub(crate) fn parse_object(body: &Bytes, content_type: &str) -> Result<Result<json::Parsed, String>, ApiError> {
     const TYPE_META: &str =
         r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
     if protobuf::is_named_by(content_type) {

@@ -1,5 +1,7 @@
 //! What the server serves, for clients that ask.
 
+use crate::access::{REVIEWS, Review};
+use crate::api::connect::CONNECTIONS;
 use crate::kind::{Behaviour, Kind, Served};
 use crate::meta;
 use crate::scale;
@@ -66,7 +68,12 @@ fn served(route: &Route) -> Option<&Served> {
 
 /// Named groups with their versions, the preferred one first.
 pub(crate) fn groups(registry: &Registry) -> Vec<(String, Vec<String>)> {
-    let mut groups: Vec<(String, Vec<String>)> = vec![("authorization.k8s.io".to_owned(), vec!["v1".to_owned()])];
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for review in &REVIEWS {
+        if !groups.iter().any(|(name, _)| *name == review.group) {
+            groups.push((review.group.to_owned(), vec!["v1".to_owned()]));
+        }
+    }
     for served in registry.routes.iter().filter_map(served).filter(|s| !s.group.is_empty()) {
         match groups.iter_mut().find(|(name, _)| *name == served.group) {
             Some((_, versions)) if versions.contains(&served.version) => {}
@@ -125,33 +132,35 @@ fn resources(registry: &Registry, group: &str, version: &str) -> Option<Value> {
             map.insert("categories".to_owned(), json!(kind.categories));
         }
         list.push(resource);
-        for name in subresources(kind, served) {
+        for subresource in subresources(kind, served) {
             let mut resource = json!({
-                "name": format!("{}/{name}", kind.plural), "singularName": "", "namespaced": kind.namespaced,
-                "kind": kind.kind, "verbs": ["get", "patch", "update"],
+                "name": format!("{}/{}", kind.plural, subresource.name), "singularName": "",
+                "namespaced": kind.namespaced, "kind": subresource.kind, "verbs": subresource.verbs,
             });
-            if name == "scale" {
-                let (group, version) = meta::group_version(scale::API_VERSION);
+            if (subresource.group, subresource.version) != (group, version) {
                 meta::object_mut(&mut resource).extend([
-                    ("group".to_owned(), json!(group)),
-                    ("version".to_owned(), json!(version)),
-                    ("kind".to_owned(), json!("Scale")),
+                    ("group".to_owned(), json!(subresource.group)),
+                    ("version".to_owned(), json!(subresource.version)),
                 ]);
             }
             list.push(resource);
         }
     }
-    if group == "authorization.k8s.io" && version == "v1" {
-        list.push(json!({
-            "name": "selfsubjectaccessreviews", "singularName": "selfsubjectaccessreview", "namespaced": false,
-            "kind": "SelfSubjectAccessReview", "verbs": ["create"],
-        }));
-    }
+    list.extend(reviews(group, version).map(|review| {
+        json!({
+            "name": review.resource, "singularName": review.kind.to_lowercase(), "namespaced": review.namespaced,
+            "kind": review.kind, "verbs": ["create"],
+        })
+    }));
     if list.is_empty() {
         return None;
     }
     let api_version = meta::api_version(group, version);
     Some(json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": list}))
+}
+
+fn reviews(group: &str, version: &str) -> impl Iterator<Item = &'static Review> {
+    REVIEWS.iter().filter(move |review| review.group == group && version == "v1")
 }
 
 /// Tells clients whether two versions of a kind are stored the same way.
@@ -162,25 +171,39 @@ fn storage_version_hash(kind: &Kind) -> String {
     base64::engine::general_purpose::STANDARD.encode(digest.as_ref().first_chunk::<8>().copied().unwrap_or_default())
 }
 
-fn subresources(kind: &Kind, served: &Served) -> Vec<&'static str> {
-    let mut names = Vec::new();
+/// What discovery says of a subresource.
+struct Subresource<'a> {
+    name: &'static str,
+    group: &'a str,
+    version: &'a str,
+    kind: &'a str,
+    verbs: &'static [&'static str],
+}
+
+fn subresources<'a>(kind: &'a Kind, served: &'a Served) -> Vec<Subresource<'a>> {
+    let of = |name, kind, verbs| Subresource { name, group: &served.group, version: &served.version, kind, verbs };
+    let own = |name| of(name, kind.kind.as_str(), &["get", "patch", "update"]);
+    let mut all = Vec::new();
     if kind.behaviour == Behaviour::Namespace {
-        names.push("finalize");
+        all.push(own("finalize"));
+    }
+    if kind.behaviour == Behaviour::Pod {
+        all.extend(CONNECTIONS.iter().map(|(name, kind, verbs)| of(name, kind, verbs)));
     }
     if served.status {
-        names.push("status");
+        all.push(own("status"));
     }
     if served.scale.is_some() {
-        names.push("scale");
+        let (group, version) = meta::group_version(scale::API_VERSION);
+        all.push(Subresource { group, version, kind: "Scale", ..own("scale") });
     }
-    names
+    all
 }
 
 fn aggregate(registry: &Registry, core: bool) -> Value {
     let all = if core { vec![(String::new(), vec!["v1".to_owned()])] } else { groups(registry) };
     let items: Vec<Value> = all
         .iter()
-        .filter(|(group, _)| core || group != "authorization.k8s.io")
         .map(|(group, versions)| {
             let versions: Vec<Value> =
                 versions.iter().map(|version| aggregate_version(registry, group, version)).collect();
@@ -196,16 +219,14 @@ fn aggregate(registry: &Registry, core: bool) -> Value {
 }
 
 fn aggregate_version(registry: &Registry, group: &str, version: &str) -> Value {
-    let resources: Vec<Value> = routes(registry, group, version)
+    let mut resources: Vec<Value> = routes(registry, group, version)
         .map(|(kind, served)| {
             let response = json!({"group": group, "version": version, "kind": kind.kind});
             let subresources: Vec<Value> = subresources(kind, served)
                 .iter()
-                .map(|name| {
-                    let (group, version) = meta::group_version(scale::API_VERSION);
-                    let scale = json!({"group": group, "version": version, "kind": "Scale"});
-                    let kind = if *name == "scale" { &scale } else { &response };
-                    json!({"subresource": name, "responseKind": kind, "verbs": ["get", "patch", "update"]})
+                .map(|s| {
+                    let kind = json!({"group": s.group, "version": s.version, "kind": s.kind});
+                    json!({"subresource": s.name, "responseKind": kind, "verbs": s.verbs})
                 })
                 .collect();
             let mut resource = json!({
@@ -224,5 +245,12 @@ fn aggregate_version(registry: &Registry, group: &str, version: &str) -> Value {
             resource
         })
         .collect();
+    resources.extend(reviews(group, version).map(|review| {
+        json!({
+            "resource": review.resource, "singularResource": review.kind.to_lowercase(), "verbs": ["create"],
+            "responseKind": {"group": group, "version": version, "kind": review.kind},
+            "scope": if review.namespaced { "Namespaced" } else { "Cluster" },
+        })
+    }));
     json!({"version": version, "resources": resources, "freshness": "Current"})
 }

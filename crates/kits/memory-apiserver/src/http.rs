@@ -40,7 +40,7 @@ impl Serving {
         let quoted = serde_json::Value::from(user);
         format!(
             "apiVersion: v1\nkind: Config\nclusters:\n- name: memory\n  cluster:\n    server: {}\nusers:\n- name: {quoted}\n  user:\n    \
-             token: {quoted}\ncontexts:\n- name: memory\n  context:\n    cluster: memory\n    user: {quoted}\n    namespace: \
+             token: {quoted}\n    as: {quoted}\ncontexts:\n- name: memory\n  context:\n    cluster: memory\n    user: {quoted}\n    namespace: \
              default\ncurrent-context: memory\n",
             self.url(),
         )
@@ -102,8 +102,10 @@ async fn accept(listener: TcpListener, inner: Arc<Inner>, stop: CancellationToke
     connections.wait().await;
 }
 
-/// The bearer token is the name of the user.
+/// The bearer token is the name of the user. Everybody may impersonate anybody: Go clients, `kubectl` among them, send no token
+/// without TLS (`k8s.io/client-go/tools/clientcmd/client_config.go`), but they do say as whom they come.
 fn user_of(headers: &http::HeaderMap) -> Arc<str> {
-    let value = headers.get(http::header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-    value.and_then(|v| v.strip_prefix("Bearer ")).map_or("anonymous", str::trim).into()
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let token = || text("authorization").and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
+    text("impersonate-user").or_else(token).unwrap_or("anonymous").into()
 }

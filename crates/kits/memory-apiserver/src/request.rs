@@ -73,6 +73,8 @@ pub(crate) struct Params {
     pub(crate) force: Option<bool>,
     pub(crate) propagation_policy: Option<String>,
     pub(crate) include_object: String,
+    /// Of a Pod that is connected to.
+    pub(crate) container: String,
 }
 
 /// What happens to unknown and duplicate fields.
@@ -128,6 +130,7 @@ impl Params {
                 }
                 "force" => params.force = Some(flag()),
                 "propagationPolicy" => params.propagation_policy = Some(value),
+                "container" => params.container = value,
                 "includeObject" => params.include_object = value,
                 _ => {}
             }

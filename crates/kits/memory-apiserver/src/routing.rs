@@ -1,5 +1,6 @@
 //! Which verb a request is, and whether its path fits a kind.
 
+use crate::api::connect;
 use crate::error::ApiError;
 use crate::kind::{Behaviour, Served};
 use crate::request::{Params, ResourcePath};
@@ -65,6 +66,7 @@ fn check(route: &Route, served: &Served, path: &ResourcePath, verb: &str) -> Res
         "" => true,
         "status" => served.status,
         "scale" => served.scale.is_some(),
+        connection if connect::is_connection(kind, connection) => true,
         "finalize" => kind.behaviour == Behaviour::Namespace,
         _ => false,
     };
@@ -76,7 +78,8 @@ fn check(route: &Route, served: &Served, path: &ResourcePath, verb: &str) -> Res
     if (path.namespace.is_some() && !kind.namespaced) || (path.namespace.is_none() && needs_namespace) {
         return Err(if custom { ApiError::no_page() } else { ApiError::method_not_allowed() });
     }
-    if !path.subresource.is_empty() && !matches!(verb, "get" | "update" | "patch" | "apply") {
+    let connects = connect::is_connection(kind, &path.subresource) && matches!(verb, "get" | "create");
+    if !path.subresource.is_empty() && !connects && !matches!(verb, "get" | "update" | "patch" | "apply") {
         return Err(ApiError::verb_not_supported(verb, kind.group_resource()));
     }
     Ok(())

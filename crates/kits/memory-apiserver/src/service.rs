@@ -1,6 +1,7 @@
 //! One request in, one answer out: the `tower` face of the server, and what both faces share.
 
 use crate::Inner;
+use crate::api::connect;
 use crate::api::delete::DeleteOptions;
 use crate::api::scale::Change;
 use crate::api::watch::Watch;
@@ -93,7 +94,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> &'a str {
 fn respond(code: u16, body: Content, content_type: &str) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody(body));
     *response.status_mut() = http::StatusCode::from_u16(code).unwrap_or_default();
-    if let Ok(value) = content_type.parse() {
+    if let (false, Ok(value)) = (content_type.is_empty(), content_type.parse()) {
         response.headers_mut().insert(header::CONTENT_TYPE, value);
     }
     response
@@ -226,8 +227,9 @@ impl Inner {
         body: &Bytes,
         warnings: &RefCell<Vec<String>>,
     ) -> Result<Response<ResponseBody>, Failure> {
-        if let Some(answer) = self.access.review(path, verb, body) {
-            return Ok(json_document(201, &answer));
+        let content_type = header(&parts.headers, &header::CONTENT_TYPE);
+        if let Some(answer) = self.access.review(user, path, verb, body, content_type) {
+            return Ok(json_document(201, &answer?));
         }
         let registry = self.registry();
         let (route, served) = routing::resolve(&registry, path, verb)?;
@@ -254,6 +256,10 @@ impl Inner {
         served.deprecation.iter().for_each(|warning| call.warn(warning.clone()));
         let view = View::negotiate(header(&parts.headers, &header::ACCEPT), &params.include_object)
             .ok_or_else(ApiError::not_acceptable)?;
+        if connect::is_connection(call.kind(), &path.subresource) {
+            call.connect()?;
+            return Ok(respond(204, Content::Full(None), ""));
+        }
         if path.subresource == "scale" {
             return self.scale(&call, parts, body, view);
         }

@@ -146,7 +146,8 @@ async fn put_creates_what_may_be_created_so() {
 #[tokio::test]
 async fn everybody_may_do_everything() {
     let server = MemoryApiServer::new();
-    let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {}});
+    let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {"verb": "get", "resource": "secrets"}}});
     let (code, answer) = post(&server, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review).await;
     assert_eq!((code, &answer["status"]["allowed"]), (201, &json!(true)));
 }

@@ -1,6 +1,7 @@
 //! What the server does for each verb.
 
 mod behaviour;
+pub(crate) mod connect;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod list;

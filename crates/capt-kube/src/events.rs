@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use capt_api::conditions::Reason;
 use capt_api::contract::EVENT_SOURCE;
 use capt_reconciler::effect::Kind;
 use capt_reconciler::observed::infra::{TinkerbellCluster, TinkerbellMachine};
@@ -91,7 +92,7 @@ struct Sent {
 }
 
 /// What makes two events the same: object, reason, message.
-type Same = (String, String, String);
+type Same = (String, Reason, String);
 
 /// Sends events until closed and empty, some at a time. What the server refuses is logged and forgotten.
 pub async fn publish(client: Client, mut outbox: Outbox, clock: TokioClock) {
@@ -116,7 +117,7 @@ pub async fn publish(client: Client, mut outbox: Outbox, clock: TokioClock) {
 }
 
 fn same(event: &Event) -> Same {
-    (event.uid.clone(), event.reason.clone(), event.message.clone())
+    (event.uid.clone(), event.notice.reason, event.notice.message.clone())
 }
 
 /// The request that sends an event, or counts it where it was sent before; fails with what it was about.
@@ -168,8 +169,9 @@ async fn finish(requests: Vec<BoxFuture<'static, Result<(), Same>>>, sent: &mut 
 
 /// The event as `kubectl describe` reads it.
 fn core_event(event: &Event, name: &str, now: Timestamp) -> serde_json::Value {
-    let message: String = event.message.chars().take(MAX_MESSAGE / 4).collect();
-    let message = if event.message.len() <= MAX_MESSAGE { &event.message } else { &message };
+    let notice = &event.notice;
+    let message: String = notice.message.chars().take(MAX_MESSAGE / 4).collect();
+    let message = if notice.message.len() <= MAX_MESSAGE { &notice.message } else { &message };
     json!({
         "metadata": {"namespace": event.key.namespace, "name": name},
         "involvedObject": {
@@ -179,9 +181,9 @@ fn core_event(event: &Event, name: &str, now: Timestamp) -> serde_json::Value {
             "name": event.key.name,
             "uid": event.uid,
         },
-        "reason": event.reason,
+        "reason": notice.reason.as_str(),
         "message": message,
-        "type": if event.warning { "Warning" } else { "Normal" },
+        "type": if notice.warning { "Warning" } else { "Normal" },
         "source": {"component": EVENT_SOURCE},
         "reportingComponent": EVENT_SOURCE,
         "firstTimestamp": seconds(now),

@@ -246,7 +246,7 @@ impl Api for Ports {
     }
 
     fn event(&self, event: Event) {
-        self.cache.metrics.event(&event.reason);
+        self.cache.metrics.event(event.notice.reason);
         self.events.send(event);
     }
 }

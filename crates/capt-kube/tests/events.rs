@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use capt_api::conditions::Reason;
 use capt_api::meta::ObjectKey;
 use capt_kube::clock::TokioClock;
 use capt_kube::events::{self, Events};
 use capt_reconciler::effect::Kind;
+use capt_reconciler::notice::Notice;
 use capt_reconciler::ports::Event;
 use memory_apiserver::{Fault, MemoryApiServer};
 
@@ -15,9 +17,7 @@ fn event(message: &str) -> Event {
         kind: Kind::TinkerbellMachine,
         key: ObjectKey::new("default", "m"),
         uid: "u".into(),
-        warning: true,
-        reason: "PoolExhausted".into(),
-        message: message.into(),
+        notice: Notice::warning(Reason::PoolExhausted, message),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Lists of conditions, changed without a flicker: a condition that says the same keeps its time.
 
+use capt_api::conditions::Reason;
 use capt_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use jiff::Timestamp;
 
@@ -26,7 +27,7 @@ impl Conditions {
     }
 
     /// Sets a condition; its time changes only with its status.
-    pub fn set(&mut self, type_: &str, status: bool, reason: &str, message: &str) {
+    pub fn set(&mut self, type_: &str, status: bool, reason: Reason, message: &str) {
         let mut message = message.to_owned();
         if message.len() > MAX_MESSAGE {
             let end = (0..=MAX_MESSAGE).rev().find(|&at| message.is_char_boundary(at)).unwrap_or(0);
@@ -36,7 +37,7 @@ impl Conditions {
         let condition = Condition {
             type_: type_.to_owned(),
             status: status.to_owned(),
-            reason: reason.to_owned(),
+            reason: reason.as_str().to_owned(),
             message,
             observed_generation: self.generation,
             last_transition_time: Time(self.now),
@@ -83,26 +84,26 @@ mod tests {
     #[test]
     fn a_condition_that_stays_false_keeps_its_time_although_its_reason_changes() {
         let mut first = Conditions::new(Vec::new(), Some(1), at(10));
-        first.set("Ready", false, "A", "");
+        first.set("Ready", false, Reason::Reserved, "");
         let mut second = Conditions::new(first.into_list(), Some(2), at(20));
-        second.set("Ready", false, "B", "");
+        second.set("Ready", false, Reason::PoolPaused, "");
         assert_eq!(second.get("Ready").unwrap().last_transition_time, Time(at(10)));
-        second.set("Ready", true, "C", "");
+        second.set("Ready", true, Reason::Ready, "");
         assert_eq!(second.get("Ready").unwrap().last_transition_time, Time(at(20)));
     }
 
     #[test]
     fn a_message_that_is_too_long_does_not_make_the_status_invalid() {
         let mut conditions = Conditions::new(Vec::new(), None, at(0));
-        conditions.set("Ready", false, "A", &"ä".repeat(20_000));
+        conditions.set("Ready", false, Reason::PoolPaused, &"ä".repeat(20_000));
         assert!(conditions.get("Ready").unwrap().message.len() <= MAX_MESSAGE);
     }
 
     #[test]
     fn a_difference_in_time_alone_is_no_reason_to_write() {
         let (mut a, mut b) = (Conditions::new(Vec::new(), None, at(1)), Conditions::new(Vec::new(), None, at(2)));
-        a.set("Ready", true, "A", "");
-        b.set("Ready", true, "A", "");
+        a.set("Ready", true, Reason::Ready, "");
+        b.set("Ready", true, Reason::Ready, "");
         assert!(say_the_same(&a.into_list(), &b.into_list()));
     }
 }

@@ -1,5 +1,6 @@
 //! Writes as data: what a decision wants done, before anybody does it.
 
+use crate::notice::Notice;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -161,36 +162,19 @@ pub struct Write {
     /// What is kept from others meanwhile.
     pub hold: Option<Hold>,
     /// What is told to the user once the write is done.
-    pub notice: Option<Notice>,
-    /// What else a person should know about it.
-    pub warning: Option<Notice>,
-}
-
-/// Something worth an event on the machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// Whether a person should look.
-    pub warning: bool,
-    /// Reason, one of [`capt_api::conditions::reasons`].
-    pub reason: &'static str,
-    /// Text for a person; names the objects.
-    pub message: String,
+    pub notices: Vec<Notice>,
 }
 
 impl Write {
     /// A write that holds nothing and is not worth an event.
     pub fn new(stage: Stage, kind: Kind, key: ObjectKey, verb: Verb) -> Self {
-        Self { stage, kind, key, verb, hold: None, notice: None, warning: None }
+        Self { stage, kind, key, verb, hold: None, notices: Vec::new() }
     }
 
-    /// The same write, told to the user once it is done.
-    pub fn telling(self, warning: bool, reason: &'static str, message: String) -> Self {
-        Self { notice: Some(Notice { warning, reason, message }), ..self }
-    }
-
-    /// The same write, with something that a person should look at.
-    pub fn warning(self, reason: &'static str, message: String) -> Self {
-        Self { warning: Some(Notice { warning: true, reason, message }), ..self }
+    /// The same write, told once it is done.
+    pub fn telling(mut self, notice: Notice) -> Self {
+        self.notices.push(notice);
+        self
     }
 
     /// The same write, holding something while it is under way.

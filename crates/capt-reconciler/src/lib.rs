@@ -9,6 +9,7 @@ pub mod conditions;
 pub mod conversion;
 pub mod effect;
 pub mod machine;
+pub mod notice;
 pub mod observed;
 pub mod outcome;
 pub mod patch;

@@ -1,5 +1,6 @@
 //! What a reconcile tells the queue that called it.
 
+use capt_api::conditions::Reason;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -36,8 +37,8 @@ pub enum Outcome {
 /// What an object waits for, as its conditions tell as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waiting {
-    /// One of [`capt_api::conditions::reasons`].
-    pub reason: &'static str,
+    /// Why, for programs.
+    pub reason: Reason,
     /// Whether it is being deleted.
     pub releases: bool,
 }

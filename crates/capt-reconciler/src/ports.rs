@@ -14,6 +14,7 @@ use capt_api::meta::ObjectKey;
 use jiff::Timestamp;
 
 use crate::effect::{Kind, Write};
+use crate::notice::Notice;
 
 /// Whether the server serves an optional kind, and whether we know all its objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -277,12 +278,8 @@ pub struct Event {
     pub key: ObjectKey,
     /// Its UID.
     pub uid: String,
-    /// Whether a person should look.
-    pub warning: bool,
-    /// Reason, one of [`capt_api::conditions::reasons`].
-    pub reason: String,
-    /// Text for a person; names the objects.
-    pub message: String,
+    /// What is told.
+    pub notice: Notice,
 }
 
 /// The time.

@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
+use capt_api::conditions::Reason;
 use capt_reconciler::cluster::World;
 use capt_reconciler::cluster::decide::{Step, decide};
 use capt_reconciler::cluster::report::{news, report};
 use capt_reconciler::effect::{Verb, Write};
+use capt_reconciler::notice::Notice;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -115,10 +117,7 @@ fn the_missing_endpoint_is_told_in_the_words_of_go_capt() {
     let ready = status.conditions.iter().find(|c| c.type_ == "Ready").unwrap();
     assert_eq!(ready.message, "controlplane endpoint is not set");
     let events = news(&[], &status, &nobody);
-    assert_eq!(
-        events,
-        [(true, "ControlPlaneEndpointNotSet".to_owned(), "controlplane endpoint is not set".to_owned())]
-    );
+    assert_eq!(events, [Notice::warning(Reason::EndpointNotSet, "controlplane endpoint is not set")]);
     assert!(news(&status.conditions, &status, &nobody).is_empty(), "told once");
 }
 

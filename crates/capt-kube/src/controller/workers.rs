@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::meta::ObjectKey;
 use capt_reconciler::cluster::ClusterReconciler;
 use capt_reconciler::machine::MachineReconciler;
@@ -80,11 +80,11 @@ async fn work<R: Reconcile>(controller: &Controller, reconciler: &R, key: &Objec
     // A fault in the work on one object must not end the work on all others.
     match AssertUnwindSafe(reconcile).catch_unwind().await {
         Ok(Outcome::Settled { requeue, interest, waiting }) => {
-            tracing::debug!(parent: &span, ?requeue, waiting = waiting.map(|waiting| waiting.reason), "reconciled");
+            tracing::debug!(parent: &span, ?requeue, waiting = waiting.map(|waiting| waiting.reason.as_str()), "reconciled");
             let releases = waiting.filter(|waiting| waiting.releases);
             controller.release_waits.told(key, releases.map(|waiting| waiting.reason));
             running.end(match waiting {
-                Some(waiting) if waiting.reason == reasons::WRITE_REJECTED => Ended::Refused,
+                Some(waiting) if waiting.reason == Reason::WriteRejected => Ended::Refused,
                 _ if requeue.is_some() => Ended::Requeued,
                 _ => Ended::Settled,
             });

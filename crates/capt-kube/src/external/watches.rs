@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use capt_api::conditions::{HARDWARE_RESERVED, reasons};
+use capt_api::conditions::{HARDWARE_RESERVED, Reason};
 use capt_api::meta::ObjectKey;
 use capt_reconciler::observed::bmc::Job;
 use capt_reconciler::observed::infra::TinkerbellMachine;
@@ -62,9 +62,9 @@ pub async fn watch_hardware(client: Client, cache: Arc<Cache>) {
 /// Whether a machine says that it waits for Hardware, or for an address that Hardware has.
 fn waits_for_hardware(machine: &TinkerbellMachine) -> bool {
     let conditions = machine.status.iter().flat_map(|status| &status.conditions);
-    conditions
-        .filter(|condition| condition.status == "False")
-        .any(|condition| condition.type_ == HARDWARE_RESERVED || condition.reason == reasons::ADDRESS_DUPLICATE)
+    conditions.filter(|condition| condition.status == "False").any(|condition| {
+        condition.type_ == HARDWARE_RESERVED || Reason::parse(&condition.reason) == Some(Reason::AddressDuplicate)
+    })
 }
 
 fn lookup<K: Cached<DynamicType = ()>>() -> Lookup {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahash::{AHashMap, AHashSet};
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::meta::{Meta, ObjectKey};
 use capt_reconciler::observed::cluster_api::IPAddressClaim;
 use capt_reconciler::observed::tinkerbell::{Workflow, WorkflowProgress};
@@ -153,19 +153,19 @@ impl Machines {
     }
 
     /// An event tells of a conflict, if its reason is one.
-    pub fn event(&self, reason: &str) {
-        const CONFLICTS: [(&str, &str); 8] = [
-            (reasons::HARDWARE_TAKEN, "reserve"),
-            (reasons::CLAIM_CONFLICT, "claim"),
-            (reasons::CLAIM_TERMINATING, "claim"),
-            (reasons::ADDRESS_DUPLICATE, "address"),
-            (reasons::HARDWARE_ADDRESS_CONFLICT, "address"),
-            (reasons::ADDRESS_RELEASED_IN_USE, "address"),
-            (reasons::ADDRESS_CHANGED, "address"),
-            (reasons::WORKFLOW_CONFLICT, "boot"),
+    pub fn event(&self, reason: Reason) {
+        const CONFLICTS: [(Reason, &str); 8] = [
+            (Reason::HardwareTaken, "reserve"),
+            (Reason::ClaimConflict, "claim"),
+            (Reason::ClaimTerminating, "claim"),
+            (Reason::AddressDuplicate, "address"),
+            (Reason::HardwareAddressConflict, "address"),
+            (Reason::AddressReleasedInUse, "address"),
+            (Reason::AddressChanged, "address"),
+            (Reason::WorkflowConflict, "boot"),
         ];
         if let Some((reason, stage)) = CONFLICTS.iter().find(|(known, _)| *known == reason) {
-            self.conflict(reason, stage);
+            self.conflict(reason.as_str(), stage);
         }
     }
 
@@ -193,7 +193,7 @@ pub struct ReleaseWaits {
 
 impl ReleaseWaits {
     /// A machine that is deleted waits for this reason, or waits no longer.
-    pub fn told(&self, key: &ObjectKey, reason: Option<&str>) {
+    pub fn told(&self, key: &ObjectKey, reason: Option<Reason>) {
         let stage = reason.map(stage);
         let mut since = self.since.lock();
         if since.get(key).map(|(stage, _)| *stage) == stage {
@@ -215,16 +215,16 @@ impl ReleaseWaits {
 }
 
 /// The stage of a release that waits for this reason.
-fn stage(reason: &str) -> &'static str {
+fn stage(reason: Reason) -> &'static str {
     match reason {
-        reasons::STOPPING_WORKFLOW => "stop",
-        reasons::WAITING_FOR_POWER_OFF
-        | reasons::POWER_OFF_FAILED
-        | reasons::POWER_OFF_BLOCKED
-        | reasons::POWER_OFF_OVERDUE
-        | reasons::BMC_NOT_FOUND
-        | reasons::BMC_NOT_CONTACTABLE => "power-off",
-        reasons::WAITING_FOR_ADDRESS_RELEASE => "release-claims",
+        Reason::StoppingWorkflow => "stop",
+        Reason::WaitingForPowerOff
+        | Reason::PowerOffFailed
+        | Reason::PowerOffBlocked
+        | Reason::PowerOffOverdue
+        | Reason::BmcNotFound
+        | Reason::BmcNotContactable => "power-off",
+        Reason::WaitingForAddressRelease => "release-claims",
         _ => "other",
     }
 }
@@ -239,11 +239,11 @@ mod tests {
         let waits = machines.release_waits();
         let key = ObjectKey::new("ns", "m");
         waits.told(&key, None);
-        for reason in [reasons::WAITING_FOR_POWER_OFF, reasons::POWER_OFF_FAILED, reasons::WAITING_FOR_POWER_OFF] {
+        for reason in [Reason::WaitingForPowerOff, Reason::PowerOffFailed, Reason::WaitingForPowerOff] {
             waits.told(&key, Some(reason));
             tokio::time::advance(Duration::from_secs(10)).await;
         }
-        waits.told(&key, Some(reasons::WAITING_FOR_ADDRESS_RELEASE));
+        waits.told(&key, Some(Reason::WaitingForAddressRelease));
         tokio::time::advance(Duration::from_secs(2)).await;
         waits.told(&key, None);
         let seen = |stage| {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::observed::infra::TinkerbellClusterStatus;
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::contract::MANAGED_BY_ANNOTATION;
 use capt_api::meta::{Meta, ObjectKey};
 use serde_json::json;
@@ -14,6 +14,7 @@ use super::report::{news, report, trouble};
 use super::{World, observe};
 use crate::conditions::say_the_same;
 use crate::effect::{Kind, Stage, Verb, Write};
+use crate::notice::Notice;
 use crate::outcome::{Interest, Outcome, Waiting};
 use crate::ports::{Api, Clock, Event, Stores, WriteError};
 use crate::trouble::{Fault, Troubles};
@@ -51,7 +52,7 @@ impl<P: Stores + Api + Clock> ClusterReconciler<P> {
                     warn!(?write, %message, "write refused by the API server");
                     let pause = self.trouble(&world, write, Fault::Refused, &message).await;
                     let releases = world.infra.is_terminating();
-                    let waiting = Waiting { reason: reasons::WRITE_REJECTED, releases };
+                    let waiting = Waiting { reason: Reason::WriteRejected, releases };
                     return settled(Some(pause)).waiting_for(Some(waiting));
                 }
                 Err(error @ WriteError::Transient(_)) => {
@@ -67,7 +68,7 @@ impl<P: Stores + Api + Clock> ClusterReconciler<P> {
     async fn trouble(&self, world: &World, write: &Write, fault: Fault, message: &str) -> Duration {
         let now = self.ports.now();
         let words = format!("TinkerbellCluster {} cannot be written ({}): {message}", write.key, write.stage.as_str());
-        let reason = if fault == Fault::Refused { reasons::WRITE_REJECTED } else { reasons::WRITE_FAILED };
+        let reason = if fault == Fault::Refused { Reason::WriteRejected } else { Reason::WriteFailed };
         let advice = self.troubles.failed(&write.key, fault, words, now);
         if let Some(words) = advice.tell {
             let after = trouble(world, reason, &words, now);
@@ -82,12 +83,12 @@ impl<P: Stores + Api + Clock> ClusterReconciler<P> {
     fn not_taken(&self, world: &World, error: &WriteError) {
         let (fault, reason) = match error {
             WriteError::Conflict(_) => return,
-            WriteError::Rejected(_) | WriteError::NamespaceEnds(_) => (Fault::Refused, reasons::WRITE_REJECTED),
-            WriteError::Transient(_) => (Fault::Failed, reasons::WRITE_FAILED),
+            WriteError::Rejected(_) | WriteError::NamespaceEnds(_) => (Fault::Refused, Reason::WriteRejected),
+            WriteError::Transient(_) => (Fault::Failed, Reason::WriteFailed),
         };
         let message = format!("the status of TinkerbellCluster {} cannot be written: {error}", world.infra.key());
         if self.troubles.cries(&world.infra.key(), fault, &message, self.ports.now()) {
-            self.tell(world, true, reason.to_owned(), message);
+            self.tell(world, Notice::warning(reason, message));
         }
     }
 
@@ -103,8 +104,8 @@ impl<P: Stores + Api + Clock> ClusterReconciler<P> {
         let body = json!({"metadata": {"uid": world.infra.uid()}, "status": after});
         let write = Write::new(Stage::Report, Kind::TinkerbellCluster, world.infra.key(), Verb::Status(body));
         self.ports.write(&write).await?;
-        for (warning, reason, message) in news(&before.conditions, after, world) {
-            self.tell(world, warning, reason, message);
+        for notice in news(&before.conditions, after, world) {
+            self.tell(world, notice);
         }
         Ok(())
     }
@@ -127,14 +128,12 @@ impl<P: Stores + Api + Clock> ClusterReconciler<P> {
         }
     }
 
-    fn tell(&self, world: &World, warning: bool, reason: String, message: String) {
+    fn tell(&self, world: &World, notice: Notice) {
         self.ports.event(Event {
             kind: Kind::TinkerbellCluster,
             key: world.infra.key(),
             uid: world.infra.uid().to_owned(),
-            warning,
-            reason,
-            message,
+            notice,
         });
     }
 }

@@ -1,6 +1,6 @@
 //! Adopt: wait until the machine may start, then put our finalizer on it, before the first write to any Hardware.
 
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::contract::{LEGACY_MACHINE_FINALIZER, LONGEST_MACHINE_NAME, MACHINE_FINALIZER};
 use capt_api::meta::Meta;
 use serde_json::json;
@@ -33,35 +33,35 @@ fn gate(world: &World) -> Option<Wait> {
              delete the Machine and give it a shorter name",
             name.len()
         );
-        return Some(Wait::problem(Concern::Hardware, reasons::MACHINE_INVALID, message));
+        return Some(Wait::problem(Concern::Hardware, Reason::MachineInvalid, message));
     }
     let Some(owner) = &world.owner else {
-        return wait(reasons::WAITING_FOR_OWNER, "no Cluster API Machine owns this machine yet".to_owned());
+        return wait(Reason::WaitingForOwner, "no Cluster API Machine owns this machine yet".to_owned());
     };
     let Some(cluster) = &world.cluster else {
-        return wait(reasons::WAITING_FOR_CLUSTER, format!("the Cluster of Machine {} does not exist", owner.key()));
+        return wait(Reason::WaitingForCluster, format!("the Cluster of Machine {} does not exist", owner.key()));
     };
     match &world.tinkerbell_cluster {
         None => {
             let message = format!("Cluster {} has no TinkerbellCluster yet", cluster.key());
-            return wait(reasons::WAITING_FOR_CLUSTER_INFRASTRUCTURE, message);
+            return wait(Reason::WaitingForClusterInfrastructure, message);
         }
         Some(infra) => {
             let status = infra.status.as_ref();
             let provisioned = status.and_then(|s| s.initialization.as_ref()).and_then(|i| i.provisioned) == Some(true);
             if !provisioned && !status.is_some_and(|s| s.ready) {
                 let message = format!("TinkerbellCluster {} is not ready", infra.key());
-                return wait(reasons::WAITING_FOR_CLUSTER_INFRASTRUCTURE, message);
+                return wait(Reason::WaitingForClusterInfrastructure, message);
             }
         }
     }
     if owner.spec.bootstrap.data_secret_name.as_deref().unwrap_or_default().is_empty() {
         let message = format!("Machine {} names no bootstrap data Secret yet", owner.key());
-        return wait(reasons::WAITING_FOR_BOOTSTRAP_DATA, message);
+        return wait(Reason::WaitingForBootstrapData, message);
     }
     if owner.spec.version.as_deref().unwrap_or_default().is_empty() && boot::needs_version(world) {
         let message = format!("machine version is empty: Machine {} has no spec.version", owner.key());
-        return Some(Wait::problem(Concern::Hardware, reasons::MACHINE_INVALID, message));
+        return Some(Wait::problem(Concern::Hardware, Reason::MachineInvalid, message));
     }
     None
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::notice::Notice;
 use crate::observed::infra::{BootMode, BootOptions};
 use crate::observed::tinkerbell::{Hardware, Workflow, WorkflowBootOptions, WorkflowProgress, WorkflowSpec};
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::contract::{TEMPLATE_OVERRIDE_ANNOTATION, WORKFLOW_DEVICE};
 use capt_api::meta::{Meta, ObjectKey};
 use serde_json::{Value, json};
@@ -54,7 +55,7 @@ pub fn step(world: &World) -> Option<Step> {
         let message = format!(
             "the Template or Workflow {key} was not made for this machine, which has no other name for its own; delete it"
         );
-        return Some(Wait::problem(Concern::Workflow, reasons::WORKFLOW_CONFLICT, message).again_after(RETRY).into());
+        return Some(Wait::problem(Concern::Workflow, Reason::WorkflowConflict, message).again_after(RETRY).into());
     }
     let metadata = belonging::metadata(&world.machine, &world.settings, &key);
     if world.template.own.is_none() {
@@ -72,7 +73,7 @@ pub fn step(world: &World) -> Option<Step> {
     let body = json!({"metadata": metadata, "spec": workflow});
     let message = format!("made Workflow {key} for Hardware {}", hardware.key());
     let write = Write::new(Stage::Boot, Kind::Workflow, key, Verb::Create(body));
-    Some(write.telling(false, reasons::WORKFLOW_CREATED, message).into())
+    Some(write.telling(Notice::normal(Reason::WorkflowCreated, message)).into())
 }
 
 /// Until the server is provisioned it may ask for its bootstrap data at any time: whoever wipes or changes it, it is put
@@ -90,7 +91,7 @@ fn keep_user_data(world: &World, hardware: &Arc<Hardware>, workflow: &Workflow) 
                  provisioned",
                 hardware.key()
             );
-            Some(write.telling(true, reasons::USER_DATA_RESTORED, message).into())
+            Some(write.telling(Notice::warning(Reason::UserDataRestored, message)).into())
         }
         // What stands there cannot be compared, and is better than nothing.
         Step::Wait(_) if current.is_some() => None,
@@ -140,7 +141,7 @@ fn worker<'a>(hardware: &'a Hardware, id: &'a str, options: Option<&BootOptions>
 }
 
 fn invalid(message: String, interest: Interest) -> Box<Wait> {
-    Box::new(Wait::problem(Concern::Workflow, reasons::TEMPLATE_INVALID, message).woken_by(interest))
+    Box::new(Wait::problem(Concern::Workflow, Reason::TemplateInvalid, message).woken_by(interest))
 }
 
 /// The template text: the machine's, the Hardware's, the cluster's, the cluster's by reference, or the generated one.

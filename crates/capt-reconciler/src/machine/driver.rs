@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::observed::infra::TinkerbellMachineStatus;
 use crate::observed::tinkerbell::UserData;
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::meta::{Meta, ObjectKey};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -25,6 +25,7 @@ use super::story::{Stories, Story};
 use super::world::{Pass, World};
 use crate::conditions::say_the_same;
 use crate::effect::{Kind, Stage, Verb, Write};
+use crate::notice::Notice;
 use crate::outcome::{Interest, Outcome, REFUSED_PAUSE, Waiting};
 use crate::ports::{Api, Clock, Event, Stores, WriteError};
 use crate::settings::Settings;
@@ -87,7 +88,7 @@ impl Look {
 
 /// Since when a machine waits for what.
 struct Since {
-    reason: &'static str,
+    reason: Reason,
     at: Timestamp,
 }
 
@@ -262,7 +263,7 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
             }
             WriteError::Transient(_) => {
                 warn!(?step, %error, "request to the API server failed, retrying");
-                let wait = trouble(&look.world, step, reasons::WRITE_FAILED, &error.to_string());
+                let wait = trouble(&look.world, step, Reason::WriteFailed, &error.to_string());
                 let key = look.world.key();
                 let advice = self.troubles.failed(&key, Fault::Failed, wait.message.clone(), look.now);
                 if let Some(message) = advice.tell {
@@ -275,7 +276,7 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
 
     /// Others write what the machine needs, again and again: it goes back into the queue.
     async fn overtaken(&self, look: &Look, step: &Step, message: &str) -> Outcome {
-        let wait = trouble(&look.world, step, reasons::WRITE_FAILED, message);
+        let wait = trouble(&look.world, step, Reason::WriteFailed, message);
         let advice = self.troubles.failed(&look.world.key(), Fault::Overtaken, wait.message.clone(), look.now);
         let Some(message) = advice.tell else {
             return settled(Some(CONTENTION_PAUSE), Interest::default());
@@ -299,37 +300,36 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
             }
         }
         self.ports.write(write).await?;
-        let told = write.notice.as_ref().map(|notice| notice.message.as_str());
+        let told = write.notices.first().map(|notice| notice.message.as_str());
         info!(stage = write.stage.as_str(), kind = write.kind.as_str(), object = %write.key, event = told, "{}", write.verb.done());
-        for notice in write.notice.iter().chain(&write.warning) {
-            self.tell(world, notice.warning, notice.reason, &notice.message);
+        for notice in &write.notices {
+            self.tell(world, notice.clone());
         }
         Ok(())
     }
 
     /// Tells a warning at once, anything else as part of the machine's story.
-    fn tell(&self, world: &World, warning: bool, reason: &str, message: &str) {
+    fn tell(&self, world: &World, notice: Notice) {
         let (key, uid) = (world.key(), world.machine.uid());
-        if !warning {
-            self.stories.add(key, uid, reason, message);
+        if !notice.warning {
+            self.stories.add(key, uid, notice);
             return;
         }
         self.tell_story(&key);
-        let (uid, reason, message) = (uid.to_owned(), reason.to_owned(), message.to_owned());
-        self.ports.event(Event { kind: Kind::TinkerbellMachine, key, uid, warning, reason, message });
+        self.ports.event(Event { kind: Kind::TinkerbellMachine, key, uid: uid.to_owned(), notice });
     }
 
     fn tell_story(&self, machine: &ObjectKey) {
-        if let Some(Story { uid, reason, message }) = self.stories.take(machine) {
+        if let Some(Story { uid, notice }) = self.stories.take(machine) {
             let key = machine.clone();
-            self.ports.event(Event { kind: Kind::TinkerbellMachine, key, uid, warning: false, reason, message });
+            self.ports.event(Event { kind: Kind::TinkerbellMachine, key, uid, notice });
         }
     }
 
     /// The server refuses a step: told in its words, and tried again less and less often.
     async fn refused(&self, look: &Look, step: &Step, message: &str) -> Outcome {
         let world = &look.world;
-        let wait = trouble(world, step, reasons::WRITE_REJECTED, message);
+        let wait = trouble(world, step, Reason::WriteRejected, message);
         let advice = self.troubles.failed(&world.key(), Fault::Refused, wait.message.clone(), look.now);
         let message = advice.tell.unwrap_or_else(|| wait.message.clone());
         let step = Wait { message, ..wait }.again_after(advice.pause).into();
@@ -347,7 +347,7 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
         );
         warn!(?write, "write is undone by another controller or a mutating webhook");
         let advice = self.troubles.failed(&look.world.key(), Fault::Undone, message.clone(), look.now);
-        let wait = Wait::problem(concern(write.stage), reasons::WRITE_UNDONE, message).again_after(advice.pause);
+        let wait = Wait::problem(concern(write.stage), Reason::WriteUndone, message).again_after(advice.pause);
         self.settle(look, &wait.into(), true).await
     }
 
@@ -368,9 +368,9 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
                 Orphan::Held { claim, message, interest } => {
                     if self.held.is_news(machine, &message, self.ports.now()) {
                         let (key, uid) = (claim.key(), claim.uid().to_owned());
-                        let reason = reasons::ADDRESS_RELEASED_IN_USE.to_owned();
+                        let notice = Notice::warning(Reason::AddressReleasedInUse, message);
                         let kind = Kind::IPAddressClaim;
-                        self.ports.event(Event { kind, key, uid, warning: true, reason, message });
+                        self.ports.event(Event { kind, key, uid, notice });
                     }
                     return settled(None, *interest);
                 }
@@ -455,8 +455,8 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
         let body = json!({"metadata": {"uid": world.machine.uid()}, "status": difference(before, after)});
         let write = Write::new(Stage::Report, Kind::TinkerbellMachine, world.key(), Verb::Status(body));
         self.ports.write(&write).await?;
-        for (warning, reason, message) in news(before, after, step) {
-            self.tell(world, warning, &reason, &message);
+        for notice in news(before, after, step) {
+            self.tell(world, notice);
         }
         self.tell_story(&world.key());
         Ok(())
@@ -467,12 +467,12 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
         let (fault, reason) = match error {
             // Somebody else wrote the object; the next pass tells.
             WriteError::Conflict(_) => return,
-            WriteError::Rejected(_) | WriteError::NamespaceEnds(_) => (Fault::Refused, reasons::WRITE_REJECTED),
-            WriteError::Transient(_) => (Fault::Failed, reasons::WRITE_FAILED),
+            WriteError::Rejected(_) | WriteError::NamespaceEnds(_) => (Fault::Refused, Reason::WriteRejected),
+            WriteError::Transient(_) => (Fault::Failed, Reason::WriteFailed),
         };
         let message = format!("the status of TinkerbellMachine {} cannot be written: {error}", world.key());
         if self.troubles.cries(&world.key(), fault, &message, now) {
-            self.tell(world, true, reason, &message);
+            self.tell(world, Notice::warning(reason, message));
         }
     }
 
@@ -528,7 +528,7 @@ fn watch_over(allocation: &Allocation) -> Interest {
 }
 
 /// The wait for a step that the server refuses or does not answer.
-fn trouble(world: &World, step: &Step, reason: &'static str, message: &str) -> Wait {
+fn trouble(world: &World, step: &Step, reason: Reason, message: &str) -> Wait {
     match step {
         Step::Look(kind, key) => {
             let concern = if world.machine.is_terminating() { Concern::Deleting } else { Concern::Workflow };
@@ -541,7 +541,7 @@ fn trouble(world: &World, step: &Step, reason: &'static str, message: &str) -> W
         }
         _ => {
             let message = format!("the bootstrap data Secret cannot be read: {message}");
-            Wait::problem(Concern::Hardware, reasons::WAITING_FOR_BOOTSTRAP_DATA, message)
+            Wait::problem(Concern::Hardware, Reason::WaitingForBootstrapData, message)
         }
     }
 }

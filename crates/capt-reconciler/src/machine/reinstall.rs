@@ -6,8 +6,9 @@
 
 use std::sync::Arc;
 
+use crate::notice::Notice;
 use crate::observed::tinkerbell::{Hardware, WorkflowProgress};
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::contract::{PROVISIONED_ANNOTATION, REINSTALL_ANNOTATION};
 use capt_api::meta::Meta;
 use serde_json::{Value, json};
@@ -67,7 +68,7 @@ fn begin(world: &World, hardware: &Arc<Hardware>, request: &str) -> Step {
     }
     let message = format!("installs Hardware {} anew: annotation {REINSTALL_ANNOTATION} asks for it", hardware.key());
     let write = Write::new(Stage::Reserve, Kind::Hardware, hardware.key(), Verb::Merge(body));
-    write.telling(false, reasons::REINSTALLING, message).into()
+    write.telling(Notice::normal(Reason::Reinstalling, message)).into()
 }
 
 /// Removes what an earlier installation left, and waits until it is gone. What is not the machine's is left to
@@ -79,7 +80,7 @@ fn discard<K: Meta>(world: &World, object: &K, kind: Kind) -> Option<Step> {
     if object.is_terminating() {
         let finalizers = object.metadata().finalizers.clone().unwrap_or_default().join(", ");
         let message = format!("{kind} {} is being deleted; it waits for: {finalizers}", object.key());
-        return Some(Wait::expected(Concern::Workflow, reasons::REINSTALLING, message).into());
+        return Some(Wait::expected(Concern::Workflow, Reason::Reinstalling, message).into());
     }
     let verb = Verb::Delete { uid: object.uid().to_owned() };
     Some(Write::new(Stage::Boot, kind, object.key(), verb).into())

@@ -3,8 +3,9 @@
 use crate::observed::infra::{Initialization, MachineAddress, TinkerbellMachineStatus};
 use crate::observed::tinkerbell::{Interface, WorkflowProgress};
 use capt_api::conditions::{
-    DELETING, HARDWARE_RESERVED, IP_ADDRESS_CLAIMS_FULFILLED, READY, WORKFLOW_SUCCEEDED, reasons,
+    DELETING, HARDWARE_RESERVED, IP_ADDRESS_CLAIMS_FULFILLED, READY, Reason, WORKFLOW_SUCCEEDED,
 };
+use capt_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use capt_api::meta::Meta;
 use jiff::Timestamp;
 
@@ -14,6 +15,7 @@ use super::pause::causes;
 use super::step::{Concern, Step, Wait};
 use super::world::World;
 use crate::conditions::Conditions;
+use crate::notice::Notice;
 use crate::pause;
 
 /// The status that fits what is and what is waited for.
@@ -61,7 +63,7 @@ pub fn report(world: &World, allocation: &Allocation, step: &Step, now: Timestam
 }
 
 /// What somebody did to the Hardware of an installed server, with its reason: told, and not fought over.
-fn edits(world: &World, allocation: &Allocation, bound: Option<&str>) -> Vec<(&'static str, String)> {
+fn edits(world: &World, allocation: &Allocation, bound: Option<&str>) -> Vec<Notice> {
     let Some(hardware) = world.reserved().filter(|hardware| hardware.is_provisioned()) else {
         return Vec::new();
     };
@@ -71,7 +73,7 @@ fn edits(world: &World, allocation: &Allocation, bound: Option<&str>) -> Vec<(&'
     if hardware.spec.interfaces.iter().any(netboots) {
         let message = "its server is installed, and netboot.allowPXE is true: at its next start it may boot from the \
                        network again. Set it to false";
-        edits.push((reasons::NETBOOT_ALLOWED, message.to_owned()));
+        edits.push(Notice::warning(Reason::NetbootAllowed, message));
     }
     let current = current_address(interface_of(world, hardware).and_then(|i| hardware.spec.interfaces.get(i)));
     // With a pool the address's own condition tells.
@@ -84,20 +86,21 @@ fn edits(world: &World, allocation: &Allocation, bound: Option<&str>) -> Vec<(&'
         let message = format!(
             "it carries {carries} now; its server was installed with {bound}, which the machine goes on to show"
         );
-        edits.push((reasons::HARDWARE_EDITED, message));
+        edits.push(Notice::warning(Reason::HardwareEdited, message));
     }
     edits
 }
 
-fn hardware(world: &World, wait: Option<&Wait>, edits: &[(&'static str, String)], conditions: &mut Conditions) {
+fn hardware(world: &World, wait: Option<&Wait>, edits: &[Notice], conditions: &mut Conditions) {
     match (world.reserved(), wait) {
         (_, Some(wait)) if wait.concern == Concern::Hardware && !starts_later(world, wait) => {
             conditions.set(HARDWARE_RESERVED, false, wait.reason, &wait.message);
         }
         (Some(hardware), _) => {
-            let message =
-                edits.iter().fold(format!("Hardware {}", hardware.key()), |all, (_, edit)| format!("{all}; {edit}"));
-            let reason = edits.first().map_or(reasons::RESERVED, |(reason, _)| *reason);
+            let message = edits
+                .iter()
+                .fold(format!("Hardware {}", hardware.key()), |all, edit| format!("{all}; {}", edit.message));
+            let reason = edits.first().map_or(Reason::Reserved, |edit| edit.reason);
             conditions.set(HARDWARE_RESERVED, true, reason, &message);
         }
         (None, _) => {}
@@ -107,7 +110,7 @@ fn hardware(world: &World, wait: Option<&Wait>, edits: &[(&'static str, String)]
 /// Whether a wait before the boot is about something else than the Hardware, which is ours already.
 fn starts_later(world: &World, wait: &Wait) -> bool {
     let about_hardware =
-        [reasons::HARDWARE_UNFIT, reasons::HARDWARE_TERMINATING, reasons::MAC_DUPLICATE, reasons::ADDRESS_DUPLICATE];
+        [Reason::HardwareUnfit, Reason::HardwareTerminating, Reason::MacDuplicate, Reason::AddressDuplicate];
     world.reserved().is_some() && !about_hardware.contains(&wait.reason)
 }
 
@@ -118,21 +121,21 @@ fn address(allocation: &Allocation, wait: Option<&Wait>, world: &World, conditio
     }
     let mut set = |status, reason, message: &str| conditions.set(IP_ADDRESS_CLAIMS_FULFILLED, status, reason, message);
     match allocation {
-        Allocation::Placed(address) => set(true, reasons::FULFILLED, &format!("1/1 addresses: {address}")),
+        Allocation::Placed(address) => set(true, Reason::Fulfilled, &format!("1/1 addresses: {address}")),
         Allocation::Static(address) => {
             let key = world.hardware.as_ref().map(|hardware| hardware.key().to_string()).unwrap_or_default();
             let message =
                 format!("Hardware {key} carries address {address}, which a person wrote; the pool is not asked");
-            set(true, reasons::STATIC_ADDRESS, &message);
+            set(true, Reason::StaticAddress, &message);
         }
         Allocation::Blocked(Wait { reason, message, .. }) | Allocation::Troubled(Wait { reason, message, .. }) => {
-            set(false, reason, message);
+            set(false, *reason, message);
         }
         Allocation::Missing | Allocation::Damaged(_) | Allocation::GivenUp(_) | Allocation::ToPlace(_) => {
             // Only seen when the write that would change it fails.
             match wait.filter(|wait| wait.concern == Concern::Address) {
                 Some(wait) => set(false, wait.reason, &wait.message),
-                None => set(false, reasons::CLAIMS_BEING_CREATED, ""),
+                None => set(false, Reason::ClaimsBeingCreated, ""),
             }
         }
         Allocation::NotWanted | Allocation::Unread => {}
@@ -145,14 +148,14 @@ fn workflow(world: &World, wait: Option<&Wait>, conditions: &mut Conditions) {
     } else if world.is_provisioned() {
         match &world.workflow {
             Some(workflow) if workflow.progress() == WorkflowProgress::Succeeded => {
-                conditions.set(WORKFLOW_SUCCEEDED, true, reasons::SUCCEEDED, &format!("Workflow {}", workflow.key()));
+                conditions.set(WORKFLOW_SUCCEEDED, true, Reason::Succeeded, &format!("Workflow {}", workflow.key()));
             }
             // A Workflow that ended and was removed later succeeded all the same.
             _ if conditions.get(WORKFLOW_SUCCEEDED).is_some_and(|condition| condition.status == "True") => {}
             _ => conditions.set(
                 WORKFLOW_SUCCEEDED,
                 true,
-                reasons::ALREADY_PROVISIONED,
+                Reason::AlreadyProvisioned,
                 "the Hardware was provisioned before",
             ),
         }
@@ -167,7 +170,7 @@ fn summary(ready: bool, allocation: &Allocation, wait: Option<&Wait>, conditions
     };
     match blocking {
         Some((reason, message)) => conditions.set(READY, false, reason, message),
-        None if ready => conditions.set(READY, true, reasons::READY, ""),
+        None if ready => conditions.set(READY, true, Reason::Ready, ""),
         None => {}
     }
 }
@@ -177,7 +180,7 @@ fn deleting(world: &World, wait: Option<&Wait>, conditions: &mut Conditions) {
     conditions.set(DELETING, true, wait.reason, &wait.message);
     conditions.set(READY, false, wait.reason, &wait.message);
     // Whatever holds a deletion up holds the address.
-    let tells_of_address = wait.reason != reasons::STOPPING_WORKFLOW;
+    let tells_of_address = wait.reason != Reason::StoppingWorkflow;
     if world.machine.spec.ipam_pool_ref.is_some() && tells_of_address {
         conditions.set(IP_ADDRESS_CLAIMS_FULFILLED, false, wait.reason, &wait.message);
     }
@@ -192,7 +195,7 @@ fn note_paused_claim(world: &World, allocation: &Allocation, conditions: &mut Co
         return;
     }
     let message = format!("Cluster {} is paused; IPAM providers skip its claims", cluster.key());
-    conditions.set(IP_ADDRESS_CLAIMS_FULFILLED, false, reasons::CLUSTER_PAUSED, &message);
+    conditions.set(IP_ADDRESS_CLAIMS_FULFILLED, false, Reason::ClusterPaused, &message);
 }
 
 /// The machine's address: the reserved one, or what stands on the first interface where no pool is used. The address that
@@ -237,57 +240,59 @@ fn instance_status(world: &World) -> Option<i64> {
     })
 }
 
-/// What a new status tells for the first time, as (warning, reason, message): one event for each change.
-pub fn news(
-    before: &TinkerbellMachineStatus,
-    after: &TinkerbellMachineStatus,
-    step: &Step,
-) -> Vec<(bool, String, String)> {
-    let changed = |type_: &str| {
-        let find = |status: &TinkerbellMachineStatus| status.conditions.iter().find(|c| c.type_ == type_).cloned();
-        let (old, new) = (find(before), find(after)?);
-        // Each failure to switch a server off is worth a word of its own; its message counts them.
-        let told_by = [reasons::POWER_OFF_FAILED, reasons::BMC_NOT_FOUND, reasons::BMC_NOT_CONTACTABLE];
-        let counts = told_by.contains(&new.reason.as_str());
-        let same = old.is_some_and(|old| {
-            old.status == new.status && old.reason == new.reason && (!counts || old.message == new.message)
-        });
-        (!same).then_some(new)
-    };
+/// What a new status tells for the first time: one notice for each change.
+pub fn news(before: &TinkerbellMachineStatus, after: &TinkerbellMachineStatus, step: &Step) -> Vec<Notice> {
+    let changed = |type_: &str| changed(before, after, type_);
     let mut news = Vec::new();
     let problem = matches!(step, Step::Wait(wait) if !wait.expected);
     for type_ in [HARDWARE_RESERVED, IP_ADDRESS_CLAIMS_FULFILLED, WORKFLOW_SUCCEEDED, DELETING] {
-        let Some(condition) = changed(type_) else { continue };
+        let Some(Change { reason, condition }) = changed(type_) else { continue };
         let blames = matches!(step, Step::Wait(wait) if wait.concern.condition() == type_ && problem);
         let trouble = type_ == IP_ADDRESS_CLAIMS_FULFILLED
-            && (condition.reason == reasons::STATIC_ADDRESS
-                || (condition.status == "False" && matches!(step, Step::Done)));
-        let edited = [reasons::NETBOOT_ALLOWED, reasons::HARDWARE_EDITED].contains(&condition.reason.as_str());
+            && (reason == Reason::StaticAddress || (condition.status == "False" && matches!(step, Step::Done)));
+        let edited = [Reason::NetbootAllowed, Reason::HardwareEdited].contains(&reason);
         if blames || trouble || edited {
-            news.push((true, condition.reason, condition.message));
+            news.push(Notice::warning(reason, condition.message));
         }
     }
     let ready = changed(READY);
-    if let (Step::Wait(wait), Some(ready)) = (step, &ready)
+    if let (Step::Wait(wait), Some(Change { reason, condition })) = (step, &ready)
         && problem
-        && ready.reason == wait.reason
-        && !news.iter().any(|(_, reason, _)| reason == wait.reason)
+        && *reason == wait.reason
+        && !news.iter().any(|notice| notice.reason == wait.reason)
     {
         // No other condition tells of it.
-        news.push((true, ready.reason.clone(), ready.message.clone()));
+        news.push(Notice::warning(*reason, condition.message.clone()));
     }
     let was_ready = before.conditions.iter().any(|c| c.type_ == READY && c.status == "True");
-    if let Some(ready) = ready
-        && ready.status == "True"
+    if let Some(Change { condition, .. }) = ready
+        && condition.status == "True"
         && !was_ready
     {
         let address = after.addresses.first().map_or("", |address| address.address.as_str());
-        news.push((
-            false,
-            reasons::PROVISIONED.to_owned(),
-            format!("the machine is provisioned, with address {address}"),
-        ));
+        let message = format!("the machine is provisioned, with address {address}");
+        news.push(Notice::normal(Reason::Provisioned, message));
     }
-    news.extend(pause::news(&before.conditions, &after.conditions).map(|(reason, message)| (false, reason, message)));
+    news.extend(pause::news(&before.conditions, &after.conditions));
     news
+}
+
+/// A condition that says something new, and why.
+struct Change {
+    reason: Reason,
+    condition: Condition,
+}
+
+fn changed(before: &TinkerbellMachineStatus, after: &TinkerbellMachineStatus, type_: &str) -> Option<Change> {
+    let find = |status: &TinkerbellMachineStatus| status.conditions.iter().find(|c| c.type_ == type_).cloned();
+    let (old, condition) = (find(before), find(after)?);
+    let reason = Reason::parse(&condition.reason)?;
+    // Each failure to switch a server off is worth a word of its own; its message counts them.
+    let counts = [Reason::PowerOffFailed, Reason::BmcNotFound, Reason::BmcNotContactable].contains(&reason);
+    let same = old.is_some_and(|old| {
+        old.status == condition.status
+            && old.reason == condition.reason
+            && (!counts || old.message == condition.message)
+    });
+    (!same).then_some(Change { reason, condition })
 }

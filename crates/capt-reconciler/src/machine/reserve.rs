@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::notice::Notice;
 use crate::observed::tinkerbell::{Hardware, UserData, WorkflowProgress};
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::contract::{
     LEGACY_MACHINE_FINALIZER, MACHINE_FINALIZER, MACHINE_UID_ANNOTATION, OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL,
     PROVIDER_ID_PLACEHOLDER, PROVISIONED_ANNOTATION, RELEASED_ANNOTATION, provider_id,
@@ -47,7 +48,7 @@ pub fn step(world: &World) -> Option<Step> {
             } else {
                 format!("{words}; delete this machine's Machine, or have that Hardware released")
             };
-            let wait = Wait::problem(Concern::Hardware, reasons::HARDWARE_TAKEN, message);
+            let wait = Wait::problem(Concern::Hardware, Reason::HardwareTaken, message);
             Some(wait.woken_by(by_hardware(hardware.key())).into())
         }
     }
@@ -74,7 +75,7 @@ fn without_hardware(world: &World) -> Step {
             format!("Hardware {key} of this machine does not exist{remedy}")
         }
     };
-    Wait::problem(Concern::Hardware, reasons::HARDWARE_NOT_FOUND, message).into()
+    Wait::problem(Concern::Hardware, Reason::HardwareNotFound, message).into()
 }
 
 /// Hardware that is ours already: put back what we wrote to it, and see that it is still fit for what comes.
@@ -114,15 +115,15 @@ fn terminating(hardware: &Hardware) -> Wait {
         "Hardware {} of this machine is being deleted, and goes when it is released: delete the Machine to release it",
         hardware.key()
     );
-    Wait::problem(Concern::Hardware, reasons::HARDWARE_TERMINATING, message)
+    Wait::problem(Concern::Hardware, Reason::HardwareTerminating, message)
 }
 
 /// The wait for a MAC or an address that two Hardware carry.
 pub fn twin_wait(hardware: &ObjectKey, twin: &Twin) -> Wait {
     let (reason, interest) = match twin {
-        Twin::Mac { .. } => (reasons::MAC_DUPLICATE, Interest::default()),
+        Twin::Mac { .. } => (Reason::MacDuplicate, Interest::default()),
         Twin::Address { address, .. } => {
-            (reasons::ADDRESS_DUPLICATE, Interest { address: Some(*address), ..Interest::default() })
+            (Reason::AddressDuplicate, Interest { address: Some(*address), ..Interest::default() })
         }
     };
     Wait::problem(Concern::Hardware, reason, twin.tell(hardware)).woken_by(interest)
@@ -179,7 +180,7 @@ fn put_back(world: &World, hardware: &Arc<Hardware>, lost: &Lost) -> Write {
          again",
         hardware.key()
     );
-    write.telling(true, reasons::HARDWARE_RESTORED, message)
+    write.telling(Notice::warning(Reason::HardwareRestored, message))
 }
 
 /// Metadata by which Hardware is the machine's.
@@ -194,7 +195,7 @@ fn ours(world: &World) -> Map<String, Value> {
 fn reclaim(world: &World, hardware: &Arc<Hardware>) -> Step {
     if hardware.is_terminating() && !world.was_ready {
         let message = format!("Hardware {} of this machine is being deleted", hardware.key());
-        let wait = Wait::problem(Concern::Hardware, reasons::HARDWARE_NOT_FOUND, message);
+        let wait = Wait::problem(Concern::Hardware, Reason::HardwareNotFound, message);
         return wait.woken_by(by_hardware(hardware.key())).into();
     }
     let lost = Lost::of(world, hardware);
@@ -237,7 +238,7 @@ fn take(world: &World) -> Step {
                         "" => "no hardware available".to_owned(),
                         labels => format!("no hardware available with labels {labels}"),
                     };
-                    Wait::problem(Concern::Hardware, reasons::NO_HARDWARE_AVAILABLE, message).woken_by(interest)
+                    Wait::problem(Concern::Hardware, Reason::NoHardwareAvailable, message).woken_by(interest)
                 }
             };
             if !passed_over.is_empty() {
@@ -246,12 +247,10 @@ fn take(world: &World) -> Step {
             // The machine that is about to take what we left to it may yet fail to; no event would tell us.
             if world.pass.avoid.is_empty() { wait.into() } else { wait.again_after(CONTENDED_RETRY).into() }
         }
-        Candidate::Invalid(message) => {
-            Wait::problem(Concern::Hardware, reasons::MACHINE_INVALID, message.clone()).into()
-        }
+        Candidate::Invalid(message) => Wait::problem(Concern::Hardware, Reason::MachineInvalid, message.clone()).into(),
         Candidate::NotLooked => {
             // Only a machine on its way out is not looked for, and that one never comes here.
-            Wait::problem(Concern::Hardware, reasons::NO_HARDWARE_AVAILABLE, "no hardware available").into()
+            Wait::problem(Concern::Hardware, Reason::NoHardwareAvailable, "no hardware available").into()
         }
     }
 }
@@ -262,7 +261,7 @@ fn by_hardware(key: ObjectKey) -> Interest {
 
 /// The wait for Hardware that lacks something.
 pub fn unfit(hardware: &ObjectKey, lack: &str, interest: Interest) -> Wait {
-    Wait::problem(Concern::Hardware, reasons::HARDWARE_UNFIT, format!("Hardware {hardware}: {lack}")).woken_by(interest)
+    Wait::problem(Concern::Hardware, Reason::HardwareUnfit, format!("Hardware {hardware}: {lack}")).woken_by(interest)
 }
 
 fn reserve(world: &World, hardware: &Arc<Hardware>, user_data: Option<&str>) -> Write {
@@ -281,7 +280,8 @@ fn reserve(world: &World, hardware: &Arc<Hardware>, user_data: Option<&str>) -> 
         message = format!("{message}, although its last installation went wrong ({note}): no other is to be had");
     }
     let write = Write::new(Stage::Reserve, Kind::Hardware, hardware.key(), Verb::Merge(body));
-    let write = write.holding(Hold::Hardware).telling(failed.is_some(), reasons::RESERVED, message);
+    let write =
+        write.holding(Hold::Hardware).telling(Notice { warning: failed.is_some(), reason: Reason::Reserved, message });
     let expected = provider_id(&hardware.key());
     if user_data.is_none_or(|text| text.contains(&expected)) {
         return write;
@@ -290,7 +290,7 @@ fn reserve(world: &World, hardware: &Arc<Hardware>, user_data: Option<&str>) -> 
         "the bootstrap data holds no placeholder {PROVIDER_ID_PLACEHOLDER}: unless the node registers with provider ID \
          {expected} in another way, Cluster API never finds it and the Machine stays without a Node"
     );
-    write.warning(reasons::PROVIDER_ID_MISSING, message)
+    write.telling(Notice::warning(Reason::ProviderIdMissing, message))
 }
 
 /// The bootstrap data for this Hardware, or the step that is needed to get it.
@@ -301,7 +301,7 @@ pub fn bootstrap_text(world: &World, hardware: &Hardware) -> Result<String, Box<
         .and_then(|owner| Some(ObjectKey::new(owner.namespace(), owner.spec.bootstrap.data_secret_name.clone()?)));
     let Some(secret) = secret else {
         let message = "the Machine that names the bootstrap data Secret is gone";
-        return Err(Box::new(Wait::problem(Concern::Hardware, reasons::WAITING_FOR_BOOTSTRAP_DATA, message).into()));
+        return Err(Box::new(Wait::problem(Concern::Hardware, Reason::WaitingForBootstrapData, message).into()));
     };
     let trouble = |reason, text: &str| {
         let wait = Wait::problem(Concern::Hardware, reason, format!("{text} (Secret {secret})"));
@@ -310,7 +310,7 @@ pub fn bootstrap_text(world: &World, hardware: &Hardware) -> Result<String, Box<
     // Data that cannot be used is not soon replaced, and may be large: it is read seldom.
     let invalid = |text: &str| {
         let message = format!("{text} (Secret {secret})");
-        let wait = Wait::problem(Concern::Hardware, reasons::BOOTSTRAP_DATA_INVALID, message);
+        let wait = Wait::problem(Concern::Hardware, Reason::BootstrapDataInvalid, message);
         Err(Box::new(Wait { unwatched: true, ..wait.again_after(INVALID_RETRY) }.into()))
     };
     match &world.pass.bootstrap {
@@ -323,14 +323,12 @@ pub fn bootstrap_text(world: &World, hardware: &Hardware) -> Result<String, Box<
             }
         }
         Some(BootstrapSecret::Missing) => {
-            trouble(reasons::WAITING_FOR_BOOTSTRAP_DATA, "the bootstrap data Secret does not exist")
+            trouble(Reason::WaitingForBootstrapData, "the bootstrap data Secret does not exist")
         }
         Some(BootstrapSecret::KeyMissing) => {
-            trouble(reasons::BOOTSTRAP_DATA_INVALID, "retrieving bootstrap data: secret value key is missing")
+            trouble(Reason::BootstrapDataInvalid, "retrieving bootstrap data: secret value key is missing")
         }
-        Some(BootstrapSecret::Empty) => {
-            trouble(reasons::BOOTSTRAP_DATA_INVALID, "received bootstrap user data is empty")
-        }
+        Some(BootstrapSecret::Empty) => trouble(Reason::BootstrapDataInvalid, "received bootstrap user data is empty"),
         Some(BootstrapSecret::NotText(what)) => {
             invalid(&format!("bootstrap data must be text, or gzip of text; key value of the Secret is {what}"))
         }

@@ -1,5 +1,6 @@
 //! What a decision can be.
 
+use capt_api::conditions::Reason;
 use std::time::Duration;
 
 use capt_api::meta::ObjectKey;
@@ -72,8 +73,8 @@ impl Concern {
 pub struct Wait {
     /// What waits.
     pub concern: Concern,
-    /// One of [`capt_api::conditions::reasons`].
-    pub reason: &'static str,
+    /// Why, for programs.
+    pub reason: Reason,
     /// Text for a person; names the objects.
     pub message: String,
     /// Whether this is a normal part of the machine's life, which ends by itself.
@@ -88,7 +89,7 @@ pub struct Wait {
 
 impl Wait {
     /// A wait that is a normal part of the machine's life.
-    pub fn expected(concern: Concern, reason: &'static str, message: impl Into<String>) -> Self {
+    pub fn expected(concern: Concern, reason: Reason, message: impl Into<String>) -> Self {
         Self {
             concern,
             reason,
@@ -101,7 +102,7 @@ impl Wait {
     }
 
     /// A wait that a person may have to end.
-    pub fn problem(concern: Concern, reason: &'static str, message: impl Into<String>) -> Self {
+    pub fn problem(concern: Concern, reason: Reason, message: impl Into<String>) -> Self {
         Self { expected: false, ..Self::expected(concern, reason, message) }
     }
 

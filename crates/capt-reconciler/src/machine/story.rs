@@ -3,6 +3,7 @@
 //! An event is a write, and a machine that is provisioned without a hitch passes through all its stages in seconds. A
 //! crash loses what was held; the conditions tell the same.
 
+use crate::notice::Notice;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -17,25 +18,21 @@ pub struct Stories(Mutex<HashMap<ObjectKey, Story>>);
 pub struct Story {
     /// The machine's UID.
     pub uid: String,
-    /// Reason of the last transition.
-    pub reason: String,
-    /// All transitions, first to last.
-    pub message: String,
+    /// Reason of the last transition, and the words of all, first to last.
+    pub notice: Notice,
 }
 
 impl Stories {
     /// Adds a transition to the story of a machine. A successor of the same name begins its own.
-    pub fn add(&self, machine: ObjectKey, uid: &str, reason: &str, message: &str) {
+    pub fn add(&self, machine: ObjectKey, uid: &str, notice: Notice) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match all.get_mut(&machine).filter(|story| story.uid == uid) {
             Some(story) => {
-                reason.clone_into(&mut story.reason);
-                story.message.push_str("; ");
-                story.message.push_str(message);
+                let message = format!("{}; {}", story.notice.message, notice.message);
+                story.notice = Notice { message, ..notice };
             }
             None => {
-                let story = Story { uid: uid.to_owned(), reason: reason.to_owned(), message: message.to_owned() };
-                all.insert(machine, story);
+                all.insert(machine, Story { uid: uid.to_owned(), notice });
             }
         }
     }
@@ -49,6 +46,7 @@ impl Stories {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use capt_api::conditions::Reason;
 
     fn machine() -> ObjectKey {
         ObjectKey::new("default", "m")
@@ -57,20 +55,20 @@ mod tests {
     #[test]
     fn transitions_in_a_moment_do_not_cost_an_event_each() {
         let stories = Stories::default();
-        stories.add(machine(), "u1", "Reserved", "reserved Hardware metal/a");
-        stories.add(machine(), "u1", "AddressWritten", "wrote address 10.0.0.5");
+        stories.add(machine(), "u1", Notice::normal(Reason::Reserved, "reserved Hardware metal/a"));
+        stories.add(machine(), "u1", Notice::normal(Reason::AddressWritten, "wrote address 10.0.0.5"));
         let story = stories.take(&machine()).unwrap();
-        assert_eq!(story.reason, "AddressWritten");
-        assert_eq!(story.message, "reserved Hardware metal/a; wrote address 10.0.0.5");
+        assert_eq!(story.notice.reason, Reason::AddressWritten);
+        assert_eq!(story.notice.message, "reserved Hardware metal/a; wrote address 10.0.0.5");
         assert_eq!(stories.take(&machine()), None, "told once");
     }
 
     #[test]
     fn a_successor_of_the_same_name_does_not_tell_the_story_of_its_predecessor() {
         let stories = Stories::default();
-        stories.add(machine(), "u1", "Released", "released Hardware metal/a");
-        stories.add(machine(), "u2", "Reserved", "reserved Hardware metal/b");
+        stories.add(machine(), "u1", Notice::normal(Reason::Released, "released Hardware metal/a"));
+        stories.add(machine(), "u2", Notice::normal(Reason::Reserved, "reserved Hardware metal/b"));
         let story = stories.take(&machine()).unwrap();
-        assert_eq!((story.uid.as_str(), story.message.as_str()), ("u2", "reserved Hardware metal/b"));
+        assert_eq!((story.uid.as_str(), story.notice.message.as_str()), ("u2", "reserved Hardware metal/b"));
     }
 }

@@ -1,7 +1,7 @@
 //! Track: follow the Workflow to its end, then mark the Hardware, so that nothing ever images it again.
 
 use crate::observed::tinkerbell::{Hardware, Workflow, WorkflowProgress};
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::contract::{
     INSTALLATION_FAILED_ANNOTATION, OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL, PROVISIONED_ANNOTATION,
 };
@@ -58,21 +58,21 @@ fn wait(workflow: &Workflow) -> Wait {
     match workflow.progress() {
         WorkflowProgress::Failed => Wait::problem(
             concern,
-            reasons::WORKFLOW_FAILED,
+            Reason::WorkflowFailed,
             format!("workflow failed: Workflow {key} is {state}{}; {TRY_AGAIN}", at_action(workflow)),
         ),
         WorkflowProgress::TimedOut => Wait::problem(
             concern,
-            reasons::WORKFLOW_TIMED_OUT,
+            Reason::WorkflowTimedOut,
             format!("workflow timed out: Workflow {key} is {state}{}; {TRY_AGAIN}", at_action(workflow)),
         ),
-        WorkflowProgress::Running => Wait::expected(concern, reasons::WORKFLOW_RUNNING, format!("Workflow {key} runs")),
+        WorkflowProgress::Running => Wait::expected(concern, Reason::WorkflowRunning, format!("Workflow {key} runs")),
         WorkflowProgress::Pending | WorkflowProgress::Succeeded if workflow.status.template_rendering == "failed" => {
             let said = workflow.status.conditions.iter().find(|condition| condition.type_ == "TemplateRenderedSuccess");
             let words = said.map_or("", |condition| condition.message.as_str());
             Wait::problem(
                 concern,
-                reasons::TEMPLATE_INVALID,
+                Reason::TemplateInvalid,
                 format!(
                     "Tinkerbell cannot render Workflow {key}: {words}; mend the template, then delete the Workflow and its \
                      Template, and both are made anew"
@@ -80,7 +80,7 @@ fn wait(workflow: &Workflow) -> Wait {
             )
         }
         WorkflowProgress::Pending | WorkflowProgress::Succeeded => {
-            Wait::expected(concern, reasons::WORKFLOW_PENDING, format!("Workflow {key} has not started"))
+            Wait::expected(concern, Reason::WorkflowPending, format!("Workflow {key} has not started"))
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::meta::Meta;
 
 use super::step::{Concern, Step, Wait};
@@ -24,7 +24,7 @@ pub fn step(world: &World) -> Option<Step> {
     match &world.pass.unwatchable {
         None => Some(Step::Watch(hardware.namespace().to_owned())),
         Some(why) => {
-            let wait = Wait::problem(Concern::Workflow, reasons::NAMESPACE_NOT_WATCHED, why.clone());
+            let wait = Wait::problem(Concern::Workflow, Reason::NamespaceNotWatched, why.clone());
             Some(wait.again_after(RETRY).into())
         }
     }

@@ -91,7 +91,7 @@ fn the_annotated_gateway_is_used_only_where_the_provider_gives_none() {
     });
     let without = write(&none);
     assert_eq!(body(&without)[2]["value"].get("gateway"), None);
-    assert_eq!(without.notice.unwrap().reason, "GatewayUnknown");
+    assert_eq!(without.notices.first().unwrap().reason, "GatewayUnknown");
     assert_eq!(body(&write(&none.with(annotate)))[2]["value"]["gateway"], "10.0.0.254");
 }
 
@@ -388,7 +388,7 @@ fn only_a_wiped_reservation_is_put_back_and_exactly_as_recorded() {
     });
     let restore = write(&scene);
     assert_eq!(restore.stage, Stage::Address);
-    assert_eq!(restore.notice.as_ref().unwrap().reason, "AddressRestored");
+    assert_eq!(restore.notices.first().unwrap().reason, "AddressRestored");
     assert_eq!(
         body(&restore)[2]["value"],
         json!({"address": "10.0.0.5", "netmask": "255.255.255.0", "gateway": "10.0.0.1", "family": 4})

@@ -223,7 +223,7 @@ fn an_end_that_is_not_good_is_told_in_the_words_of_go_capt_with_name_and_state_a
     ] {
         let scene = Scene::new().booted(state);
         let Step::Wait(wait) = scene.step() else { panic!("expected a wait") };
-        assert_eq!((wait.reason, wait.requeue), (reason, None), "no retry by the clock");
+        assert_eq!((wait.reason.as_str(), wait.requeue), (reason, None), "no retry by the clock");
         assert!(!wait.expected, "worth an event");
         assert!(wait.message.starts_with(words), "{}", wait.message);
         assert!(wait.message.contains("metal/m") && wait.message.contains(state), "{}", wait.message);
@@ -263,7 +263,7 @@ fn a_workflow_that_somebody_deleted_is_made_anew() {
     });
     let again = write(&scene);
     assert!(again.kind == Kind::Workflow && matches!(again.verb, Verb::Create(_)));
-    assert_eq!(again.notice.unwrap().reason, "WorkflowCreated");
+    assert_eq!(again.notices.first().unwrap().reason, "WorkflowCreated");
 }
 
 #[test]

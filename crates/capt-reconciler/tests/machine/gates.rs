@@ -93,7 +93,7 @@ fn hardware_that_lacks_a_field_is_looked_at_again_when_it_changes_and_not_by_bac
             s.change("Hardware", "metal/hw-1", json!({ "spec": missing }));
         });
         let Step::Wait(wait) = chosen.step() else { panic!("expected a wait") };
-        assert_eq!((wait.reason, wait.requeue), ("HardwareUnfit", None));
+        assert_eq!((wait.reason.as_str(), wait.requeue), ("HardwareUnfit", None));
         assert!(wait.message.contains("metal/hw-1") && wait.message.contains("spec.metadata.instance"));
         assert!(chosen.conditions().contains(&"HardwareReserved: False HardwareUnfit".to_owned()));
     }

@@ -72,8 +72,8 @@ fn a_deletion_waits_for_the_end_of_a_pause_although_the_owner_machine_is_gone() 
 fn a_pause_and_its_end_are_an_event_each_and_a_new_machine_is_none() {
     let status = |scene: &Scene| report(&scene.world(), &scene.step(), now());
     let (running, halted) = (Scene::new(), Scene::new().with(by_spec));
-    let reasons = |before: &TinkerbellMachineStatus, after: &Scene| -> Vec<String> {
-        news(before, &status(after), &after.step()).into_iter().map(|(_, reason, _)| reason).collect()
+    let reasons = |before: &TinkerbellMachineStatus, after: &Scene| -> Vec<&'static str> {
+        news(before, &status(after), &after.step()).into_iter().map(|notice| notice.reason.as_str()).collect()
     };
     assert!(reasons(&Default::default(), &running).is_empty());
     assert_eq!(reasons(&status(&running), &halted), ["Paused"]);

@@ -1,5 +1,6 @@
 //! What proves that a server is off, and what is told and done where nothing can.
 
+use capt_api::conditions::Reason;
 use capt_reconciler::effect::{Kind, Stage, Verb, Write};
 use capt_reconciler::machine::step::Step;
 use capt_reconciler::ports::{BmcState, BmcView};
@@ -87,7 +88,7 @@ fn a_boot_job_that_tinkerbell_makes_shortly_after_the_workflow_is_gone_does_not_
         })
     };
     let Step::Wait(wait) = gone().step() else { panic!("nobody knows when the Workflow went") };
-    assert_eq!((wait.reason, wait.requeue.unwrap().as_secs()), ("StoppingWorkflow", 15));
+    assert_eq!((wait.reason.as_str(), wait.requeue.unwrap().as_secs()), ("StoppingWorkflow", 15));
     let hardware = capt_api::meta::ObjectKey::new("metal", "hw-1");
     let stirred = |seconds: i64| -> Timestamp { now() - SignedDuration::from_secs(seconds) };
     let still = gone().with(|s| {
@@ -258,7 +259,7 @@ fn a_server_that_is_off_although_its_bmc_calls_that_an_error_is_released_on_a_fr
     assert!(is_release(&reached_since), "rufio has reached the BMC since the Job was made");
     let fresh = write(&asked(failed(Some(state("off", 100))), "m-poweroff-1"));
     assert!(is_release(&fresh));
-    assert!(!fresh.notice.unwrap().warning, "it is off");
+    assert!(!fresh.notices.first().unwrap().warning, "it is off");
 }
 
 #[test]
@@ -280,7 +281,7 @@ fn a_job_that_does_not_end_is_a_problem_that_says_what_is_missing_and_what_to_do
     ] {
         let scene = pending(20, Value::Null, Some(view));
         let Step::Wait(told) = scene.step() else { panic!("expected a wait") };
-        assert_eq!((told.reason, told.expected), (reason, false));
+        assert_eq!((told.reason.as_str(), told.expected), (reason, false));
         assert!(told.message.contains(words), "{}", told.message);
         assert!(told.message.contains("capt.tinkerbell.org/release-without-power-off"), "{}", told.message);
     }
@@ -306,8 +307,8 @@ fn a_person_may_let_a_server_go_without_proof_and_the_event_names_the_address_at
     for value in ["true", ""] {
         let release = write(&asked(value));
         assert!(is_release(&release));
-        let notice = release.notice.unwrap();
-        assert_eq!((notice.warning, notice.reason), (true, "ReleasedWithoutPowerOff"));
+        let notice = release.notices.first().unwrap();
+        assert_eq!((notice.warning, notice.reason), (true, Reason::ReleasedWithoutPowerOff));
         assert!(notice.message.contains("10.0.0.5"), "{}", notice.message);
     }
 }
@@ -319,7 +320,7 @@ fn a_namespace_that_is_being_deleted_does_not_hold_its_machine_for_a_job_that_ca
     });
     let release = write(&ending);
     assert!(is_release(&release));
-    let notice = release.notice.unwrap();
+    let notice = release.notices.first().unwrap();
     assert!(notice.warning && notice.message.contains("namespace metal is being deleted"), "{}", notice.message);
     assert!(notice.message.contains("10.0.0.5"), "{}", notice.message);
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use capt_api::conditions::Reason;
 use capt_reconciler::effect::{Kind, Stage, Verb, Write};
 use capt_reconciler::machine::release::retry_after;
 use capt_reconciler::machine::report::news;
@@ -187,7 +188,7 @@ fn a_server_without_bmc_is_released_at_once_with_a_warning_that_names_its_addres
     for scene in [no_bmc, no_kinds] {
         let release = write(&scene);
         assert_eq!(release.stage, Stage::ReleaseHardware);
-        let notice = release.notice.unwrap();
+        let notice = release.notices.first().unwrap();
         assert!(notice.warning);
         assert_eq!(notice.reason, "ReleasedWithoutPowerOff");
         assert!(notice.message.contains("metal/hw-1") && notice.message.contains("10.0.0.5"), "{}", notice.message);
@@ -293,7 +294,11 @@ fn waiting_for_a_job_is_no_error_and_no_timer_but_a_wait_that_the_job_ends() {
         panic!("expected a wait")
     };
     let look = Some(Duration::from_secs(13));
-    assert_eq!((wait.reason, wait.expected, wait.requeue), ("WaitingForPowerOff", true, look), "then we look why");
+    assert_eq!(
+        (wait.reason.as_str(), wait.expected, wait.requeue),
+        ("WaitingForPowerOff", true, look),
+        "then we look why"
+    );
 }
 
 #[test]
@@ -314,7 +319,7 @@ fn every_failed_attempt_to_switch_off_is_an_event_of_its_own() {
     let told = |before: &TinkerbellMachineStatus, after: &Scene| news(before, &status(after), &after.step());
     for events in [told(&Default::default(), &first), told(&status(&first), &second)] {
         assert_eq!(events.len(), 1);
-        assert_eq!((events[0].0, events[0].1.as_str()), (true, "PowerOffFailed"));
+        assert_eq!((events[0].warning, events[0].reason), (true, Reason::PowerOffFailed));
     }
     assert!(told(&status(&first), &first).is_empty(), "the same attempt is told once");
 }

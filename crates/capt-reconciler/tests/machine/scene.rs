@@ -437,7 +437,7 @@ pub fn body(write: &Write) -> Value {
 /// The reason the machine waits for, and its words.
 pub fn wait(scene: &Scene) -> (&'static str, String) {
     match scene.step() {
-        Step::Wait(wait) => (wait.reason, wait.message),
+        Step::Wait(wait) => (wait.reason.as_str(), wait.message),
         other => panic!("expected a wait, got {other:?}"),
     }
 }

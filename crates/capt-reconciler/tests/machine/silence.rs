@@ -117,7 +117,7 @@ fn a_manifest_that_lets_an_installed_server_boot_from_the_network_again_is_told(
     let (world, step) = (scene.world(), scene.step());
     let before = world.machine.status.clone().unwrap_or_default();
     let told = news(&before, &report(&world, &step, now()), &step);
-    assert!(told.iter().any(|(warning, reason, _)| *warning && reason == "NetbootAllowed"), "{told:?}");
+    assert!(told.iter().any(|notice| notice.warning && notice.reason == "NetbootAllowed"), "{told:?}");
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn bootstrap_data_that_cannot_be_used_is_named_for_what_it_is() {
     for (secret, words) in table {
         let scene = Scene::new().adopted().with(|s| s.pass.bootstrap = Some(secret));
         let Step::Wait(wait) = scene.step() else { panic!("{words}: {:?}", scene.step()) };
-        assert_eq!(wait.reason, "BootstrapDataInvalid");
+        assert_eq!(wait.reason.as_str(), "BootstrapDataInvalid");
         assert!(wait.message.contains(words), "{}", wait.message);
         assert!(wait.requeue.is_some_and(|pause| pause.as_secs() >= 30), "{words}: the Secret is read again too soon");
     }
@@ -152,10 +152,11 @@ fn a_node_that_can_never_match_is_told_and_its_server_installed_all_the_same() {
         let secret = BootstrapSecret::Found(BootstrapData::new(text.to_owned()));
         write(&Scene::new().adopted().with(|s| s.pass.bootstrap = Some(secret)))
     };
-    let warning = with("join").warning.unwrap();
+    let warnings = |text: &str| -> Vec<_> { with(text).notices.into_iter().filter(|notice| notice.warning).collect() };
+    let warning = warnings("join").pop().unwrap();
     assert!(warning.warning && warning.message.contains("tinkerbell://metal/hw-1"), "{}", warning.message);
-    assert_eq!(with("join PROVIDER_ID").warning, None);
-    assert_eq!(with("join tinkerbell://metal/hw-1").warning, None);
+    assert_eq!(warnings("join PROVIDER_ID"), []);
+    assert_eq!(warnings("join tinkerbell://metal/hw-1"), []);
 }
 
 #[test]

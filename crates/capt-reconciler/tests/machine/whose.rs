@@ -250,7 +250,7 @@ fn a_machine_that_was_ready_is_never_installed_again_whatever_became_of_its_hard
         let first = write(&scene);
         assert_eq!(first.stage, Stage::Reserve, "{case}");
         assert!(body(&first).get("spec").is_none(), "{case}: no bootstrap data");
-        let notice = first.notice.unwrap();
+        let notice = first.notices.first().unwrap();
         assert!(
             notice.warning && notice.reason == "HardwareRestored" && notice.message.contains(MARK),
             "{case}: {notice:?}"
@@ -377,7 +377,7 @@ fn bootstrap_data_is_put_back_until_the_server_is_provisioned_and_the_secret_is_
     for state in ["", "RUNNING"] {
         let back = write(&Scene::new().booted(state).with(wiped));
         assert_eq!(body(&back)["spec"]["userData"], "join tinkerbell://metal/hw-1");
-        assert!(back.notice.unwrap().warning);
+        assert!(back.notices.first().unwrap().warning);
     }
     let changed = Scene::new().booted("RUNNING").with(|s| {
         s.change("Hardware", "metal/hw-1", json!({"spec": {"userData": "theirs"}}));
@@ -430,7 +430,7 @@ fn a_static_address_of_two_hardware_is_told_before_anything_boots() {
         s.users = vec![AddressUse { kind: "Hardware", key, role: "address" }];
     });
     let Step::Wait(wait) = scene.step() else { panic!("expected a wait") };
-    assert_eq!(wait.reason, "AddressDuplicate");
+    assert_eq!(wait.reason.as_str(), "AddressDuplicate");
     assert!(wait.message.contains("192.168.1.5") && wait.message.contains("elsewhere/hw-9"), "{}", wait.message);
     assert_eq!(wait.interest.address, Some("192.168.1.5".parse().unwrap()), "woken when it is given up");
 }
@@ -446,7 +446,7 @@ fn a_name_that_no_label_takes_is_told_before_anything_is_touched() {
     let settings = std::sync::Arc::new(capt_reconciler::Settings::default());
     let world = capt_reconciler::machine::observe::observe(&scene, &key, &scene.pass, &settings).unwrap();
     let Step::Wait(wait) = crate::scene::decide(&world, now()) else { panic!("expected a wait") };
-    assert_eq!((wait.reason, wait.expected), ("MachineInvalid", false));
+    assert_eq!((wait.reason.as_str(), wait.expected), ("MachineInvalid", false));
 }
 
 #[test]
@@ -485,7 +485,7 @@ fn a_failed_installation_is_noted_before_its_workflow_goes_and_such_hardware_com
     let alone = write(&two.with(|s| {
         s.remove("Hardware", "metal/hw-2");
     }));
-    let notice = alone.notice.unwrap();
+    let notice = alone.notices.first().unwrap();
     assert!(notice.warning && notice.message.contains("then and how"), "{notice:?}");
     let succeeded = Scene::new().booted("SUCCESS").with(|s| {
         s.change(

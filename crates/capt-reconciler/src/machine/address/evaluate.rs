@@ -7,7 +7,7 @@ use crate::observed::cluster_api::IPAddressClaim;
 use crate::observed::tinkerbell::Hardware;
 use crate::outcome::Interest;
 use crate::ports::Presence;
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::contract::{CLAIM_FINALIZER, claim_name};
 use capt_api::meta::{Meta, ObjectKey};
 use jiff::Timestamp;
@@ -47,7 +47,7 @@ fn look(world: &World, now: Timestamp) -> Allocation {
             "IPAddressClaim {name} belongs to an earlier TinkerbellMachine of this name (UID {uid}), which is gone: it has \
              to be deleted, as the garbage collector does"
         );
-        return Allocation::Blocked(problem(reasons::CLAIM_CONFLICT, message));
+        return Allocation::Blocked(problem(Reason::ClaimConflict, message));
     }
     if who == Claimant::Foreign {
         let owner = claim.controller().map_or_else(
@@ -55,7 +55,7 @@ fn look(world: &World, now: Timestamp) -> Allocation {
             |owner| format!("belongs to {} {} (UID {})", owner.kind, owner.name, owner.uid),
         );
         let message = format!("IPAddressClaim {name} {owner}, not to this machine: delete it if nobody needs it");
-        return Allocation::Blocked(problem(reasons::CLAIM_CONFLICT, message));
+        return Allocation::Blocked(problem(Reason::ClaimConflict, message));
     }
     if claim.spec.pool_ref != *pool {
         let message = format!(
@@ -63,7 +63,7 @@ fn look(world: &World, now: Timestamp) -> Allocation {
                  another one asks the right pool",
             claim.spec.pool_ref
         );
-        return Allocation::Blocked(problem(reasons::CLAIM_CONFLICT, message));
+        return Allocation::Blocked(problem(Reason::ClaimConflict, message));
     }
     if claim::damage(world, claim).is_some() {
         return Allocation::Damaged(Arc::clone(claim));
@@ -87,16 +87,14 @@ fn without_claim(world: &World, hardware: &Hardware, name: &ObjectKey) -> Alloca
                            and an IPAM provider"
                     .to_owned();
             let interest = Interest { ipam_kinds: true, ..Interest::default() };
-            Allocation::Blocked(problem(reasons::IPAM_NOT_INSTALLED, message).woken_by(interest))
+            Allocation::Blocked(problem(Reason::IpamNotInstalled, message).woken_by(interest))
         }
         Presence::Syncing if world.is_in_use() => Allocation::Unread,
         Presence::Syncing => {
             let interest = Interest { ipam_kinds: true, ..Interest::default() };
             let message = reading_claims(world);
             Allocation::Blocked(
-                expected(reasons::CLAIMS_BEING_CREATED, message)
-                    .woken_by(interest)
-                    .again_after(world.settings.safety_net),
+                expected(Reason::ClaimsBeingCreated, message).woken_by(interest).again_after(world.settings.safety_net),
             )
         }
         Presence::Ready if world.is_in_use() => {
@@ -111,7 +109,7 @@ fn without_claim(world: &World, hardware: &Hardware, name: &ObjectKey) -> Alloca
                      write the address that the server uses back to it"
                 ),
             };
-            Allocation::Blocked(problem(reasons::ADDRESS_RELEASED_IN_USE, message))
+            Allocation::Blocked(problem(Reason::AddressReleasedInUse, message))
         }
         Presence::Ready if interface_of(world, hardware).is_none() => {
             Allocation::Blocked(no_interface(world, hardware))
@@ -132,7 +130,7 @@ pub fn reading_claims(world: &World) -> String {
 fn terminating(world: &World, claim: &Arc<IPAddressClaim>, who: Claimant) -> Allocation {
     if who != Claimant::Foreign && world.is_in_use() {
         let message = format!("IPAddressClaim {} is being deleted while the server uses its address", claim.key());
-        return Allocation::Blocked(problem(reasons::ADDRESS_RELEASED_IN_USE, message));
+        return Allocation::Blocked(problem(Reason::AddressReleasedInUse, message));
     }
     let waits_for_us = who != Claimant::Foreign && claim.has_finalizer(CLAIM_FINALIZER);
     if let Some((hardware, address)) = &world.carrier
@@ -140,14 +138,14 @@ fn terminating(world: &World, claim: &Arc<IPAddressClaim>, who: Claimant) -> All
     {
         let message = orphan::held(claim, hardware, *address);
         let interest = Interest { address: Some(*address), ..Interest::default() };
-        return Allocation::Blocked(problem(reasons::CLAIM_TERMINATING, message).woken_by(interest));
+        return Allocation::Blocked(problem(Reason::ClaimTerminating, message).woken_by(interest));
     }
     if waits_for_us {
         return Allocation::GivenUp(Arc::clone(claim));
     }
     let finalizers = claim.metadata.finalizers.clone().unwrap_or_default().join(", ");
     let message = format!("IPAddressClaim {} is being deleted; it waits for: {finalizers}", claim.key());
-    Allocation::Blocked(expected(reasons::CLAIM_TERMINATING, message))
+    Allocation::Blocked(expected(Reason::ClaimTerminating, message))
 }
 
 /// The claim is ours and in order: what about its address?
@@ -159,18 +157,18 @@ fn resolve(world: &World, hardware: &Arc<Hardware>, claim: &IPAddressClaim, now:
     let Some(address) = &world.address else {
         if in_use {
             let message = format!("the IPAddress of IPAddressClaim {} is gone while the server uses it", claim.key());
-            return Allocation::Blocked(problem(reasons::ADDRESS_RELEASED_IN_USE, message));
+            return Allocation::Blocked(problem(Reason::AddressReleasedInUse, message));
         }
         let message = format!(
             "0/1 addresses: IPAddress {} of IPAddressClaim {} is not there yet",
             claim.status.address_ref.name,
             claim.key()
         );
-        return Allocation::Blocked(expected(reasons::WAITING_FOR_IP_ADDRESS, message));
+        return Allocation::Blocked(expected(Reason::WaitingForIpAddress, message));
     };
     if let Some(message) = mismatch(claim, address) {
         let reason =
-            if in_use && address.is_terminating() { reasons::ADDRESS_RELEASED_IN_USE } else { reasons::CLAIM_CONFLICT };
+            if in_use && address.is_terminating() { Reason::AddressReleasedInUse } else { Reason::ClaimConflict };
         return Allocation::Blocked(problem(reason, message));
     }
     let Some(index) = interface_of(world, hardware) else {
@@ -183,7 +181,7 @@ fn resolve(world: &World, hardware: &Arc<Hardware>, claim: &IPAddressClaim, now:
         Ok(reservation) => reservation,
         Err(message) => {
             let interest = Interest { pool: Some(claim.spec.pool_ref.clone()), ..Interest::default() };
-            return Allocation::Blocked(problem(reasons::ADDRESS_INVALID, message).woken_by(interest));
+            return Allocation::Blocked(problem(Reason::AddressInvalid, message).woken_by(interest));
         }
     };
     Site { world, hardware, claim, index, interface, reservation }.allocation()

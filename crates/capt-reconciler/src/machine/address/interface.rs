@@ -3,7 +3,7 @@
 use crate::machine::step::Wait;
 use crate::machine::world::World;
 use crate::observed::tinkerbell::{Hardware, Interface, ReservationRecord};
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::contract::MAC_ADDRESS_ANNOTATION;
 use capt_api::meta::Meta;
 
@@ -59,5 +59,5 @@ pub(super) fn no_interface(world: &World, hardware: &Hardware) -> Wait {
         || "no first interface with spec.interfaces[0].dhcp".to_owned(),
         |mac| format!("no interface with MAC {mac}"),
     );
-    problem(reasons::INTERFACE_NOT_FOUND, format!("Hardware {} has {which}", hardware.key()))
+    problem(Reason::InterfaceNotFound, format!("Hardware {} has {which}", hardware.key()))
 }

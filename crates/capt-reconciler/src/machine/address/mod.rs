@@ -28,6 +28,8 @@ pub mod write;
 pub use allocation::{Allocation, Placement};
 pub use evaluate::{evaluate, reading_claims};
 
+use capt_api::conditions::Reason;
+
 use super::step::{Concern, Step, Wait};
 use super::world::World;
 
@@ -46,11 +48,11 @@ pub fn step(world: &World, allocation: &Allocation) -> Option<Step> {
 }
 
 /// A wait for an address that a person may have to end.
-fn problem(reason: &'static str, message: String) -> Wait {
+fn problem(reason: Reason, message: String) -> Wait {
     Wait::problem(Concern::Address, reason, message)
 }
 
 /// A wait for an address that is a normal part of the machine's life.
-fn expected(reason: &'static str, message: String) -> Wait {
+fn expected(reason: Reason, message: String) -> Wait {
     Wait::expected(Concern::Address, reason, message)
 }

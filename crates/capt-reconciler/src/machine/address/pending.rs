@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::observed::cluster_api::{ClaimCondition, IPAddressClaim};
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::contract::CLAIM_FINALIZER;
 use capt_api::meta::Meta;
 use jiff::Timestamp;
@@ -32,7 +32,7 @@ pub fn why(world: &World, claim: &IPAddressClaim, now: Timestamp) -> Wait {
     let silence = world.settings.provider_silence;
     if !taken_up && said.is_none() && age.is_some_and(|age| age >= silence) {
         let message = format!("no IPAM provider has taken up IPAddressClaim {key} for {pool}: is it running?");
-        let wait = problem(reasons::NO_PROVIDER_RESPONDED, message);
+        let wait = problem(Reason::NoProviderResponded, message);
         return wait.woken_by(interest).again_after(world.settings.safety_net);
     }
     let words = said
@@ -41,19 +41,19 @@ pub fn why(world: &World, claim: &IPAddressClaim, now: Timestamp) -> Wait {
     let message = format!("0/1 addresses: IPAddressClaim {key} waits for an address from {pool}{words}");
     let until_silence = age.filter(|_| !taken_up).map(|age| silence.saturating_sub(age));
     let requeue = until_silence.map_or(world.settings.safety_net, |rest| rest.clamp(SOON, world.settings.safety_net));
-    expected(reasons::WAITING_FOR_IP_ADDRESS, message).woken_by(interest).again_after(requeue)
+    expected(Reason::WaitingForIpAddress, message).woken_by(interest).again_after(requeue)
 }
 
 /// What the provider says on the claim, where that is a reason that we know.
-fn said_by_provider(claim: &IPAddressClaim, said: Option<&ClaimCondition>) -> Option<(&'static str, String)> {
+fn said_by_provider(claim: &IPAddressClaim, said: Option<&ClaimCondition>) -> Option<(Reason, String)> {
     let ready = said?;
-    let known = [reasons::ALLOCATION_FAILED, reasons::POOL_NOT_READY, reasons::POOL_EXHAUSTED];
-    let reason = known.into_iter().find(|reason| *reason == ready.reason)?;
+    let known = [Reason::AllocationFailed, Reason::PoolNotReady, Reason::PoolExhausted];
+    let reason = known.into_iter().find(|reason| Reason::parse(&ready.reason) == Some(*reason))?;
     Some((reason, format!("IPAddressClaim {}, {}: {}", claim.key(), claim.spec.pool_ref, ready.message)))
 }
 
 /// What the pool shows.
-fn shown_by_pool(view: &PoolView, claim: &IPAddressClaim) -> Option<(&'static str, String)> {
+fn shown_by_pool(view: &PoolView, claim: &IPAddressClaim) -> Option<(Reason, String)> {
     let (pool, key) = (&claim.spec.pool_ref, claim.key());
     match view {
         PoolView::KindNotServed => {
@@ -61,15 +61,15 @@ fn shown_by_pool(view: &PoolView, claim: &IPAddressClaim) -> Option<(&'static st
                 "the server knows no kind {}.{}; IPAddressClaim {key} names it: install the IPAM provider that has it",
                 pool.kind, pool.api_group
             );
-            Some((reasons::POOL_KIND_NOT_SERVED, message))
+            Some((Reason::PoolKindNotServed, message))
         }
         PoolView::NotFound => {
             let message = format!("{pool} does not exist; IPAddressClaim {key} names it: create it");
-            Some((reasons::POOL_NOT_FOUND, message))
+            Some((Reason::PoolNotFound, message))
         }
         PoolView::Found(found) if found.is_paused() => {
             let message = format!("{pool} is paused; IPAddressClaim {key} waits until somebody ends that");
-            Some((reasons::POOL_PAUSED, message))
+            Some((Reason::PoolPaused, message))
         }
         PoolView::Found(found) => found.exhausted().map(|counts| {
             let message = format!(
@@ -77,7 +77,7 @@ fn shown_by_pool(view: &PoolView, claim: &IPAddressClaim) -> Option<(&'static st
                  a machine",
                 counts.used, counts.total
             );
-            (reasons::POOL_EXHAUSTED, message)
+            (Reason::PoolExhausted, message)
         }),
         PoolView::Unknown => None,
     }

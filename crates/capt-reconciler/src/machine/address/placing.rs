@@ -8,7 +8,7 @@ use crate::observed::cluster_api::IPAddressClaim;
 use crate::observed::tinkerbell::{Hardware, Interface, ReservationRecord};
 use crate::outcome::Interest;
 use crate::ports::AddressUse;
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::meta::Meta;
 use capt_ipam_core::Reservation;
 
@@ -127,7 +127,7 @@ impl Site<'_> {
             self.hardware.key(),
             user.key
         );
-        problem(reasons::ADDRESS_DUPLICATE, message).woken_by(self.freed())
+        problem(Reason::AddressDuplicate, message).woken_by(self.freed())
     }
 
     fn changed(&self, wanted: &str, how: &str) -> Wait {
@@ -136,7 +136,7 @@ impl Site<'_> {
             self.claim.key(),
             self.hardware.key()
         );
-        problem(reasons::ADDRESS_CHANGED, message)
+        problem(Reason::AddressChanged, message)
     }
 
     fn in_use(&self, wanted: &str, user: &AddressUse) -> Wait {
@@ -148,7 +148,7 @@ impl Site<'_> {
             user.key,
             user.role
         );
-        let wait = problem(reasons::ADDRESS_DUPLICATE, message).woken_by(self.freed());
+        let wait = problem(Reason::AddressDuplicate, message).woken_by(self.freed());
         wait.again_after(self.world.settings.safety_net)
     }
 
@@ -161,7 +161,7 @@ impl Site<'_> {
             self.hardware.key(),
             self.claim.key()
         );
-        problem(reasons::HARDWARE_ADDRESS_CONFLICT, message)
+        problem(Reason::HardwareAddressConflict, message)
     }
 
     /// What wakes the machine when somebody gives the address up.

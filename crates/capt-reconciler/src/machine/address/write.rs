@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use crate::notice::Notice;
 use crate::observed::tinkerbell::{Hardware, Interface, Ip, ReservationRecord};
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::contract::{GATEWAY_ANNOTATION, RESERVATION_ANNOTATION};
 use capt_api::meta::Meta;
 use serde_json::{Value, json};
@@ -40,13 +41,13 @@ pub(super) fn write(hardware: &Arc<Hardware>, placement: &Placement) -> Write {
     if *restores {
         let message =
             format!("put address {address} back on Hardware {key}: somebody had removed it while its lease held");
-        return write.telling(true, reasons::ADDRESS_RESTORED, message);
+        return write.telling(Notice::warning(Reason::AddressRestored, message));
     }
     if reservation.gateway().is_none() {
         let message = format!(
             "wrote address {address} to Hardware {key} without a gateway: the IPAM provider names none, and the machine has no annotation {GATEWAY_ANNOTATION}"
         );
-        return write.telling(true, reasons::GATEWAY_UNKNOWN, message);
+        return write.telling(Notice::warning(Reason::GatewayUnknown, message));
     }
     if reservation.gateway_outside_prefix() {
         let message = format!(
@@ -54,9 +55,9 @@ pub(super) fn write(hardware: &Arc<Hardware>, placement: &Placement) -> Write {
             reservation.prefix(),
             record.gateway
         );
-        return write.telling(true, reasons::ADDRESS_WRITTEN, message);
+        return write.telling(Notice::warning(Reason::AddressWritten, message));
     }
-    write.telling(false, reasons::ADDRESS_WRITTEN, format!("wrote address {address} to Hardware {key}"))
+    write.telling(Notice::normal(Reason::AddressWritten, format!("wrote address {address} to Hardware {key}")))
 }
 
 fn add_annotation(hardware: &Hardware, text: &str) -> Value {

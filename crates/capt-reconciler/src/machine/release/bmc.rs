@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::observed::bmc::Job;
 use crate::observed::tinkerbell::Hardware;
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::meta::{Meta, ObjectKey};
 use jiff::Timestamp;
 
@@ -31,7 +31,7 @@ pub(super) fn look(world: &World, hardware: &Hardware, job: &Job, key: &ObjectKe
 
 /// A wait for a power-off that goes on as it should.
 pub(super) fn waiting(message: String) -> Wait {
-    Wait::expected(Concern::Deleting, reasons::WAITING_FOR_POWER_OFF, message)
+    Wait::expected(Concern::Deleting, Reason::WaitingForPowerOff, message)
 }
 
 /// The wait for a Job that is not over: normal at first, then with what is wrong.
@@ -55,7 +55,7 @@ pub(super) fn while_it_runs(
         return look(world, hardware, job, key);
     }
     let again = (age / 2).clamp(OVERDUE, LONGEST_LOOK);
-    let reason = reason(world).or_else(|| (age >= STUCK).then_some(reasons::POWER_OFF_OVERDUE));
+    let reason = reason(world).or_else(|| (age >= STUCK).then_some(Reason::PowerOffOverdue));
     let Some(reason) = reason else { return Some(waiting(message).again_after(again).into()) };
     let message = format!(
         "Job {job_key} does not switch off Hardware {hardware_key}: BMC {} has not done so for {} s{}; {}",
@@ -73,10 +73,10 @@ fn power_off_seconds(age: Duration) -> u64 {
 }
 
 /// The reason that tells what is wrong with the BMC, if something is.
-pub(super) fn reason(world: &World) -> Option<&'static str> {
+pub(super) fn reason(world: &World) -> Option<Reason> {
     match world.pass.bmc.as_ref()? {
-        BmcView::Missing => Some(reasons::BMC_NOT_FOUND),
-        BmcView::Found(state) if state.contactable == Some(false) => Some(reasons::BMC_NOT_CONTACTABLE),
+        BmcView::Missing => Some(Reason::BmcNotFound),
+        BmcView::Found(state) if state.contactable == Some(false) => Some(Reason::BmcNotContactable),
         BmcView::Found(_) | BmcView::Unreadable(_) => None,
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::observed::bmc::Job;
 use crate::observed::tinkerbell::{Hardware, Workflow, WorkflowProgress};
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::meta::Meta;
 use jiff::Timestamp;
 
@@ -72,7 +72,7 @@ pub(super) fn step(world: &World, hardware: &Hardware, now: Timestamp) -> Option
     let stuck = !job.has_begun() && clock::age(job.metadata.creation_timestamp.as_ref(), now) >= NEVER_BEGUN;
     if !stuck {
         let message = format!("Job {} may switch Hardware {} on; waiting for it to end", job.key(), hardware.key());
-        let wait = Wait::expected(Concern::Deleting, reasons::STOPPING_WORKFLOW, message).woken_by(interest(hardware));
+        let wait = Wait::expected(Concern::Deleting, Reason::StoppingWorkflow, message).woken_by(interest(hardware));
         return Some(if job.has_begun() { wait.into() } else { wait.again_after(NEVER_BEGUN).into() });
     }
     let is_workflows = job.controller().is_some_and(|owner| owner.kind == "Workflow");
@@ -87,7 +87,7 @@ pub(super) fn step(world: &World, hardware: &Hardware, now: Timestamp) -> Option
         hardware.key(),
         job.spec.machine_ref.name
     );
-    Some(Wait::problem(Concern::Deleting, reasons::POWER_OFF_BLOCKED, message).woken_by(interest(hardware)).into())
+    Some(Wait::problem(Concern::Deleting, Reason::PowerOffBlocked, message).woken_by(interest(hardware)).into())
 }
 
 /// Wakes the machine when a Job of this server's BMC changes.
@@ -103,7 +103,7 @@ pub(super) fn quiet(world: &World, hardware: &Hardware, now: Timestamp) -> Optio
         "waiting until Tinkerbell makes no Job any more that switches Hardware {} on, before it is switched off",
         hardware.key()
     );
-    let wait = Wait::expected(Concern::Deleting, reasons::STOPPING_WORKFLOW, message)
+    let wait = Wait::expected(Concern::Deleting, Reason::StoppingWorkflow, message)
         .woken_by(interest(hardware))
         .again_after(left);
     Some(wait.into())

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::observed::cluster_api::IPAddressClaim;
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::contract::CLAIM_FINALIZER;
 use capt_api::meta::Meta;
 
@@ -26,7 +26,7 @@ pub(super) fn step(world: &World) -> Option<Step> {
         Presence::Syncing => {
             let message = reading_claims(world);
             let interest = Interest { ipam_kinds: true, ..Interest::default() };
-            let wait = Wait::expected(Concern::Deleting, reasons::WAITING_FOR_ADDRESS_RELEASE, message);
+            let wait = Wait::expected(Concern::Deleting, Reason::WaitingForAddressRelease, message);
             return Some(wait.woken_by(interest).again_after(world.settings.safety_net).into());
         }
         Presence::Ready => {}
@@ -57,7 +57,7 @@ pub(super) fn step(world: &World) -> Option<Step> {
 }
 
 fn wait(message: String, interest: Interest) -> Step {
-    Wait::expected(Concern::Deleting, reasons::WAITING_FOR_ADDRESS_RELEASE, message).woken_by(interest).into()
+    Wait::expected(Concern::Deleting, Reason::WaitingForAddressRelease, message).woken_by(interest).into()
 }
 
 /// The machine's claims: found by owner, not by what the spec says now; and the one whose owner a restore stripped.

@@ -1,8 +1,9 @@
 //! The note of an installation that went wrong. It is written before the Workflow goes, which is all that tells of it;
 //! such Hardware comes after all others until an installation succeeds.
 
+use crate::notice::Notice;
 use crate::observed::tinkerbell::{Workflow, WorkflowProgress};
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::contract::INSTALLATION_FAILED_ANNOTATION;
 use capt_api::meta::Meta;
 use jiff::Timestamp;
@@ -35,7 +36,7 @@ pub(super) fn step(world: &World, now: Timestamp) -> Option<Step> {
         hardware.key()
     );
     let write = Write::new(Stage::Stop, Kind::Hardware, hardware.key(), Verb::Merge(body));
-    Some(write.telling(false, reasons::INSTALLATION_FAILED, message).into())
+    Some(write.telling(Notice::normal(Reason::InstallationFailed, message)).into())
 }
 
 /// What went wrong, in words that are the same for the same Workflow.

@@ -48,8 +48,7 @@ fn release(world: &World, hardware: &Arc<Hardware>) -> Write {
     operations.extend(clearing(hardware, &allocated(world)));
     let write =
         Write::new(Stage::ReleaseHardware, Kind::Hardware, hardware.key(), Verb::Json(Value::Array(operations)));
-    let (warning, reason, message) = let_go::notice(world, hardware);
-    write.telling(warning, reason, message)
+    write.telling(let_go::notice(world, hardware))
 }
 
 /// Operations that take back the leave to boot from the network. Our Workflow asked for it (`toggleAllowNetboot`), and

@@ -1,12 +1,13 @@
 //! Let go: why a server is released although nothing proves that it is off. Each way is told with the addresses at risk.
 
 use crate::observed::tinkerbell::Hardware;
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::contract::RELEASE_WITHOUT_POWER_OFF_ANNOTATION;
 use capt_api::meta::Meta;
 
 use super::proof;
 use crate::machine::world::World;
+use crate::notice::Notice;
 use crate::ports::Presence;
 
 /// Why this Hardware is released without proof that its server is off, or nothing if it is not.
@@ -37,10 +38,10 @@ pub(super) fn how(hardware: &Hardware) -> String {
     )
 }
 
-/// Reason and words for the release of this Hardware, and whether they are a warning.
-pub(super) fn notice(world: &World, hardware: &Hardware) -> (bool, &'static str, String) {
+/// What is told of the release of this Hardware.
+pub(super) fn notice(world: &World, hardware: &Hardware) -> Notice {
     let Some(why) = why(world, hardware) else {
-        return (false, reasons::RELEASED, format!("released Hardware {}, switched off", hardware.key()));
+        return Notice::normal(Reason::Released, format!("released Hardware {}, switched off", hardware.key()));
     };
     let addresses: Vec<&str> = hardware.addresses().collect();
     let message = format!(
@@ -49,5 +50,5 @@ pub(super) fn notice(world: &World, hardware: &Hardware) -> (bool, &'static str,
         hardware.key(),
         if addresses.is_empty() { "none".to_owned() } else { addresses.join(", ") }
     );
-    (true, reasons::RELEASED_WITHOUT_POWER_OFF, message)
+    Notice::warning(Reason::ReleasedWithoutPowerOff, message)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::observed::bmc::{Job, JobOutcome};
 use crate::observed::tinkerbell::Hardware;
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::contract::{FAILED_ATTEMPTS_ANNOTATION, OTHER_JOBS_SEEN_ANNOTATION};
 use capt_api::meta::{Meta, ObjectKey};
 use jiff::Timestamp;
@@ -101,7 +101,7 @@ fn after_failure(world: &World, hardware: &Hardware, job: &Job, key: &ObjectKey,
         bmc::last_words(world),
         let_go::how(hardware)
     );
-    let reason = bmc::reason(world).unwrap_or(reasons::POWER_OFF_FAILED);
+    let reason = bmc::reason(world).unwrap_or(Reason::PowerOffFailed);
     let look_again = (age / 2).max(Duration::from_secs(2));
     let requeue = pause.saturating_sub(age).min(look_again);
     Some(Wait::problem(Concern::Deleting, reason, message).again_after(requeue).into())

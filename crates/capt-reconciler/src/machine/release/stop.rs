@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::observed::tinkerbell::{Hardware, Workflow};
-use capt_api::conditions::reasons;
+use capt_api::conditions::Reason;
 use capt_api::meta::Meta;
 use jiff::Timestamp;
 
@@ -74,7 +74,7 @@ fn under_way(world: &World, workflow: &Workflow, now: Timestamp) -> Option<Step>
         job.key()
     );
     let interest = boot_jobs::interest(hardware);
-    let wait = Wait::expected(Concern::Deleting, reasons::STOPPING_WORKFLOW, message).woken_by(interest);
+    let wait = Wait::expected(Concern::Deleting, Reason::StoppingWorkflow, message).woken_by(interest);
     Some(if job.has_begun() { wait.into() } else { wait.again_after(boot_jobs::QUIET).into() })
 }
 
@@ -82,7 +82,7 @@ fn delete<K: Meta>(object: &K, kind: Kind) -> Step {
     if object.is_terminating() {
         let finalizers = object.metadata().finalizers.clone().unwrap_or_default().join(", ");
         let message = format!("{kind} {} is being deleted; it waits for: {finalizers}", object.key());
-        return Wait::expected(Concern::Deleting, reasons::STOPPING_WORKFLOW, message).into();
+        return Wait::expected(Concern::Deleting, Reason::StoppingWorkflow, message).into();
     }
     let verb = Verb::Delete { uid: object.uid().to_owned() };
     Write::new(Stage::Stop, kind, object.key(), verb).into()

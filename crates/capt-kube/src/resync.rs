@@ -15,8 +15,7 @@ pub async fn resync(cache: &Cache, period: Duration) {
         if period.is_zero() {
             return std::future::pending().await;
         }
-        let chance = u32::try_from(random.hash_one(round) % 201).unwrap_or(0);
-        tokio::time::sleep(period.mul_f64(0.9 + f64::from(chance) / 1000.0)).await;
+        tokio::time::sleep(chance::spread(&random, round, period, 0.1)).await;
         let clusters = cache.tinkerbell_clusters.store.keys();
         let machines = cache.tinkerbell_machines.store.keys();
         tracing::debug!(clusters = clusters.len(), machines = machines.len(), "resync");

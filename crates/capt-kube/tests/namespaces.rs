@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use capt_kube::external::namespaces::{Namespaces, NotWatched, pause};
+use capt_kube::external::namespaces::{Namespaces, NotWatched, PAUSES};
 use futures::FutureExt;
 use parking_lot::Mutex;
 use proptest::prelude::*;
@@ -64,7 +64,7 @@ fn lab(courses: Vec<Course>) -> Lab {
 
 #[test]
 fn pauses_double_from_five_seconds_to_five_minutes() {
-    let seconds: Vec<u64> = [0, 1, 2, 3, 4, 5, 6, 7, 31, 32, u32::MAX].map(|n| pause(n).as_secs()).to_vec();
+    let seconds: Vec<u64> = [1, 2, 3, 4, 5, 6, 7, 8, 32, 33, u32::MAX].map(|n| PAUSES.after(n).as_secs()).to_vec();
     assert_eq!(seconds, [5, 10, 20, 40, 80, 160, 300, 300, 300, 300, 300]);
 }
 
@@ -141,7 +141,7 @@ proptest! {
                     assert!(error.to_string().contains("watch in backoff"), "{error}");
                     assert_eq!(lab.attempts.load(Ordering::SeqCst), before + 1);
                     let failed = Instant::now();
-                    let wanted = pause(u32::try_from(n).unwrap());
+                    let wanted = PAUSES.after(u32::try_from(n).unwrap() + 1);
                     while failed.elapsed() + Duration::from_millis(step) < wanted {
                         sleep(Duration::from_millis(step)).await;
                         let error = lab.namespaces.ensure("metal").await.unwrap_err();

@@ -3,6 +3,7 @@
 //! Start with [`machine::decide`]: the life of a machine, top to bottom.
 
 pub mod admission;
+pub mod backoff;
 pub mod clock;
 pub mod cluster;
 pub mod conditions;

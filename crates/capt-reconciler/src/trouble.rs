@@ -10,15 +10,14 @@ use capt_api::meta::ObjectKey;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::backoff::Backoff;
 use crate::effect::{Verb, Write};
 
 /// How long a write without a proper answer goes on failing before it is told: a server that restarts is back by then.
 /// With the pauses of the queue and the time limit of a request, this is told well within a minute.
 const WORTH_TELLING: Duration = Duration::from_secs(8);
-/// First pause after a refusal.
-const FIRST_PAUSE: Duration = Duration::from_secs(2);
-/// Longest pause after refusals.
-const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+/// Pauses after refusals.
+const PAUSES: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(120));
 /// What happens around an object wakes it earlier, but not more often than this.
 const SHORTEST_REST: Duration = Duration::from_secs(2);
 /// Words that differ more than in their numbers replace those that were told not more often than this.
@@ -73,7 +72,7 @@ impl Troubles {
         }
         (trouble.fault, trouble.last) = (fault, now);
         trouble.attempts = trouble.attempts.saturating_add(1);
-        let pause = pause(trouble.attempts);
+        let pause = PAUSES.after(trouble.attempts);
         let lasts = match fault {
             Fault::Refused | Fault::Undone => true,
             Fault::Failed | Fault::Overtaken => elapsed(trouble.since, now) >= WORTH_TELLING,
@@ -110,7 +109,7 @@ impl Troubles {
         let trouble = all.get(key)?;
         let rest = match trouble.fault {
             // Trying it is what wakes the object.
-            Fault::Undone => pause(trouble.attempts),
+            Fault::Undone => PAUSES.after(trouble.attempts),
             Fault::Refused if trouble.attempts > 2 => SHORTEST_REST,
             // The queue sees to these.
             Fault::Refused | Fault::Failed | Fault::Overtaken => return None,
@@ -138,12 +137,6 @@ impl Troubles {
         let lasts = |trouble: &&mut Trouble| elapsed(trouble.since, now) >= lasting;
         all.get_mut(key).filter(lasts).is_some_and(|trouble| !std::mem::replace(&mut trouble.cried, true))
     }
-}
-
-/// The pause after so many attempts, doubled each time.
-fn pause(attempts: u32) -> Duration {
-    let factor = 1_u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
-    FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE)
 }
 
 /// Time from then to now. A clock that was set back has not let any pass.
@@ -225,7 +218,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_end_at_two_minutes() {
-        let pauses: Vec<u64> = [1, 2, 3, 6, 7, 60].into_iter().map(|n| pause(n).as_secs()).collect();
+        let pauses: Vec<u64> = [1, 2, 3, 6, 7, 60].into_iter().map(|n| PAUSES.after(n).as_secs()).collect();
         assert_eq!(pauses, [2, 4, 8, 64, 120, 120]);
     }
 

@@ -9,17 +9,16 @@ use std::time::Duration;
 
 use ahash::{AHashMap, RandomState};
 use capt_api::meta::ObjectKey;
+use capt_reconciler::backoff::Backoff;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use crate::chance;
+use crate::chance::{self, A_FIFTH};
 use crate::metrics;
 
-/// First pause after a failure.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// Longest pause after failures.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Pauses after failures.
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(60));
 
 /// After so many keys that go ahead, one of the others is served, if there is one: nobody starves.
 const AHEAD_IN_A_ROW: u32 = 8;
@@ -215,11 +214,9 @@ impl Queue {
         Depth { ready, running, delayed, unfinished, longest }
     }
 
-    /// The pause after this many failures in a row: doubled each time, a fifth longer or shorter by chance.
+    /// The pause after this many failures in a row.
     fn pause(&self, key: &ObjectKey, failures: u32) -> Duration {
-        let doubled = FIRST_PAUSE.saturating_mul(1_u32 << failures.saturating_sub(1).min(16));
-        let chance = self.jitter.hash_one((key, failures)) % 401;
-        doubled.min(LONGEST_PAUSE).mul_f64(0.8 + f64::from(u32::try_from(chance).unwrap_or(0)) / 1000.0)
+        chance::spread(&self.jitter, (key, failures), PAUSES.after(failures), A_FIFTH)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use ahash::AHashMap;
+use capt_reconciler::backoff::Backoff;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
@@ -13,18 +14,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
-/// Pause after the first failure in a row.
-const FIRST_PAUSE: Duration = Duration::from_secs(5);
-/// Longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// Pauses after failures in a row.
+pub const PAUSES: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(300));
 /// How long the first reading of a namespace may take.
 const ATTEMPT: Duration = Duration::from_secs(20);
-
-/// The pause after a failure, by the number of failures in a row before it: 5 s, doubled with each up to 5 min.
-pub fn pause(failures_before: u32) -> Duration {
-    let factor = 1_u32.checked_shl(failures_before).unwrap_or(u32::MAX);
-    FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE)
-}
 
 /// Why a namespace is not watched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -150,7 +143,7 @@ impl Namespaces {
                 Some(Ok(()))
             }
             Err(why) => {
-                let pause = pause(failures);
+                let pause = PAUSES.after(failures.saturating_add(1));
                 warn!(namespace, error = why, failures = failures.saturating_add(1), again_after = ?pause,
                     "failed to watch a namespace of the external Tinkerbell, retrying");
                 let (failures, until) = (failures.saturating_add(1), Instant::now() + pause);

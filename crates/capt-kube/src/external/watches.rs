@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::cache::{Cache, Cached};
 use crate::decode::Guarded;
-use crate::watch::{Backoff, Found, Lookup, Name, Relisting, Sink, await_served, pump, watch_kind};
+use crate::watch::{Found, Lookup, Name, Pauses, Relisting, Sink, await_served, pump, watch_kind};
 
 /// Watches the Workflows and Jobs of one namespace; see [`Start`](super::namespaces::Start).
 pub async fn watch_namespace(
@@ -121,7 +121,7 @@ impl<K: Cached> Namespaced<K> {
     async fn follow(&self) -> String {
         let kind = format!("{} in namespace {}", K::plural(&K::DynamicType::default()), self.namespace);
         let mut state = self.state.subscribe();
-        let mut backoff = Backoff::default();
+        let mut backoff = Pauses::default();
         tokio::select! {
             biased;
             () = pump(self.api.clone(), &kind, self, &mut backoff, None) => {

@@ -10,7 +10,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
 use serde::Deserialize;
 
-use super::backoff::{Backoff, watch_timeout};
+use super::backoff::{Pauses, watch_timeout};
 use crate::errors;
 
 /// A CustomResourceDefinition, of which we only want to know that it is there and that it changed.
@@ -61,14 +61,14 @@ pub(super) struct CrdWatch {
     events: Events,
     state: Crd,
     seen: bool,
-    backoff: Backoff,
+    backoff: Pauses,
 }
 
 impl CrdWatch {
     pub(super) fn new(client: Client, name: &str) -> Self {
         let config = watcher::Config::default().fields(&format!("metadata.name={name}")).timeout(watch_timeout());
         let events = Box::pin(watcher(Api::<Definition>::all(client), config));
-        Self { events, state: Crd::Unknown, seen: false, backoff: Backoff::default() }
+        Self { events, state: Crd::Unknown, seen: false, backoff: Pauses::default() }
     }
 
     pub(super) fn state(&self) -> Crd {

@@ -15,7 +15,7 @@ use kube::{Api, Client, Resource};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-pub use backoff::Backoff;
+pub use backoff::Pauses;
 pub use discovery::{Found, Lookup, Name};
 pub(crate) use pump::pump;
 pub use relisting::Relisting;
@@ -47,7 +47,7 @@ pub async fn watch_kind<K, S>(
     K::DynamicType: Send + Sync,
     S: Sink<K> + ?Sized,
 {
-    let mut backoff = Backoff::default();
+    let mut backoff = Pauses::default();
     let mut served_before = false;
     loop {
         let found = await_served(&client, &lookup, served_before, || sink.absent()).await;
@@ -63,7 +63,7 @@ pub async fn watch_kind<K, S>(
 
 /// Waits until the server serves the kind. Calls `absent` once it is certain that it does not.
 pub(crate) async fn await_served(client: &Client, lookup: &Lookup, served_before: bool, absent: impl Fn()) -> Found {
-    let mut backoff = Backoff::default();
+    let mut backoff = Pauses::default();
     let mut crd: Option<CrdWatch> = None;
     let mut missing_since: Option<Instant> = None;
     let mut said = false;

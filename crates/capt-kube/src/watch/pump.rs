@@ -8,7 +8,7 @@ use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tracing::{debug, warn};
 
-use super::backoff::{Backoff, watch_timeout};
+use super::backoff::{Pauses, watch_timeout};
 use super::relisting::Relisting;
 use super::repeated;
 use super::sink::Sink;
@@ -25,7 +25,7 @@ pub(crate) async fn pump<K, S>(
     api: Api<Guarded<K>>,
     kind: &str,
     sink: &S,
-    backoff: &mut Backoff,
+    backoff: &mut Pauses,
     relisting: Option<&Relisting>,
 ) where
     K: Resource + DeserializeOwned + Clone + Send + 'static,

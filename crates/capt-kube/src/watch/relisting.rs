@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::backoff::jittered;
+use crate::chance::{self, A_FIFTH};
 
 /// Time between two lists, a fifth longer or shorter by chance.
 const PERIOD: Duration = Duration::from_secs(30);
@@ -30,7 +30,7 @@ impl Relisting {
             warn!(kind, "no right to watch this kind, listing it every {} s while a machine waits", PERIOD.as_secs());
         }
         for round in 0_u32.. {
-            tokio::time::sleep(jittered(&self.random, round, PERIOD)).await;
+            tokio::time::sleep(chance::spread(&self.random, round, PERIOD, A_FIFTH)).await;
             if (self.is_wanted)() {
                 return;
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use capt_api::conditions::Reason;
 use capt_reconciler::effect::{Kind, Stage, Verb, Write};
-use capt_reconciler::machine::release::retry_after;
+use capt_reconciler::machine::release::RETRIES;
 use capt_reconciler::machine::report::news;
 use capt_reconciler::machine::step::Step;
 use capt_reconciler::observed::infra::TinkerbellMachineStatus;
@@ -174,9 +174,9 @@ fn a_failed_power_off_is_told_and_tried_again_with_growing_pauses() {
         s.put("Job", second);
     });
     assert_eq!(wait(&both).0, "WaitingForPowerOff", "the failure of the first says nothing of the second");
-    let pauses: Vec<u64> = [1, 2, 3, 7, 40].into_iter().map(|n| retry_after(n).as_secs()).collect();
+    let pauses: Vec<u64> = [1, 2, 3, 7, 40].into_iter().map(|n| RETRIES.after(n).as_secs()).collect();
     assert_eq!(pauses, [5, 10, 20, 300, 300]);
-    assert_eq!(retry_after(0), Duration::from_secs(5));
+    assert_eq!(RETRIES.after(0), Duration::from_secs(5));
 }
 
 #[test]

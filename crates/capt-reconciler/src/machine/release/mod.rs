@@ -24,7 +24,7 @@ use super::world::World;
 use crate::effect::{Kind, Stage, Verb, Write};
 use crate::patch;
 
-pub use power_off::retry_after;
+pub use power_off::RETRIES;
 
 /// The next step of a machine that is being deleted.
 pub fn step(world: &World, now: Timestamp) -> Step {

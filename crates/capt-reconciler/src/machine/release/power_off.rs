@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::proof::{failures, is_off, is_proof, last_failure, of_machine, version};
 use super::{bmc, boot_jobs, let_go};
+use crate::backoff::Backoff;
 use crate::clock;
 use crate::effect::{Kind, Stage, Verb, Write};
 use crate::machine::belonging::{self, Belonging, belonging};
@@ -24,16 +25,8 @@ use crate::machine::world::World;
 use crate::outcome::Interest;
 use crate::ports::Presence;
 
-/// First pause after a failed Job; doubled with every further failure.
-const FIRST_PAUSE: Duration = Duration::from_secs(5);
-/// Longest pause between two Jobs.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-
 /// How long after it was made a Job that failed is followed by the next, by the number of failures so far (1 or more).
-pub fn retry_after(failures: u32) -> Duration {
-    let factor = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-    FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE)
-}
+pub const RETRIES: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(300));
 
 /// The next step of this stage, or nothing when the server is off, or is let go without proof.
 pub(super) fn step(world: &World, now: Timestamp) -> Option<Step> {
@@ -86,7 +79,7 @@ fn after_failure(world: &World, hardware: &Hardware, job: &Job, key: &ObjectKey,
         return boot_jobs::quiet(world, hardware, now);
     }
     let failures = failures(job);
-    let (age, pause) = (clock::age(job.metadata.creation_timestamp.as_ref(), now), retry_after(failures));
+    let (age, pause) = (clock::age(job.metadata.creation_timestamp.as_ref(), now), RETRIES.after(failures));
     if age >= pause {
         // The next Job is made before this one goes, so that the count outlives a crash in between.
         return next_job(world, hardware, key, failures, now);

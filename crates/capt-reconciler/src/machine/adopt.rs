@@ -38,10 +38,10 @@ fn gate(world: &World) -> Option<Wait> {
     let Some(owner) = &world.owner else {
         return wait(Reason::WaitingForOwner, "no Cluster API Machine owns this machine yet".to_owned());
     };
-    let Some(cluster) = &world.cluster else {
+    let Some(cluster) = &world.cluster.capi else {
         return wait(Reason::WaitingForCluster, format!("the Cluster of Machine {} does not exist", owner.key()));
     };
-    match &world.tinkerbell_cluster {
+    match &world.cluster.infra {
         None => {
             let message = format!("Cluster {} has no TinkerbellCluster yet", cluster.key());
             return wait(Reason::WaitingForClusterInfrastructure, message);

@@ -30,7 +30,7 @@ pub fn step(world: &World) -> Option<Step> {
     if hardware.is_provisioned() {
         return None;
     }
-    if let Some(workflow) = &world.workflow {
+    if let Some(workflow) = &world.boot.workflow.own {
         return keep_user_data(world, hardware, workflow);
     }
     if world.was_ready && !hardware.is_being_reinstalled() {
@@ -51,14 +51,14 @@ pub fn step(world: &World) -> Option<Step> {
         Err(wait) => return Some((*wait).into()),
     };
     let key = ObjectKey::new(hardware.namespace(), boot_name(world));
-    if world.short_name_taken && key.name == names::short(&world.machine) {
+    if world.boot.short_name_taken && key.name == names::short(&world.machine) {
         let message = format!(
             "the Template or Workflow {key} was not made for this machine, which has no other name for its own; delete it"
         );
         return Some(Wait::problem(Concern::Workflow, Reason::WorkflowConflict, message).again_after(RETRY).into());
     }
     let metadata = belonging::metadata(&world.machine, &world.settings, &key);
-    if world.template.own.is_none() {
+    if world.boot.template.own.is_none() {
         let text = match template_text(world, hardware) {
             Ok(text) => text,
             // In another cluster no watch tells of a Template.
@@ -106,7 +106,7 @@ fn unseen_template(world: &World) -> Option<Step> {
         let name = boot_name(world);
         (name != world.machine.name()).then(|| world.look_first(Kind::Template, &name)).flatten()
     };
-    let named = || world.look_first(Kind::Template, &world.named_template.as_ref()?.0.name);
+    let named = || world.look_first(Kind::Template, &world.boot.named_template.as_ref()?.0.name);
     own.or_else(short).or_else(named)
 }
 
@@ -116,13 +116,13 @@ fn leftovers(world: &World, hardware: &Hardware) -> Option<Step> {
     let delete = |kind, key: ObjectKey, uid: &str| {
         Some(Write::new(Stage::Boot, kind, key, Verb::Delete { uid: uid.to_owned() }).into())
     };
-    if let Some((whose, workflow)) = &world.workflow_in_the_way {
+    if let Some((whose, workflow)) = &world.boot.workflow.in_the_way {
         let is_on_ours = *whose == Belonging::Namesake && workflow.spec.hardware_ref == hardware.name();
         if *whose == Belonging::Stale || is_on_ours {
             return delete(Kind::Workflow, workflow.key(), workflow.uid());
         }
     }
-    match &world.template.in_the_way {
+    match &world.boot.template.in_the_way {
         Some((Belonging::Stale, template)) => delete(Kind::Template, template.key(), template.uid()),
         _ => None,
     }
@@ -150,7 +150,7 @@ fn template_text(world: &World, hardware: &Hardware) -> Result<String, Box<Wait>
     if !own.is_empty() {
         return Ok(own.clone());
     }
-    if let Some((key, found)) = &world.named_template {
+    if let Some((key, found)) = &world.boot.named_template {
         let interest = Interest { template: Some(key.clone()), ..Interest::default() };
         // The words for the cluster's reference are Go CAPT's.
         let by = match hardware.template_override() {
@@ -163,7 +163,7 @@ fn template_text(world: &World, hardware: &Hardware) -> Result<String, Box<Wait>
         let data = template.spec.data.clone().filter(|data| !data.is_empty());
         return data.ok_or_else(|| invalid(format!("Template {key}: template {by} has no spec.data"), interest));
     }
-    if let Some(cluster) = world.tinkerbell_cluster.as_ref().filter(|c| !c.spec.template_override.is_empty()) {
+    if let Some(cluster) = world.cluster.infra.as_ref().filter(|c| !c.spec.template_override.is_empty()) {
         return Ok(cluster.spec.template_override.clone());
     }
     generated(world, hardware).map_err(|error| invalid(error.to_string(), Interest::default()))
@@ -172,12 +172,9 @@ fn template_text(world: &World, hardware: &Hardware) -> Result<String, Box<Wait>
 /// Whether the machine's template needs to know the version of Kubernetes: the generated one does, if the URL of its
 /// image does.
 pub fn needs_version(world: &World) -> bool {
-    let candidate = match &world.candidate {
-        super::select::Candidate::Found(hardware) => Some(hardware),
-        _ => None,
-    };
-    let named = world.hardware.as_ref().or(candidate).is_some_and(|hardware| hardware.template_override().is_some());
-    let cluster = world.tinkerbell_cluster.as_ref().map(|cluster| &cluster.spec);
+    let hardware = world.server.hardware().or_else(|| world.server.candidate());
+    let named = hardware.is_some_and(|hardware| hardware.template_override().is_some());
+    let cluster = world.cluster.infra.as_ref().map(|cluster| &cluster.spec);
     let shared = cluster.is_some_and(|spec| !spec.template_override.is_empty() || spec.template_override_ref.is_some());
     if named || shared || !world.machine.spec.template_override.is_empty() {
         return false;
@@ -192,7 +189,7 @@ pub fn needs_version(world: &World) -> bool {
 fn image(world: &World, version: &str) -> Result<String, TemplateError> {
     let machine = &world.machine.spec;
     let none = crate::observed::infra::TinkerbellClusterSpec::default();
-    let cluster = world.tinkerbell_cluster.as_ref().map_or(&none, |cluster| &cluster.spec);
+    let cluster = world.cluster.infra.as_ref().map_or(&none, |cluster| &cluster.spec);
     let first = |of_machine: &'_ str, of_cluster: &'_ str| -> String {
         if of_machine.is_empty() { of_cluster.to_owned() } else { of_machine.to_owned() }
     };
@@ -251,13 +248,13 @@ fn workflow_spec(world: &World, hardware: &Hardware) -> Result<Value, Box<Wait>>
 
 /// The name of the machine's Template.
 fn template_name(world: &World) -> String {
-    world.template.own.as_ref().map_or_else(|| boot_name(world), |made| made.name().to_owned())
+    world.boot.template.own.as_ref().map_or_else(|| boot_name(world), |made| made.name().to_owned())
 }
 
 /// The name of the machine's Workflow, and of its Template unless that was made before the name was taken.
 fn boot_name(world: &World) -> String {
     let machine = &*world.machine;
-    let taken = world.template.in_the_way.is_some() || world.workflow_in_the_way.is_some();
+    let taken = world.boot.template.in_the_way.is_some() || world.boot.workflow.in_the_way.is_some();
     if machine.name().len() > names::longest(machine) || taken {
         names::short(machine)
     } else {

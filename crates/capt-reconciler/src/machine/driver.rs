@@ -19,7 +19,6 @@ use super::memory::Memory;
 use super::observe::observe;
 use super::report::{news, report};
 use super::reserve;
-use super::select::Candidate;
 use super::step::{Concern, Step, Wait};
 use super::story::{Stories, Story};
 use super::world::{Pass, World};
@@ -161,7 +160,7 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
                 return self.let_go_of_claim(key).await;
             };
             let step = look.step();
-            if let (Step::ReadBootstrapData(_), Candidate::Found(hardware)) = (&step, &look.world.candidate) {
+            if let (Step::ReadBootstrapData(_), Some(hardware)) = (&step, look.world.server.candidate()) {
                 match self.head_for(hardware.key()) {
                     Some(heading) => headings.push(heading),
                     None => {
@@ -253,7 +252,7 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
                 }
                 Some(self.refused(look, step, &message).await)
             }
-            WriteError::Rejected(_) if look.world.may_delete_jobs && !self.ports.may_delete_jobs() => {
+            WriteError::Rejected(_) if look.world.power.may_delete_jobs && !self.ports.may_delete_jobs() => {
                 debug!("no right to delete Jobs of bmc.tinkerbell.org, going on without");
                 None
             }

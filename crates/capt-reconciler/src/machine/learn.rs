@@ -16,13 +16,14 @@ impl Memory {
         }
         // A Job that is there needs no memory; what asks for a Job next asks for another.
         let before = self.unconfirmed_jobs.len();
-        self.unconfirmed_jobs.retain(|_, name| !world.jobs.iter().any(|job| job.name() == name));
+        self.unconfirmed_jobs.retain(|_, name| !world.power.jobs.iter().any(|job| job.name() == name));
         self.confirmed += (before - self.unconfirmed_jobs.len()) as u64;
         let Some(hardware) = world.to_release.first().filter(|_| world.machine.is_terminating()) else {
             return;
         };
         let key = hardware.key();
-        if boot_jobs::stirs(world, hardware) || (!self.stirred.contains_key(&key) && boot_jobs::may_stir(world)) {
+        let may_stir = || boot_jobs::may_stir(&world.machine, &world.boot.workflows, world.is_provisioned());
+        if boot_jobs::stirs(world, hardware) || (!self.stirred.contains_key(&key) && may_stir()) {
             self.stirred.insert(key, now);
         }
     }

@@ -14,7 +14,7 @@ pub fn is_paused(world: &World) -> bool {
 pub fn causes(world: &World) -> Vec<String> {
     crate::pause::causes(
         "TinkerbellMachine",
-        world.cluster.as_deref(),
+        world.cluster.capi.as_deref(),
         world.machine.annotation(PAUSED_ANNOTATION).is_some(),
     )
 }

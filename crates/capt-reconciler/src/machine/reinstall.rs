@@ -37,7 +37,7 @@ pub fn step(world: &World) -> Option<Step> {
 
 /// What an earlier installation left goes first, then the Hardware loses its mark and gets its bootstrap data anew.
 fn begin(world: &World, hardware: &Arc<Hardware>, request: &str) -> Step {
-    if let Some(twin) = &world.twin {
+    if let Some(twin) = world.server.twin() {
         return reserve::twin_wait(&hardware.key(), twin).into();
     }
     if let Some(lack) = fitness::lack_for_installation(hardware) {
@@ -46,13 +46,15 @@ fn begin(world: &World, hardware: &Arc<Hardware>, request: &str) -> Step {
     if let Some(step) = world.look_for_own(Kind::Workflow) {
         return step;
     }
-    let under_way = world
-        .workflow
-        .as_ref()
-        .is_some_and(|workflow| matches!(workflow.progress(), WorkflowProgress::Pending | WorkflowProgress::Running));
+    let under_way =
+        world.boot.workflow.own.as_ref().is_some_and(|workflow| {
+            matches!(workflow.progress(), WorkflowProgress::Pending | WorkflowProgress::Running)
+        });
     if !under_way {
-        let workflow = world.workflow.as_ref().and_then(|workflow| discard(world, &**workflow, Kind::Workflow));
-        let template = || world.template.own.as_ref().and_then(|template| discard(world, &**template, Kind::Template));
+        let workflow =
+            world.boot.workflow.own.as_ref().and_then(|workflow| discard(world, &**workflow, Kind::Workflow));
+        let template =
+            || world.boot.template.own.as_ref().and_then(|template| discard(world, &**template, Kind::Template));
         if let Some(step) = workflow.or_else(|| world.look_for_own(Kind::Template)).or_else(template) {
             return step;
         }

@@ -123,7 +123,7 @@ fn address(allocation: &Allocation, wait: Option<&Wait>, world: &World, conditio
     match allocation {
         Allocation::Placed(address) => set(true, Reason::Fulfilled, &format!("1/1 addresses: {address}")),
         Allocation::Static(address) => {
-            let key = world.hardware.as_ref().map(|hardware| hardware.key().to_string()).unwrap_or_default();
+            let key = world.server.hardware().map(|hardware| hardware.key().to_string()).unwrap_or_default();
             let message =
                 format!("Hardware {key} carries address {address}, which a person wrote; the pool is not asked");
             set(true, Reason::StaticAddress, &message);
@@ -146,7 +146,7 @@ fn workflow(world: &World, wait: Option<&Wait>, conditions: &mut Conditions) {
     if let Some(wait) = wait.filter(|wait| wait.concern == Concern::Workflow) {
         conditions.set(WORKFLOW_SUCCEEDED, false, wait.reason, &wait.message);
     } else if world.is_provisioned() {
-        match &world.workflow {
+        match &world.boot.workflow.own {
             Some(workflow) if workflow.progress() == WorkflowProgress::Succeeded => {
                 conditions.set(WORKFLOW_SUCCEEDED, true, Reason::Succeeded, &format!("Workflow {}", workflow.key()));
             }
@@ -188,7 +188,7 @@ fn deleting(world: &World, wait: Option<&Wait>, conditions: &mut Conditions) {
 
 /// While the Cluster is paused no provider answers; a machine that waits for an address says so.
 fn note_paused_claim(world: &World, allocation: &Allocation, conditions: &mut Conditions) {
-    let Some(cluster) = world.cluster.as_ref().filter(|cluster| cluster.is_paused()) else {
+    let Some(cluster) = world.cluster.capi.as_ref().filter(|cluster| cluster.is_paused()) else {
         return;
     };
     if world.machine.is_terminating() || !matches!(allocation, Allocation::Blocked(_)) {
@@ -231,7 +231,7 @@ fn instance_status(world: &World) -> Option<i64> {
     if world.is_provisioned() {
         return Some(4);
     }
-    world.workflow.as_ref().map(|workflow| match workflow.progress() {
+    world.boot.workflow.own.as_ref().map(|workflow| match workflow.progress() {
         WorkflowProgress::Pending => 0,
         WorkflowProgress::Running => 1,
         WorkflowProgress::Failed => 2,

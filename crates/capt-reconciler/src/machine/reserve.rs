@@ -19,7 +19,7 @@ use super::ownership::{Ownership, Twin};
 use super::select::Candidate;
 use super::size::too_large;
 use super::step::{Concern, Step, Wait};
-use super::world::World;
+use super::world::{Server, World};
 use crate::effect::{Hold, Kind, Stage, Verb, Write};
 use crate::outcome::Interest;
 use crate::patch;
@@ -36,10 +36,12 @@ const CONTENDED_RETRY: Duration = Duration::from_secs(1);
 
 /// The next step of this stage, or nothing when it is done.
 pub fn step(world: &World) -> Option<Step> {
-    let Some(hardware) = &world.hardware else {
-        return Some(without_hardware(world));
+    let (hardware, ownership) = match &world.server {
+        Server::Found { hardware, ownership, .. } => (hardware, ownership),
+        Server::Wanted(candidate) => return Some(take(world, candidate)),
+        Server::Absent => return Some(missing(world)),
     };
-    match &world.ownership {
+    match ownership {
         Ownership::Ours => mend(world, hardware),
         Ownership::Unlabelled => Some(reclaim(world, hardware)),
         Ownership::Others(words) => {
@@ -54,12 +56,11 @@ pub fn step(world: &World) -> Option<Step> {
     }
 }
 
-/// There is no Hardware that the machine names, or it names none.
-fn without_hardware(world: &World) -> Step {
+/// The machine had Hardware, or names one, and there is none.
+fn missing(world: &World) -> Step {
     let name = &world.machine.spec.hardware_name;
     let message = match (name.is_empty(), world.was_ready) {
-        (true, false) => return take(world),
-        (true, true) => {
+        (true, _) => {
             "the machine was ready before, and nothing tells on which Hardware: it is not installed anew, and \
                          no other Hardware is taken; delete the Machine"
                 .to_owned()
@@ -84,14 +85,15 @@ fn mend(world: &World, hardware: &Arc<Hardware>) -> Option<Step> {
     if lost.any() || has_another_uid(world, hardware) {
         return Some(put_back(world, hardware, &lost).into());
     }
-    let has_ended = world.workflow.as_ref().is_some_and(|workflow| workflow.progress() == WorkflowProgress::Succeeded);
+    let has_ended =
+        world.boot.workflow.own.as_ref().is_some_and(|workflow| workflow.progress() == WorkflowProgress::Succeeded);
     if hardware.is_terminating() && !hardware.is_provisioned() && !has_ended {
         return Some(terminating(hardware).into());
     }
     if world.is_in_use() {
         return None;
     }
-    if let Some(twin) = &world.twin {
+    if let Some(twin) = world.server.twin() {
         return Some(twin_wait(&hardware.key(), twin).into());
     }
     let lack = fitness::lack(hardware, &world.machine)?;
@@ -202,7 +204,7 @@ fn reclaim(world: &World, hardware: &Arc<Hardware>) -> Step {
     if lost.mark || (world.was_ready && hardware.is_provisioned()) {
         return put_back(world, hardware, &lost).into();
     }
-    if let Some(twin) = &world.twin {
+    if let Some(twin) = world.server.twin() {
         return twin_wait(&hardware.key(), twin).into();
     }
     if hardware.is_provisioned() {
@@ -216,8 +218,8 @@ fn reclaim(world: &World, hardware: &Arc<Hardware>) -> Step {
 }
 
 /// The machine has no Hardware yet: take the best that is free.
-fn take(world: &World) -> Step {
-    match &world.candidate {
+fn take(world: &World, candidate: &Candidate) -> Step {
+    match candidate {
         Candidate::Found(hardware) => match bootstrap_text(world, hardware) {
             Ok(text) => reserve(world, hardware, Some(&text)).into(),
             Err(step) => *step,
@@ -248,10 +250,6 @@ fn take(world: &World) -> Step {
             if world.pass.avoid.is_empty() { wait.into() } else { wait.again_after(CONTENDED_RETRY).into() }
         }
         Candidate::Invalid(message) => Wait::problem(Concern::Hardware, Reason::MachineInvalid, message.clone()).into(),
-        Candidate::NotLooked => {
-            // Only a machine on its way out is not looked for, and that one never comes here.
-            Wait::problem(Concern::Hardware, Reason::NoHardwareAvailable, "no hardware available").into()
-        }
     }
 }
 

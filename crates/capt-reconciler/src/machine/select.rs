@@ -17,11 +17,8 @@ use crate::ports::Stores;
 const MOST_TOLD: usize = 3;
 
 /// The Hardware to reserve.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub enum Candidate {
-    /// Not looked for: the machine has Hardware, or is on its way out.
-    #[default]
-    NotLooked,
     /// This one.
     Found(Arc<Hardware>),
     /// None. `unfit` says what is wrong with free Hardware that matches but cannot be used.

@@ -19,7 +19,7 @@ pub fn step(world: &World) -> Option<Step> {
     if hardware.is_provisioned() {
         return None;
     }
-    let workflow = world.workflow.as_ref()?;
+    let workflow = world.boot.workflow.own.as_ref()?;
     if workflow.progress() != WorkflowProgress::Succeeded {
         return Some(wait(workflow).into());
     }

@@ -42,6 +42,87 @@ pub struct Pass {
     pub memory: Memory,
 }
 
+/// The Cluster of a machine.
+#[derive(Clone, Debug, Default)]
+pub struct ClusterFacts {
+    /// Cluster API's Cluster.
+    pub capi: Option<Arc<Cluster>>,
+    /// Its infrastructure.
+    pub infra: Option<Arc<TinkerbellCluster>>,
+}
+
+/// The server of a machine, by its Hardware.
+#[derive(Clone, Debug)]
+pub enum Server {
+    /// The machine has none yet; this is what it may take.
+    Wanted(Candidate),
+    /// There is no Hardware that the machine names or had, or it is on its way out without any.
+    Absent,
+    /// The Hardware that its spec names, or else the first that carries its labels.
+    Found {
+        /// The Hardware.
+        hardware: Arc<Hardware>,
+        /// Whose it is.
+        ownership: Ownership,
+        /// What it has in common with another one, as long as nothing boots it.
+        twin: Option<Twin>,
+    },
+}
+
+/// What is to be booted on the server, where its Hardware is.
+#[derive(Clone, Debug)]
+pub struct BootFacts {
+    /// The Template made for the machine, and what stands under the machine's name.
+    pub template: Made<Template>,
+    /// Every Template made for a machine of this name.
+    pub templates: Vec<Arc<Template>>,
+    /// The Template that the Hardware or the cluster names in place of the generated one.
+    pub named_template: Option<(ObjectKey, Option<Arc<Template>>)>,
+    /// The Workflow made for the machine, and what stands under the machine's name and was made for somebody else.
+    pub workflow: Made<Workflow>,
+    /// Every Workflow made for a machine of this name.
+    pub workflows: Vec<Arc<Workflow>>,
+    /// Whether even the name with a part of the UID stands on what was made for somebody else.
+    pub short_name_taken: bool,
+}
+
+/// The power of the server, and what may change it.
+#[derive(Clone, Debug)]
+pub struct PowerFacts {
+    /// Whether BMC kinds are served.
+    pub presence: Presence,
+    /// Every Job made for a machine of this name.
+    pub jobs: Vec<Arc<Job>>,
+    /// Every Job for a BMC of Hardware that must be released.
+    pub bmc_jobs: Vec<Arc<Job>>,
+    /// False if the server does not let us delete Jobs.
+    pub may_delete_jobs: bool,
+    /// What may switch the server on and was not asked for at the API server itself in this pass: a watch may be behind.
+    pub unconfirmed: Vec<(Kind, ObjectKey)>,
+}
+
+/// The address of the machine, from the pool to who uses it.
+#[derive(Clone, Debug)]
+pub struct AddressFacts {
+    /// Whether IPAM kinds are served.
+    pub presence: Presence,
+    /// What the server said last when claims or addresses could not be read.
+    pub trouble: Option<String>,
+    /// The pool.
+    pub pool: PoolView,
+    /// The claim of the expected name, whoever owns it.
+    pub claim: Option<Arc<IPAddressClaim>>,
+    /// The claims that the machine owns.
+    pub claims: Vec<Arc<IPAddressClaim>>,
+    /// The Hardware that carries the address of that claim, where the claim is on its way out and was made for an
+    /// earlier machine.
+    pub carrier: Option<(ObjectKey, IpAddr)>,
+    /// The address that the claim names, or that names the claim.
+    pub ip_address: Option<Arc<IPAddress>>,
+    /// Who else uses that address.
+    pub users: Vec<AddressUse>,
+}
+
 /// Everything one machine's decision needs.
 #[derive(Clone, Debug)]
 pub struct World {
@@ -49,71 +130,62 @@ pub struct World {
     pub machine: Arc<TinkerbellMachine>,
     /// The Cluster API Machine that owns it.
     pub owner: Option<Arc<Machine>>,
-    /// The Cluster it belongs to.
-    pub cluster: Option<Arc<Cluster>>,
-    /// That Cluster's infrastructure.
-    pub tinkerbell_cluster: Option<Arc<TinkerbellCluster>>,
-    /// The machine's Hardware: the one its spec names, or else the first that carries its labels.
-    pub hardware: Option<Arc<Hardware>>,
-    /// Whose that Hardware is.
-    pub ownership: Ownership,
-    /// What that Hardware has in common with another one, as long as nothing boots it.
-    pub twin: Option<Twin>,
     /// Whether the machine was ready once: it is never installed again without a person's word.
     pub was_ready: bool,
+    /// Its Cluster.
+    pub cluster: ClusterFacts,
+    /// Its server.
+    pub server: Server,
     /// All Hardware that must be released before the machine may go.
     pub to_release: Vec<Arc<Hardware>>,
-    /// The Hardware to reserve, where the machine has none yet.
-    pub candidate: Candidate,
-    /// The Template made for the machine where its Hardware is, and what stands under the machine's name there.
-    pub template: Made<Template>,
-    /// Every Template made for a machine of this name.
-    pub templates: Vec<Arc<Template>>,
-    /// The Template that the Hardware or the cluster names in place of the generated one.
-    pub named_template: Option<(ObjectKey, Option<Arc<Template>>)>,
-    /// The Workflow made for the machine.
-    pub workflow: Option<Arc<Workflow>>,
-    /// What stands under the machine's name there and was made for somebody else.
-    pub workflow_in_the_way: Option<(Belonging, Arc<Workflow>)>,
-    /// Whether even the name with a part of the UID stands on what was made for somebody else.
-    pub short_name_taken: bool,
-    /// Every Workflow made for a machine of this name.
-    pub workflows: Vec<Arc<Workflow>>,
-    /// Every Job made for a machine of this name.
-    pub jobs: Vec<Arc<Job>>,
-    /// Every Job for a BMC of Hardware that must be released.
-    pub bmc_jobs: Vec<Arc<Job>>,
+    /// What is to be booted.
+    pub boot: BootFacts,
+    /// The server's power.
+    pub power: PowerFacts,
+    /// Its address.
+    pub address: AddressFacts,
     /// Whether the stores tell of the Workflow and the Job. Always so unless Tinkerbell is in another cluster.
     pub is_watched: bool,
     /// Objects of this machine that no watch tells of and that were not looked at.
     pub unseen: Vec<(Kind, ObjectKey)>,
-    /// What may switch the server on and was not asked for at the server itself in this pass: a watch may be behind.
-    pub unconfirmed: Vec<(Kind, ObjectKey)>,
-    /// False if the server does not let us delete Jobs.
-    pub may_delete_jobs: bool,
-    /// Whether BMC kinds are served.
-    pub bmc: Presence,
-    /// Whether IPAM kinds are served.
-    pub ipam: Presence,
-    /// The claim of the expected name, whoever owns it.
-    pub claim: Option<Arc<IPAddressClaim>>,
-    /// The Hardware that carries the address of that claim, where the claim is on its way out and was made for an
-    /// earlier machine.
-    pub carrier: Option<(ObjectKey, IpAddr)>,
-    /// What the server said last when claims or addresses could not be read.
-    pub ipam_trouble: Option<String>,
-    /// The claims that the machine owns.
-    pub claims: Vec<Arc<IPAddressClaim>>,
-    /// The address that the claim names, or that names the claim.
-    pub address: Option<Arc<IPAddress>>,
-    /// Who else uses that address.
-    pub address_users: Vec<AddressUse>,
-    /// The pool.
-    pub pool: PoolView,
     /// What this pass has learnt.
     pub pass: Pass,
     /// What the operator set.
     pub settings: Arc<Settings>,
+}
+
+impl Server {
+    /// The Hardware, whoever has it.
+    pub fn hardware(&self) -> Option<&Arc<Hardware>> {
+        match self {
+            Self::Found { hardware, .. } => Some(hardware),
+            Self::Wanted(_) | Self::Absent => None,
+        }
+    }
+
+    /// The Hardware, if it carries the machine's labels and nothing says that it is another's.
+    pub fn reserved(&self) -> Option<&Arc<Hardware>> {
+        match self {
+            Self::Found { hardware, ownership: Ownership::Ours, .. } => Some(hardware),
+            _ => None,
+        }
+    }
+
+    /// The free Hardware that the machine is about to take.
+    pub fn candidate(&self) -> Option<&Arc<Hardware>> {
+        match self {
+            Self::Wanted(Candidate::Found(hardware)) => Some(hardware),
+            _ => None,
+        }
+    }
+
+    /// What the Hardware has in common with another one, as long as nothing boots it.
+    pub fn twin(&self) -> Option<&Twin> {
+        match self {
+            Self::Found { twin, .. } => twin.as_ref(),
+            Self::Wanted(_) | Self::Absent => None,
+        }
+    }
 }
 
 impl World {
@@ -124,13 +196,13 @@ impl World {
 
     /// The machine's Hardware, if it carries the machine's labels and nothing says that it is another's.
     pub fn reserved(&self) -> Option<&Arc<Hardware>> {
-        self.hardware.as_ref().filter(|_| self.ownership == Ownership::Ours)
+        self.server.reserved()
     }
 
     /// Whether the mark of the installed system is lost, and is to be put back: the machine was ready, and nobody
     /// installs its server again.
     pub fn has_lost_its_mark(&self, hardware: &Hardware) -> bool {
-        let installs = self.workflow.as_ref().is_some_and(|workflow| {
+        let installs = self.boot.workflow.own.as_ref().is_some_and(|workflow| {
             matches!(workflow.progress(), WorkflowProgress::Pending | WorkflowProgress::Running)
                 && belonging(&**workflow, &self.machine) == Belonging::Ours
         });
@@ -162,7 +234,7 @@ impl World {
 
     /// Whether the server may be running on its address: it is or was provisioned, or is being provisioned.
     pub fn is_in_use(&self) -> bool {
-        self.was_ready || self.is_provisioned() || self.workflow.is_some()
+        self.was_ready || self.is_provisioned() || self.boot.workflow.own.is_some()
     }
 
     /// The address that the machine was ready with, by its own status or the one of its owner.
@@ -176,10 +248,7 @@ impl World {
 
     /// The namespace of the machine's Hardware, Template, Workflow and Job (difference D4).
     pub fn target_namespace(&self) -> String {
-        let of_hardware =
-            self.hardware.as_ref().or(self.to_release.first()).map(|hardware| hardware.namespace().to_owned());
-        of_hardware
-            .unwrap_or_else(|| recorded_namespace(&self.machine).unwrap_or_else(|| self.machine.namespace().to_owned()))
+        target_namespace(&self.machine, self.server.hardware(), &self.to_release)
     }
 }
 
@@ -187,4 +256,14 @@ impl World {
 pub(super) fn recorded_namespace(machine: &TinkerbellMachine) -> Option<String> {
     let status = machine.status.as_ref().map(|status| status.target_namespace.clone()).filter(|ns| !ns.is_empty());
     status.or_else(|| hardware_of_provider_id(&machine.spec.provider_id).map(|key| key.namespace))
+}
+
+/// Where the machine's Hardware, Template, Workflow and Job are.
+pub(super) fn target_namespace(
+    machine: &TinkerbellMachine,
+    hardware: Option<&Arc<Hardware>>,
+    to_release: &[Arc<Hardware>],
+) -> String {
+    let of_hardware = hardware.or(to_release.first()).map(|hardware| hardware.namespace().to_owned());
+    of_hardware.or_else(|| recorded_namespace(machine)).unwrap_or_else(|| machine.namespace().to_owned())
 }

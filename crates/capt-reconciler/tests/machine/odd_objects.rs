@@ -161,7 +161,9 @@ fn is_ours(write: &Write, world: &World, scene: &Scene) -> bool {
     let key = write.key.to_string();
     match write.kind {
         Kind::TinkerbellMachine => key == "default/m",
-        Kind::IPAddressClaim => world.claims.iter().any(|claim| claim.key() == write.key) || key == "default/m-0",
+        Kind::IPAddressClaim => {
+            world.address.claims.iter().any(|claim| claim.key() == write.key) || key == "default/m-0"
+        }
         Kind::Template | Kind::Workflow => write.key.name == "m" || write.key.name == "m-muid",
         Kind::Job => write.key.name.starts_with("m-poweroff"),
         Kind::Hardware => {

@@ -55,13 +55,13 @@ impl Fault {
 pub fn bend_world(fault: Option<Fault>, stores: &View<'_>, world: &mut World) {
     match fault {
         Some(Fault::BootJobsIgnored) => {
-            world.bmc_jobs.clear();
+            world.power.bmc_jobs.clear();
             world.pass.memory.stirred.clear();
         }
         Some(Fault::AnyJobProves) => {
             let Some(bmc) = world.to_release.first().and_then(|hardware| hardware.bmc()) else { return };
             let uid = world.machine.uid().to_owned();
-            world.jobs = stores
+            world.power.jobs = stores
                 .all_jobs()
                 .filter(|job| !job.may_switch_on())
                 .map(|job| {
@@ -77,7 +77,7 @@ pub fn bend_world(fault: Option<Fault>, stores: &View<'_>, world: &mut World) {
                 })
                 .collect();
         }
-        Some(Fault::NoPowerOff) => world.bmc = Presence::Absent,
+        Some(Fault::NoPowerOff) => world.power.presence = Presence::Absent,
         Some(Fault::InstalledAgain) => world.was_ready = false,
         _ => {}
     }

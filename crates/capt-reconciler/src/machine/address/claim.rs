@@ -35,7 +35,7 @@ pub(super) fn create(world: &World, hardware: &Arc<Hardware>) -> Write {
         "ownerReferences": [patch::controlled_by(machine)],
     });
     let mut spec = json!({ "poolRef": machine.spec.ipam_pool_ref });
-    if let (Some(cluster), Value::Object(members)) = (&world.cluster, &mut spec) {
+    if let (Some(cluster), Value::Object(members)) = (&world.cluster.capi, &mut spec) {
         members.insert("clusterName".to_owned(), json!(cluster.name()));
     }
     Write::new(Stage::Claim, Kind::IPAddressClaim, key, Verb::Create(json!({"metadata": metadata, "spec": spec})))
@@ -44,7 +44,7 @@ pub(super) fn create(world: &World, hardware: &Arc<Hardware>) -> Write {
 fn labels(world: &World) -> Map<String, Value> {
     let mut labels: Map<String, Value> =
         patch::machine_labels(&world.machine).into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect();
-    if let Some(cluster) = &world.cluster {
+    if let Some(cluster) = &world.cluster.capi {
         labels.insert(CLUSTER_NAME_LABEL.to_owned(), json!(cluster.name()));
     }
     labels

@@ -34,7 +34,7 @@ fn look(world: &World, now: Timestamp) -> Allocation {
         return Allocation::NotWanted;
     };
     let name = ObjectKey::new(world.machine.namespace(), claim_name(world.machine.name()));
-    let Some(claim) = &world.claim else {
+    let Some(claim) = &world.address.claim else {
         return without_claim(world, hardware, &name);
     };
     let who = claimant(claim, &world.machine);
@@ -76,11 +76,11 @@ fn without_claim(world: &World, hardware: &Hardware, name: &ObjectKey) -> Alloca
     let address = current_address(interface_of(world, hardware).and_then(|index| hardware.spec.interfaces.get(index)));
     if let Some(address) = address
         && !is_recorded(hardware, address)
-        && world.ipam != Presence::Syncing
+        && world.address.presence != Presence::Syncing
     {
         return Allocation::Static(address.to_owned());
     }
-    match world.ipam {
+    match world.address.presence {
         Presence::Absent => {
             let message =
                 "the server does not serve IPAddressClaim and IPAddress (ipam.cluster.x-k8s.io): install Cluster API \
@@ -120,7 +120,7 @@ fn without_claim(world: &World, hardware: &Hardware, name: &ObjectKey) -> Alloca
 
 /// What is said while the claims are not known, with the reason if there is one.
 pub fn reading_claims(world: &World) -> String {
-    let words = world.ipam_trouble.as_ref().map_or_else(String::new, |words| {
+    let words = world.address.trouble.as_ref().map_or_else(String::new, |words| {
         format!("; the server says: {words}. See that we may list and watch ipaddressclaims and ipaddresses")
     });
     format!("reading the address claims that exist{words}")
@@ -133,7 +133,7 @@ fn terminating(world: &World, claim: &Arc<IPAddressClaim>, who: Claimant) -> All
         return Allocation::Blocked(problem(Reason::AddressReleasedInUse, message));
     }
     let waits_for_us = who != Claimant::Foreign && claim.has_finalizer(CLAIM_FINALIZER);
-    if let Some((hardware, address)) = &world.carrier
+    if let Some((hardware, address)) = &world.address.carrier
         && waits_for_us
     {
         let message = orphan::held(claim, hardware, *address);
@@ -154,7 +154,7 @@ fn resolve(world: &World, hardware: &Arc<Hardware>, claim: &IPAddressClaim, now:
     if claim.status.address_name().is_none() && !in_use {
         return Allocation::Blocked(pending::why(world, claim, now));
     }
-    let Some(address) = &world.address else {
+    let Some(address) = &world.address.ip_address else {
         if in_use {
             let message = format!("the IPAddress of IPAddressClaim {} is gone while the server uses it", claim.key());
             return Allocation::Blocked(problem(Reason::AddressReleasedInUse, message));

@@ -39,6 +39,7 @@ pub fn interface_of(world: &World, hardware: &Hardware) -> Option<usize> {
 
 fn remembered_mac(world: &World, hardware: &Hardware) -> Option<String> {
     let of_claim = world
+        .address
         .claim
         .as_ref()
         .filter(|claim| claimant(claim, &world.machine) != Claimant::Foreign)

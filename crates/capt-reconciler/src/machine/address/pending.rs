@@ -22,7 +22,8 @@ pub fn why(world: &World, claim: &IPAddressClaim, now: Timestamp) -> Wait {
     let (pool, key) = (&claim.spec.pool_ref, claim.key());
     let interest = Interest { pool: Some(pool.clone()), ipam_kinds: true, ..Interest::default() };
     let said = claim.status.ready().filter(|ready| ready.status != "True");
-    if let Some((reason, message)) = said_by_provider(claim, said).or_else(|| shown_by_pool(&world.pool, claim)) {
+    if let Some((reason, message)) = said_by_provider(claim, said).or_else(|| shown_by_pool(&world.address.pool, claim))
+    {
         return problem(reason, message).woken_by(interest).again_after(world.settings.safety_net);
     }
     let taken_up = claim.metadata.finalizers.iter().flatten().any(|finalizer| finalizer != CLAIM_FINALIZER);

@@ -109,11 +109,11 @@ impl Site<'_> {
             Some(address) if !is_recorded(self.hardware, address) => {
                 Allocation::Blocked(self.foreign(&record.address, current))
             }
-            Some(address) if self.world.workflow.is_some() => {
+            Some(address) if self.world.boot.workflow.own.is_some() => {
                 let how = format!("is being installed with {address} on");
                 Allocation::Blocked(self.changed(&record.address, &how))
             }
-            _ => match self.world.address_users.first() {
+            _ => match self.world.address.users.first() {
                 Some(user) => Allocation::Blocked(self.in_use(&record.address, user)),
                 None => self.write_it(record, false),
             },
@@ -172,7 +172,7 @@ impl Site<'_> {
 
 /// Another Hardware that carries the machine's address.
 fn carried(world: &World) -> Option<&AddressUse> {
-    world.address_users.iter().find(|user| user.kind == "Hardware" && user.role == "address")
+    world.address.users.iter().find(|user| user.kind == "Hardware" && user.role == "address")
 }
 
 /// Whether a record is of this claim: by UID, or after a move or restore by namespace and name.

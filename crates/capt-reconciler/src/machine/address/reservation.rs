@@ -33,7 +33,7 @@ pub(super) fn reservation(world: &World, address: &IPAddress, interface: &Interf
     let given = spec.gateway.as_deref().filter(|gateway| !gateway.is_empty());
     let fallback = world.machine.annotation(GATEWAY_ANNOTATION).filter(|gateway| !gateway.is_empty());
     let prefix = spec.prefix.ok_or_else(|| format!("IPAddress {}: spec.prefix is missing", address.key()))?;
-    let reserved = matches!(&world.pool, PoolView::Found(pool) if pool.spec.allocate_reserved_ip_addresses);
+    let reserved = matches!(&world.address.pool, PoolView::Found(pool) if pool.spec.allocate_reserved_ip_addresses);
     let parse = if reserved { Reservation::parse_with_reserved } else { Reservation::parse };
     let from_machine = given.is_none() && fallback.is_some();
     let reservation = parse(&spec.address, prefix, given.or(fallback))

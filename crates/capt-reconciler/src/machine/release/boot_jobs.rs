@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::observed::bmc::Job;
+use crate::observed::infra::TinkerbellMachine;
 use crate::observed::tinkerbell::{Hardware, Workflow, WorkflowProgress};
 use capt_api::conditions::Reason;
 use capt_api::meta::Meta;
@@ -31,7 +32,7 @@ pub fn pending<'a>(world: &'a World, hardware: &'a Hardware) -> impl Iterator<It
 
 /// Jobs of this server's BMC that may switch it on, or did.
 pub fn of_bmc<'a>(world: &'a World, hardware: &'a Hardware) -> impl Iterator<Item = &'a Arc<Job>> {
-    world.bmc_jobs.iter().filter(|job| job.may_switch_on() && is_for(job, hardware))
+    world.power.bmc_jobs.iter().filter(|job| job.may_switch_on() && is_for(job, hardware))
 }
 
 /// Whether a Job is for the BMC of this Hardware.
@@ -42,16 +43,16 @@ pub fn is_for(job: &Job, hardware: &Hardware) -> bool {
 
 /// Whether something is there that may switch the server on, now or soon.
 pub fn stirs(world: &World, hardware: &Hardware) -> bool {
-    pending(world, hardware).next().is_some() || world.workflows.iter().any(|workflow| boots(workflow, hardware))
+    pending(world, hardware).next().is_some() || world.boot.workflows.iter().any(|workflow| boots(workflow, hardware))
 }
 
 /// Whether something may be on its way of which nothing is seen: the server was never provisioned, and its Workflow,
 /// gone by now, would have been booted through the BMC.
-pub fn may_stir(world: &World) -> bool {
-    let boots = world.machine.spec.boot_options.as_ref().is_some_and(|options| options.boot_mode.is_some());
-    let was_ready = world.machine.status.as_ref().is_some_and(|status| status.ready);
-    let ended = world.workflows.iter().any(|workflow| is_over(workflow));
-    boots && !was_ready && !ended && !world.is_provisioned()
+pub fn may_stir(machine: &TinkerbellMachine, workflows: &[Arc<Workflow>], is_provisioned: bool) -> bool {
+    let boots = machine.spec.boot_options.as_ref().is_some_and(|options| options.boot_mode.is_some());
+    let was_ready = machine.status.as_ref().is_some_and(|status| status.ready);
+    let ended = workflows.iter().any(|workflow| is_over(workflow));
+    boots && !was_ready && !ended && !is_provisioned
 }
 
 /// Whether tink-controller may yet make a Job for this Workflow.
@@ -76,7 +77,7 @@ pub(super) fn step(world: &World, hardware: &Hardware, now: Timestamp) -> Option
         return Some(if job.has_begun() { wait.into() } else { wait.again_after(NEVER_BEGUN).into() });
     }
     let is_workflows = job.controller().is_some_and(|owner| owner.kind == "Workflow");
-    if is_workflows && !job.is_terminating() && world.may_delete_jobs {
+    if is_workflows && !job.is_terminating() && world.power.may_delete_jobs {
         let verb = Verb::Delete { uid: job.uid().to_owned() };
         return Some(Write::new(Stage::PowerOff, Kind::Job, job.key(), verb).into());
     }

@@ -19,7 +19,7 @@ use crate::ports::{PoolView, Presence};
 
 /// The next step of this stage, or nothing when the last claim is gone.
 pub(super) fn step(world: &World) -> Option<Step> {
-    match world.ipam {
+    match world.address.presence {
         Presence::Absent => return None,
         // It has no claim, or one that is let go once it can be seen: nobody waits for that.
         Presence::Syncing if world.machine.spec.ipam_pool_ref.is_none() => return None,
@@ -47,7 +47,7 @@ pub(super) fn step(world: &World) -> Option<Step> {
     let waiting = claims.first()?;
     let finalizers = waiting.metadata.finalizers.clone().unwrap_or_default().join(", ");
     let pool = &waiting.spec.pool_ref;
-    let paused = match &world.pool {
+    let paused = match &world.address.pool {
         PoolView::Found(found) if found.is_paused() => format!("; {pool} is paused"),
         _ => String::new(),
     };
@@ -62,12 +62,12 @@ fn wait(message: String, interest: Interest) -> Step {
 
 /// The machine's claims: found by owner, not by what the spec says now; and the one whose owner a restore stripped.
 fn all(world: &World) -> Vec<Arc<IPAddressClaim>> {
-    let mut claims = world.claims.clone();
-    if let Some(orphan) = &world.claim
+    let mut claims = world.address.claims.clone();
+    if let Some(orphan) = &world.address.claim
         && match claimant(orphan, &world.machine) {
             Claimant::Orphaned => true,
             // Else it is kept for the server that still carries its address.
-            Claimant::Stale => world.carrier.is_none(),
+            Claimant::Stale => world.address.carrier.is_none(),
             Claimant::Ours | Claimant::Foreign => false,
         }
     {

@@ -17,7 +17,7 @@ use crate::patch;
 
 /// The next step of this stage, or nothing when it is done.
 pub(super) fn step(world: &World, now: Timestamp) -> Option<Step> {
-    let workflow = world.workflow.as_ref()?;
+    let workflow = world.boot.workflow.own.as_ref()?;
     if workflow.is_terminating() || belonging(&**workflow, &world.machine) == Belonging::Foreign {
         return None;
     }

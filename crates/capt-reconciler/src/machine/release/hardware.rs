@@ -79,8 +79,8 @@ fn given_back(world: &World, hardware: &Hardware) -> Value {
 
 /// Addresses that this machine's claims hold, as they would stand on Hardware.
 fn allocated(world: &World) -> Vec<String> {
-    let ours = world.claim.as_ref().filter(|claim| claimant(claim, &world.machine) == Claimant::Ours);
-    let address = ours.and(world.address.as_ref());
+    let ours = world.address.claim.as_ref().filter(|claim| claimant(claim, &world.machine) == Claimant::Ours);
+    let address = ours.and(world.address.ip_address.as_ref());
     address
         .and_then(|address| capt_ipam_core::canonical(&address.spec.address))
         .map(|address| vec![address.to_string()])

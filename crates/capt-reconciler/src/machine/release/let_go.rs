@@ -15,7 +15,7 @@ pub(super) fn why(world: &World, hardware: &Hardware) -> Option<String> {
     if hardware.spec.bmc_ref.is_none() {
         return Some("it has no bmcRef".to_owned());
     }
-    if world.bmc == Presence::Absent {
+    if world.power.presence == Presence::Absent {
         return Some("no BMC kinds are served".to_owned());
     }
     if proof::is_proven(world, hardware) || proof::proves_off(world, hardware) {

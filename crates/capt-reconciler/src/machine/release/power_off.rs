@@ -35,7 +35,7 @@ pub(super) fn step(world: &World, now: Timestamp) -> Option<Step> {
     if let_go::why(world, hardware).is_some() {
         return None;
     }
-    if world.bmc == Presence::Syncing {
+    if world.power.presence == Presence::Syncing {
         let message = "reading the BMC Jobs that exist";
         let interest = Interest { bmc_kinds: true, ..Interest::default() };
         return Some(bmc::waiting(message.to_owned()).woken_by(interest).into());
@@ -103,7 +103,7 @@ fn after_failure(world: &World, hardware: &Hardware, job: &Job, key: &ObjectKey,
 /// Failed Jobs before the last one are of no more use.
 fn supersede(world: &World, hardware: &Hardware, last: &Job) -> Option<Step> {
     let earlier = of_machine(world, hardware).find(|job| job.is_over() && job.uid() != last.uid())?;
-    (world.may_delete_jobs && !earlier.is_terminating()).then(|| delete(earlier).into())
+    (world.power.may_delete_jobs && !earlier.is_terminating()).then(|| delete(earlier).into())
 }
 
 /// Deletes a Job of ours.
@@ -141,13 +141,13 @@ pub(super) fn confirm(world: &World) -> Option<Step> {
     if let_go::why(world, hardware).is_some() {
         return None;
     }
-    let (kind, key) = world.unconfirmed.first()?;
+    let (kind, key) = world.power.unconfirmed.first()?;
     Some(Step::Look(*kind, key.clone()))
 }
 
 /// Once the Hardware is released its Jobs go too.
 pub(super) fn clean_up(world: &World) -> Option<Step> {
-    if !world.may_delete_jobs || world.bmc == Presence::Absent {
+    if !world.power.may_delete_jobs || world.power.presence == Presence::Absent {
         return None;
     }
     if let Some(look) = world.look_at_jobs() {
@@ -156,5 +156,5 @@ pub(super) fn clean_up(world: &World) -> Option<Step> {
     let ours = |job: &&Arc<Job>| {
         !job.is_terminating() && matches!(belonging(&***job, &world.machine), Belonging::Ours | Belonging::Stale)
     };
-    world.jobs.iter().find(ours).map(|job| delete(job).into())
+    world.power.jobs.iter().find(ours).map(|job| delete(job).into())
 }

@@ -14,7 +14,7 @@ use crate::ports::BmcView;
 
 /// The power-off Jobs of this machine for this Hardware's BMC, under whatever name.
 pub(super) fn of_machine<'a>(world: &'a World, hardware: &'a Hardware) -> impl Iterator<Item = &'a Arc<Job>> {
-    world.jobs.iter().filter(|job| {
+    world.power.jobs.iter().filter(|job| {
         belonging(&***job, &world.machine) == Belonging::Ours
             && boot_jobs::is_for(job, hardware)
             && !job.may_switch_on()
@@ -66,7 +66,7 @@ pub(super) fn is_off(world: &World, hardware: &Hardware, job: &Job) -> bool {
 
 /// Whether what the BMC said proves that this server is off.
 pub(super) fn proves_off(world: &World, hardware: &Hardware) -> bool {
-    let mut failed = world.jobs.iter().filter(|job| matches!(job.outcome(), JobOutcome::Failed(_)));
+    let mut failed = world.power.jobs.iter().filter(|job| matches!(job.outcome(), JobOutcome::Failed(_)));
     let quiet = boot_jobs::pending(world, hardware).next().is_none();
     quiet && failed.any(|job| boot_jobs::is_for(job, hardware) && is_off(world, hardware, job))
 }

@@ -22,14 +22,14 @@ pub(super) fn step(world: &World, now: Timestamp) -> Option<Step> {
     let short = names::short(&world.machine);
     let look = |kind| world.look_first(kind, own).or_else(|| world.look_first(kind, &short));
     let workflow = || {
-        let workflow = world.workflows.iter().find(|workflow| goes(world, workflow))?;
+        let workflow = world.boot.workflows.iter().find(|workflow| goes(world, workflow))?;
         under_way(world, workflow, now)
             .or_else(|| proves_nothing(world, workflow))
             .or_else(|| Some(delete(&**workflow, Kind::Workflow)))
     };
     let template = || {
         let mine = |whose| matches!(whose, Belonging::Ours | Belonging::OfThisName | Belonging::Stale);
-        let template = world.templates.iter().find(|template| mine(belonging(&***template, &world.machine)))?;
+        let template = world.boot.templates.iter().find(|template| mine(belonging(&***template, &world.machine)))?;
         Some(delete(&**template, Kind::Template))
     };
     look(Kind::Workflow).or_else(workflow).or_else(|| look(Kind::Template)).or_else(template)
@@ -48,7 +48,7 @@ fn goes(world: &World, workflow: &Workflow) -> bool {
 fn proves_nothing(world: &World, workflow: &Workflow) -> Option<Step> {
     let hardware = of_workflow(world, workflow).filter(|hardware| boot_jobs::boots(workflow, hardware))?;
     let job = proof::of_machine(world, hardware).find(|job| !job.is_terminating())?;
-    world.may_delete_jobs.then(|| power_off::delete(job).into())
+    world.power.may_delete_jobs.then(|| power_off::delete(job).into())
 }
 
 /// The Hardware that this Workflow installs.

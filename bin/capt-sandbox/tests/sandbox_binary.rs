@@ -130,7 +130,7 @@ fn a_failed_power_off_is_told_and_tried_again() {
         "power-off-failed",
         "Deleting",
         "PowerOffFailed",
-        &["bmc job default/my-cluster-", "could not be switched off", "1 so far"],
+        &["bmc job default/my-cluster-", "power-off of Hardware", "attempt 1, retrying"],
     );
 }
 

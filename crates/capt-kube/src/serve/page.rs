@@ -17,7 +17,7 @@ fn write(page: &mut String, now: &Snapshot, log: &str) -> std::fmt::Result {
     match &now.lease {
         None => writeln!(page, "lead: no election")?,
         Some(lease) if lease.leading => writeln!(page, "lead: ours, as {}", lease.holder)?,
-        Some(lease) if lease.holder.is_empty() => writeln!(page, "lead: standing by; nobody leads")?,
+        Some(lease) if lease.holder.is_empty() => writeln!(page, "lead: standing by; there is no leader")?,
         Some(lease) => writeln!(page, "lead: standing by; {} leads", lease.holder)?,
     }
     writeln!(page, "log: {log}")?;

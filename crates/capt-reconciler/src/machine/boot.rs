@@ -87,8 +87,7 @@ fn keep_user_data(world: &World, hardware: &Arc<Hardware>, workflow: &Workflow) 
     match reserve::bootstrap_step(world, hardware)? {
         Step::Do(write) => {
             let message = format!(
-                "put the bootstrap data back on Hardware {}: somebody had removed or changed it before the server was \
-                 provisioned",
+                "restored the bootstrap data on Hardware {}, removed or changed before the server was provisioned",
                 hardware.key()
             );
             Some(write.telling(Notice::warning(Reason::UserDataRestored, message)).into())

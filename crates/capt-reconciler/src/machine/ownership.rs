@@ -78,7 +78,7 @@ impl Obstacle {
             Self::Terminating => format!("Hardware {key} is being deleted"),
             Self::LostLabels => format!(
                 "Hardware {key} has lost its owner labels, and its server may run: {}",
-                remedy("if its server is off and nobody's")
+                remedy("if its server is off and not in use")
             ),
             Self::Provisioned => format!(
                 "Hardware {key} is marked as provisioned by hand ({PROVISIONED_ANNOTATION}): name it in \
@@ -181,7 +181,7 @@ fn unlabelled(stores: &impl Stores, machine: &TinkerbellMachine, hardware: &Hard
     if marked && !was_ours() {
         return Ownership::Others(format!(
             "Hardware {key} carries the finalizer or the reservation of a machine that nothing names: {}",
-            remedy("if its server is off and nobody's")
+            remedy("if its server is off and not in use")
         ));
     }
     Ownership::Unlabelled

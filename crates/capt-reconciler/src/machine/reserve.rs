@@ -178,8 +178,7 @@ fn put_back(world: &World, hardware: &Arc<Hardware>, lost: &Lost) -> Write {
     let write = Write::new(Stage::Reserve, Kind::Hardware, hardware.key(), Verb::Merge(body)).holding(Hold::Hardware);
     let Some(words) = lost.words() else { return write };
     let message = format!(
-        "put {words} back on Hardware {}: somebody had removed them or replaced the object; the server is not installed \
-         again",
+        "restored {words} on Hardware {}, removed by hand or with the object; the server is not installed again",
         hardware.key()
     );
     write.telling(Notice::warning(Reason::HardwareRestored, message))

@@ -54,7 +54,7 @@ fn look(world: &World, now: Timestamp) -> Allocation {
             || "has no owner and does not carry our finalizer".to_owned(),
             |owner| format!("belongs to {} {} (UID {})", owner.kind, owner.name, owner.uid),
         );
-        let message = format!("IPAddressClaim {name} {owner}, not to this machine: delete it if nobody needs it");
+        let message = format!("IPAddressClaim {name} {owner}, not to this machine: delete it if it is not needed");
         return Allocation::Blocked(problem(Reason::ClaimConflict, message));
     }
     if claim.spec.pool_ref != *pool {

@@ -69,7 +69,7 @@ fn shown_by_pool(view: &PoolView, claim: &IPAddressClaim) -> Option<(Reason, Str
             Some((Reason::PoolNotFound, message))
         }
         PoolView::Found(found) if found.is_paused() => {
-            let message = format!("{pool} is paused; IPAddressClaim {key} waits until somebody ends that");
+            let message = format!("{pool} is paused; IPAddressClaim {key} waits until it is resumed");
             Some((Reason::PoolPaused, message))
         }
         PoolView::Found(found) => found.exhausted().map(|counts| {

@@ -153,10 +153,12 @@ impl Site<'_> {
     }
 
     fn foreign(&self, wanted: &str, current: Option<&str>) -> Wait {
-        let carries = current
-            .map_or_else(|| "no address and no record of one".to_owned(), |a| format!("{a}, which we did not write"));
+        let carries = current.map_or_else(
+            || "no address and no record of one".to_owned(),
+            |a| format!("address {a}, not assigned by CAPT"),
+        );
         let message = format!(
-            "Hardware {} carries {carries}; IPAddressClaim {} holds {wanted}: write that to the Hardware, or replace the \
+            "Hardware {} has {carries}; IPAddressClaim {} holds {wanted}: write that to the Hardware, or replace the \
              Machine",
             self.hardware.key(),
             self.claim.key()

@@ -39,8 +39,10 @@ pub(super) fn write(hardware: &Arc<Hardware>, placement: &Placement) -> Write {
         .holding(Hold::Address(reservation.address()));
     let (address, key) = (&record.address, hardware.key());
     if *restores {
-        let message =
-            format!("put address {address} back on Hardware {key}: somebody had removed it while its lease held");
+        let message = format!(
+            "restored address {address} on Hardware {key}, removed while IPAddressClaim {}/{} was still bound",
+            record.claim_namespace, record.claim_name
+        );
         return write.telling(Notice::warning(Reason::AddressRestored, message));
     }
     if reservation.gateway().is_none() {

@@ -86,8 +86,7 @@ fn after_failure(world: &World, hardware: &Hardware, job: &Job, key: &ObjectKey,
     }
     let JobOutcome::Failed(words) = job.outcome() else { return None };
     let message = format!(
-        "bmc job {} failed: Hardware {} could not be switched off through BMC {} ({failures} so far, tried again): \
-         {words}{}; {}",
+        "bmc job {} failed: power-off of Hardware {} via BMC {} failed (attempt {failures}, retrying): {words}{}; {}",
         job.key(),
         hardware.key(),
         key.name,

@@ -109,7 +109,7 @@ async fn a_server_that_cannot_be_switched_off_is_tried_again_less_and_less_often
     let writes = lab.writes_without_events(MANAGER) - writes;
     assert!(writes <= 32, "{writes} writes in ten minutes: {:?}", lab.write_list(MANAGER));
     assert_eq!(lab.reserved_hardware(), 1, "the server may run");
-    assert!(lab.message("m", "Ready").contains("could not be switched off"));
+    assert!(lab.message("m", "Ready").contains("power-off of Hardware"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -90,7 +90,7 @@ impl Server {
         text(self.hardware(), "/metadata/labels/type")
     }
 
-    /// The n-th server like this one: the same but for its name and MAC.
+    /// The n-th server like this one: the same but for its name, its MAC and the address of its BMC.
     fn copy(&self, n: usize) -> impl Iterator<Item = Document> {
         let (old_name, old_mac) =
             (text(self.hardware(), "/metadata/name"), text(self.hardware(), "/spec/interfaces/0/dhcp/mac"));
@@ -99,8 +99,18 @@ impl Server {
         self.parts.iter().map(move |part| {
             let mut part = part.clone();
             replace(&mut part.object, &|text| text.replace(old_name, &name).replace(old_mac, &mac));
+            set(&mut part.object, "/spec/connection/host", json!(bmc_host(n)));
             part
         })
+    }
+}
+
+/// Where the BMC of the n-th server is: in the documented network, and in one of its own when that is full.
+fn bmc_host(n: usize) -> String {
+    const A_NETWORK: usize = 250;
+    match (n / A_NETWORK, n % A_NETWORK + 1) {
+        (0, host) => format!("10.0.10.{host}"),
+        (network, host) => format!("10.1.{network}.{host}"),
     }
 }
 
@@ -164,16 +174,12 @@ mod tests {
     #[test]
     fn in_its_documented_size_the_example_is_the_document() {
         let built = example(size(1, 2, 4), Provider::InCluster).unwrap();
-        let mut documented = parse(FILE, COMPLETE_CLUSTER).unwrap();
+        let documented = parse(FILE, COMPLETE_CLUSTER).unwrap();
         assert_eq!(built.len(), documented.len());
-        for document in &mut documented {
+        for document in &documented {
             // The document's MACs are the generated ones.
             let same = built.iter().find(|b| b.kind() == document.kind() && b.key() == document.key());
-            let mut same = same.unwrap_or_else(|| panic!("{} is not built", document.describe())).object.clone();
-            for object in [&mut same, &mut document.object] {
-                // A BMC's address is the model's.
-                set(object, "/spec/connection/host", json!("any"));
-            }
+            let same = same.unwrap_or_else(|| panic!("{} is not built", document.describe())).object.clone();
             assert_eq!(same, document.object, "{}", document.describe());
         }
     }
@@ -187,6 +193,8 @@ mod tests {
         let bmcs: BTreeSet<_> = of_kind("Machine").map(|bmc| bmc.key().name).collect();
         assert!(of_kind("Hardware").all(|h| bmcs.contains(text(&h.object, "/spec/bmcRef/name"))));
         assert_eq!(bmcs.len(), 1100);
+        let hosts: BTreeSet<_> = of_kind("Machine").map(|bmc| text(&bmc.object, "/spec/connection/host")).collect();
+        assert_eq!(hosts.len(), 1100);
         let type_of = |wanted: &'static str| {
             of_kind("Hardware").filter(move |h| text(&h.object, "/metadata/labels/type") == wanted).count()
         };

@@ -59,6 +59,7 @@ impl ClusterApi {
         let mut status = json!({ "phase": phase });
         if let Some(status) = status.as_object_mut() {
             status.extend(self.cluster_flags(provisioned, initialized));
+            self.tell_cluster(cluster, (provisioned, control_plane.as_deref()), status);
         }
         report(&self.clusters, cluster, status).await?;
         Ok(Next::Wait)

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::engine::{Error, Key, Next, Object, Reconcile, controller_reference};
 
 use super::ClusterApi;
+use super::availability::{available, is_ready, selector_of_control_plane};
 use super::cluster::{delete_all, is_true};
 use super::machine::is_provisioned;
 use super::make::NewMachine;
@@ -150,12 +151,12 @@ impl ClusterApi {
     async fn report_control_plane(&self, control_plane: &Object, template: &str) -> Result<(), Error> {
         let members = self.members(control_plane, template);
         let machines = members.current.iter().chain(&members.outdated);
-        let ready = machines.filter(|machine| is_provisioned(machine)).count();
+        let ready = machines.filter(|machine| is_ready(machine)).count();
         let initialized = ready > 0 || self.is_control_plane_initialized(control_plane);
         let replicas = members.len() + members.deleting;
         let current = members.current.len();
         let version = control_plane.spec_text("/version");
-        let status = if self.is_v1beta2() {
+        let mut status = if self.is_v1beta2() {
             let mut status = json!({
                 "replicas": replicas, "readyReplicas": ready, "availableReplicas": ready,
                 "upToDateReplicas": current, "version": version,
@@ -170,6 +171,12 @@ impl ClusterApi {
                 "updatedReplicas": current, "version": version, "initialized": initialized, "ready": initialized,
             })
         };
+        if let Some(fields) = status.as_object_mut() {
+            let cluster = super::cluster_key(control_plane).map(|key| key.name).unwrap_or_default();
+            fields.insert("selector".to_owned(), selector_of_control_plane(&cluster).into());
+            let why_not = if initialized { "No machine is ready" } else { "Control plane not yet initialized" };
+            self.tell(control_plane, &[available(initialized && ready > 0, why_not)], fields);
+        }
         report(&self.control_planes, control_plane, status).await
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::engine::{Error, Key, Next, Object, Reconcile, controller_reference, owner_reference};
 
 use super::ClusterApi;
+use super::availability::{available, is_ready, selector};
 use super::cluster::delete_all;
 use super::control_plane::{metadata, replicas, sort_by_age};
 use super::machine::is_provisioned;
@@ -54,6 +55,13 @@ fn template_of(deployment: &Object) -> &str {
 
 fn version_of(deployment: &Object) -> &str {
     deployment.spec_text("/template/spec/version")
+}
+
+/// How many Machines may be missing: none, unless the strategy gives a number. Percentages are not known here.
+fn max_unavailable(deployment: &Object) -> usize {
+    let pointers = ["/rollout/strategy/rollingUpdate/maxUnavailable", "/strategy/rollingUpdate/maxUnavailable"];
+    let number = pointers.iter().find_map(|pointer| deployment.spec.pointer(pointer).and_then(Value::as_u64));
+    number.and_then(|number| usize::try_from(number).ok()).unwrap_or(0)
 }
 
 fn is_of(deployment: &Object, object: &Object) -> bool {
@@ -195,8 +203,9 @@ impl ClusterApi {
     }
 
     async fn report_deployment(&self, deployment: &Object, set: &Object) -> Result<(), Error> {
+        self.report_sets(&self.sets.select(|set| is_of(deployment, set)), set).await?;
         let machines = self.workers_of(deployment);
-        let ready = machines.iter().filter(|m| is_provisioned(m)).count();
+        let ready = machines.iter().filter(|m| is_ready(m)).count();
         let current = machines.iter().filter(|m| m.is_owned_by(set.uid())).count();
         let wanted = replicas(deployment);
         let phase = match machines.len() {
@@ -205,11 +214,15 @@ impl ClusterApi {
             _ => "Running",
         };
         let mut status = json!({
-            "replicas": machines.len(), "readyReplicas": ready, "availableReplicas": ready, "phase": phase,
+            "selector": selector(deployment), "replicas": machines.len(), "readyReplicas": ready,
+            "availableReplicas": ready, "phase": phase,
         });
+        let needed = wanted.saturating_sub(max_unavailable(deployment));
+        let why_not = format!("{ready} available replicas, at least {needed} required");
         if let Some(fields) = status.as_object_mut() {
             let name = if self.is_v1beta2() { "upToDateReplicas" } else { "updatedReplicas" };
             fields.insert(name.to_owned(), Value::from(current));
+            self.tell(deployment, &[available(ready >= needed, &why_not)], fields);
         }
         report(&self.deployments, deployment, status).await
     }

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use crate::engine::{Error, Key, Next, Object, Reconcile, controller_reference};
 
 use super::ClusterApi;
+use super::availability::available;
 use super::cluster::{is_infra_ready, is_true};
-use super::conditions::{Condition, update};
+use super::conditions::Condition;
 use super::names::MACHINE_FINALIZER;
 use super::status::{report, specify};
 
@@ -36,8 +37,10 @@ impl Reconcile for Machines {
         };
         api.equip(&machine).await?;
         let next = api.bootstrap(&machine).await?;
-        if let Some(infra) = api.infra_of(&machine) {
-            api.observe_machine(&machine, &infra).await?;
+        match api.infra_of(&machine) {
+            Some(infra) => api.observe_machine(&machine, &infra).await?,
+            None if is_provisioned(&machine) => api.report_lost(&machine).await?,
+            None => {}
         }
         Ok(next)
     }
@@ -120,12 +123,36 @@ impl ClusterApi {
         let reason = told("reason").filter(|reason| !reason.is_empty()).unwrap_or(fallback);
         let condition =
             |kind| Condition { kind, status: provisioned, reason, message: told("message").unwrap_or_default() };
-        let wanted = [condition("Ready"), condition("InfrastructureReady")];
-        let old = machine.status.get("conditions");
-        if let Some(conditions) = update(old, &wanted, v1beta2, &self.clock.timestamp()) {
-            fields.insert("conditions".to_owned(), conditions);
-        }
+        self.tell_machine(machine, [condition("Ready"), condition("InfrastructureReady")], fields);
         status
+    }
+
+    /// The conditions of a Machine, and `Available`, which follows `Ready`; the older contract does not have it.
+    fn tell_machine(&self, machine: &Object, told: [Condition<'_>; 2], fields: &mut serde_json::Map<String, Value>) {
+        let [ready, infrastructure] = told;
+        let available = match ready.status {
+            true => available(true, ""),
+            false => Condition { reason: "NotReady", ..available(false, "") },
+        };
+        match self.is_v1beta2() {
+            true => self.tell(machine, &[ready, infrastructure, available], fields),
+            false => self.tell(machine, &[ready, infrastructure], fields),
+        }
+    }
+
+    /// The infrastructure of a Machine that was up is gone. Cluster API keeps the phase (`setMachinePhaseAndLastUpdated`) and
+    /// says it in conditions (`setInfrastructureReadyCondition`, both in its `machine_controller_status.go`).
+    async fn report_lost(&self, machine: &Object) -> Result<(), Error> {
+        let kind = machine.spec_text("/infrastructureRef/kind");
+        let message = format!("{kind} has been deleted while the Machine still exists");
+        let summary = format!("* InfrastructureReady: {message}");
+        let told = [
+            Condition { kind: "Ready", status: false, reason: "NotReady", message: &summary },
+            Condition { kind: "InfrastructureReady", status: false, reason: "Deleted", message: &message },
+        ];
+        let mut status = serde_json::Map::new();
+        self.tell_machine(machine, told, &mut status);
+        report(&self.machines, machine, status.into()).await
     }
 
     /// The infrastructure first, then the bootstrap Secret, then the Machine.

@@ -3,6 +3,7 @@
 //! The infrastructure is CAPT's: TinkerbellCluster, TinkerbellMachine, TinkerbellMachineTemplate. No node is ever asked
 //! anything; bootstrap data is a text with a token that tests can look for.
 
+mod availability;
 mod cluster;
 mod conditions;
 mod control_plane;

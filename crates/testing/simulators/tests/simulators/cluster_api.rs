@@ -173,6 +173,70 @@ async fn a_cluster_comes_up_with_everything_that_an_infrastructure_provider_read
     world.until("MachineDeployment", "md", |md| md["status"]["readyReplicas"] == 2).await;
 }
 
+fn condition<'a>(object: &'a Value, kind: &str) -> &'a Value {
+    let conditions = object["status"]["conditions"].as_array().unwrap();
+    conditions.iter().find(|condition| condition["type"] == kind).unwrap_or(&Value::Null)
+}
+
+fn is(object: &Value, kind: &str, status: &str) -> bool {
+    object["status"]["conditions"].is_array() && condition(object, kind)["status"] == status
+}
+
+/// As `kubectl wait --for=condition=Available` sees it, and the columns of `kubectl get`.
+#[tokio::test(start_paused = true)]
+async fn what_is_up_says_that_it_is_available_and_how_many_there_are() {
+    let world = world().await;
+    start(&world, Options::default());
+    create_cluster(&world).await;
+    create_control_plane(&world, 1).await;
+    create_workers(&world, 2).await;
+    let cluster = world.until("Cluster", "c", |cluster| is(cluster, "Available", "False")).await;
+    let message = condition(&cluster, "Available")["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("MachineDeployment md not available"), "{message}");
+    start_infrastructure(&world);
+    for (kind, name) in [("MachineDeployment", "md"), ("KubeadmControlPlane", "cp"), ("Cluster", "c")] {
+        world.until(kind, name, |object| is(object, "Available", "True")).await;
+    }
+    let machines = world.until_all("Machine", all_running(3)).await;
+    assert!(machines.iter().all(|machine| is(machine, "Available", "True") && is(machine, "Ready", "True")));
+    world.settle().await;
+    let set = &world.list("MachineSet").await[0]["status"];
+    for count in ["replicas", "readyReplicas", "availableReplicas", "upToDateReplicas"] {
+        assert_eq!(set[count], 2, "{count} of {set}");
+    }
+    // `kubectl scale` looks for the selector.
+    assert_eq!(world.get("MachineDeployment", "md").await.unwrap()["status"]["selector"], "pool=workers");
+    let selector = "cluster.x-k8s.io/cluster-name=c,cluster.x-k8s.io/control-plane";
+    assert_eq!(world.get("KubeadmControlPlane", "cp").await.unwrap()["status"]["selector"], selector);
+}
+
+/// Cluster API 1.14.2, `core/reconcilers/machine/machine_controller_status.go`: line 912 and what follows sets the phase, which
+/// knows no way back from `Running`; line 239 says in `InfrastructureReady` what is gone, and `Ready` and `Available` follow.
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_lost_its_infrastructure_is_neither_ready_nor_available_any_more() {
+    let world = world().await;
+    start(&world, Options::default());
+    start_infrastructure(&world);
+    create_cluster(&world).await;
+    create_control_plane(&world, 1).await;
+    create_workers(&world, 1).await;
+    let machines = world.until_all("Machine", all_running(2)).await;
+    let lost = machines.iter().find(|m| m["metadata"]["labels"]["pool"] == "workers").unwrap();
+    let name = lost["metadata"]["name"].as_str().unwrap();
+    world.until("Cluster", "c", |cluster| is(cluster, "Available", "True")).await;
+    world.delete("TinkerbellMachine", name).await;
+    let machine = world.until("Machine", name, |machine| is(machine, "Ready", "False")).await;
+    assert!(is(&machine, "Available", "False"), "{machine}");
+    let told = condition(&machine, "InfrastructureReady");
+    let message = "TinkerbellMachine has been deleted while the Machine still exists";
+    assert_eq!((&told["reason"], &told["message"]), (&json!("Deleted"), &json!(message)));
+    assert!(is_running(&machine), "Cluster API leaves the phase as it is");
+    let deployment = world.until("MachineDeployment", "md", |md| is(md, "Available", "False")).await;
+    assert_eq!(deployment["status"]["availableReplicas"], 0);
+    assert_eq!(condition(&deployment, "Available")["message"], "0 available replicas, at least 1 required");
+    world.until("Cluster", "c", |cluster| is(cluster, "Available", "False")).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_control_plane_grows_one_by_one_and_workers_come_at_once() {
     let world = world().await;

@@ -17,6 +17,9 @@ use capt_invariants::Observer;
 /// Who the manager is to the server, and its field manager.
 pub const MANAGER: &str = "capt-manager";
 
+/// The webhooks of an installation.
+const WEBHOOKS: &str = include_str!("../../../deploy/webhook/configurations.yaml");
+
 /// The embedded control plane.
 pub struct ControlPlane {
     server: MemoryApiServer,
@@ -42,6 +45,12 @@ impl ControlPlane {
             let text = serde_json::to_string(&crd.object).with_context(|| crd.describe())?;
             server.apply_manifest(&text).with_context(|| crd.describe())?;
         }
+        // The product's own webhooks, as `deploy` registers them.
+        server.serve_webhooks("capt-system", "capt-webhook-service", |path, body| {
+            let answer = capt_reconciler::admission::answer(path, body);
+            (answer.http, answer.body)
+        });
+        server.apply_manifest(WEBHOOKS).context("the configurations of the webhooks")?;
         Ok(Self::on(server))
     }
 

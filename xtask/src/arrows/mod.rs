@@ -144,7 +144,14 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "capt-sandbox",
         wing: Wing::Program,
-        may_use: &["capt-kube", "capt-api", "capt-simulators", "capt-invariants", "memory-apiserver"],
+        may_use: &[
+            "capt-kube",
+            "capt-reconciler",
+            "capt-api",
+            "capt-simulators",
+            "capt-invariants",
+            "memory-apiserver",
+        ],
         tests_may_use: &[],
         never_reaches: &[],
     },

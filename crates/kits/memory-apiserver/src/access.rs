@@ -137,7 +137,7 @@ impl Access {
     }
 
     /// A user whom everything is allowed is one of the masters.
-    fn user_info(&self, user: &str) -> Value {
+    pub(crate) fn user_info(&self, user: &str) -> Value {
         match user {
             ANONYMOUS => json!({"username": "system:anonymous", "groups": ["system:unauthenticated"]}),
             _ if self.0.read().is_some() => json!({"username": user, "groups": ["system:authenticated"]}),

@@ -1,5 +1,6 @@
 //! The kinds a cluster has before any CRD is created.
 
+use crate::api::admission;
 use crate::jsonpath::JsonPath;
 use crate::kind::{Behaviour, Cell, Column, Kind, Served};
 use crate::meta;
@@ -23,7 +24,7 @@ struct Spec {
     behaviour: Behaviour,
 }
 
-const KINDS: [Spec; 10] = [
+const KINDS: [Spec; 12] = [
     spec("", "v1", "namespaces", "Namespace", &["ns"], false, true, Behaviour::Namespace),
     spec("", "v1", "secrets", "Secret", &[], true, false, Behaviour::Secret),
     spec("", "v1", "configmaps", "ConfigMap", &["cm"], true, false, Behaviour::ConfigMap),
@@ -33,6 +34,26 @@ const KINDS: [Spec; 10] = [
     spec("", "v1", "services", "Service", &["svc"], true, true, Behaviour::Service),
     spec("", "v1", "events", "Event", &["ev"], true, false, Behaviour::Event),
     spec("coordination.k8s.io", "v1", "leases", "Lease", &[], true, false, Behaviour::Lease),
+    spec(
+        admission::GROUP,
+        "v1",
+        "mutatingwebhookconfigurations",
+        "MutatingWebhookConfiguration",
+        &[],
+        false,
+        false,
+        Behaviour::Webhooks,
+    ),
+    spec(
+        admission::GROUP,
+        "v1",
+        "validatingwebhookconfigurations",
+        "ValidatingWebhookConfiguration",
+        &[],
+        false,
+        false,
+        Behaviour::Webhooks,
+    ),
     spec(
         EXTENSIONS,
         "v1",
@@ -85,7 +106,7 @@ fn build(spec: &Spec) -> Kind {
         short_names: spec.short.iter().map(|s| (*s).to_owned()).collect(),
         categories: match spec.behaviour {
             Behaviour::Pod | Behaviour::Service => vec!["all".to_owned()],
-            Behaviour::Definition => vec!["api-extensions".to_owned()],
+            Behaviour::Definition | Behaviour::Webhooks => vec!["api-extensions".to_owned()],
             _ => Vec::new(),
         },
         namespaced: spec.namespaced,
@@ -146,6 +167,7 @@ fn columns(behaviour: Behaviour) -> Vec<Column> {
         Behaviour::Service => {
             columns.extend([path("Type", ".spec.type"), path("Cluster-IP", ".spec.clusterIP")]);
         }
+        Behaviour::Webhooks => columns.push(column("Webhooks", Cell::Computed(webhooks))),
         Behaviour::Node => columns.push(column("Status", Cell::Computed(node_status))),
         Behaviour::Definition => {
             if let Ok(created) = JsonPath::parse(".metadata.creationTimestamp") {
@@ -197,6 +219,10 @@ fn nothing(_: &Value) -> Value {
 fn entries(object: &Value) -> Value {
     let count = |key: &str| object.get(key).and_then(Value::as_object).map_or(0, serde_json::Map::len);
     json!(count("data") + count("binaryData"))
+}
+
+fn webhooks(configuration: &Value) -> Value {
+    json!(configuration.get("webhooks").and_then(Value::as_array).map_or(0, Vec::len))
 }
 
 fn event_object(event: &Value) -> Value {

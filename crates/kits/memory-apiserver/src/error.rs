@@ -28,6 +28,8 @@ pub(crate) struct Details {
     /// Only an expired continue token sets this: the token with which to go on, inconsistently. Sent in
     /// `status.metadata`.
     pub(crate) continue_token: Option<String>,
+    /// A `Status` that somebody else wrote, to be sent as it is.
+    pub(crate) status: Option<Value>,
 }
 
 /// One entry of `status.details.causes`.
@@ -83,7 +85,7 @@ impl ApiError {
 
     /// Whether the answer is plain text.
     pub(crate) fn is_plain(&self) -> bool {
-        self.code == 404 && self.reason.is_empty()
+        self.code == 404 && self.reason.is_empty() && self.details.status.is_none()
     }
 
     pub(crate) fn verb_not_supported(verb: &str, gr: GroupResource<'_>) -> Self {
@@ -128,6 +130,31 @@ impl ApiError {
     /// What a webhook answers that refuses with 403, as controller-runtime's do.
     pub(crate) fn webhook_denied(webhook: &str, message: &str) -> Self {
         Self::new(403, "Forbidden", format!("admission webhook \"{webhook}\" denied the request: {message}"))
+    }
+
+    /// A webhook's refusal, in its own words and with its own code, as `ToStatusErr` of
+    /// `k8s.io/apiserver/pkg/admission/plugin/webhook/errors/statuserror.go` makes it.
+    pub(crate) fn denied_by(webhook: &str, status: Option<&Value>) -> Self {
+        let mut status = status.filter(|status| status.is_object()).cloned().unwrap_or_else(|| json!({}));
+        let text = |key: &str| status.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let why = text("message").or_else(|| text("reason")).map(|why| format!(": {why}"));
+        let why = why.unwrap_or_else(|| " without explanation".to_owned());
+        let message = format!("admission webhook {webhook:?} denied the request{why}");
+        let code = status.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok()).unwrap_or(0);
+        let code = code.max(400);
+        if let Some(map) = status.as_object_mut() {
+            map.extend([
+                ("kind".to_owned(), json!("Status")),
+                ("apiVersion".to_owned(), json!("v1")),
+                ("status".to_owned(), json!("Failure")),
+                ("message".to_owned(), json!(message)),
+                ("code".to_owned(), json!(code)),
+            ]);
+            map.entry("metadata").or_insert_with(|| json!({}));
+        }
+        let mut error = Self::new(code, "", message);
+        error.details.status = Some(status);
+        error
     }
 
     pub(crate) fn body_too_large() -> Self {
@@ -204,6 +231,9 @@ impl ApiError {
 
     /// The `Status` object sent to the client.
     pub(crate) fn to_value(&self) -> Value {
+        if let Some(status) = &self.details.status {
+            return status.clone();
+        }
         let mut details = Map::new();
         for (key, text) in [("name", &self.details.name), ("group", &self.details.group), ("kind", &self.details.kind)]
         {

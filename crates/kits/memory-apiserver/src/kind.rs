@@ -84,6 +84,8 @@ pub(crate) enum Behaviour {
     Service,
     ServiceAccount,
     Node,
+    /// A configuration of admission webhooks.
+    Webhooks,
 }
 
 impl Kind {
@@ -112,7 +114,7 @@ impl Kind {
 
     /// Objects carry `metadata.generation`.
     pub(crate) fn has_generation(&self) -> bool {
-        matches!(self.behaviour, Behaviour::Custom | Behaviour::Definition | Behaviour::Pod)
+        matches!(self.behaviour, Behaviour::Custom | Behaviour::Definition | Behaviour::Pod | Behaviour::Webhooks)
     }
 
     pub(crate) fn version(&self, index: usize) -> Option<&Served> {

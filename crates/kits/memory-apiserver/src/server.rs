@@ -1,6 +1,7 @@
 //! The server itself and how one is built.
 
 use crate::access::{Access, Question};
+use crate::api::admission::Services;
 use crate::builtin;
 use crate::clock::Clock;
 use crate::control::{self, Pace, Work};
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) pace: Pace,
     pub(crate) requests: RequestLog,
     pub(crate) access: Access,
+    pub(crate) webhooks: Services,
     registry: RwLock<Arc<Registry>>,
     work: Mutex<Option<UnboundedReceiver<Work>>>,
     started: AtomicBool,
@@ -156,6 +158,7 @@ impl Builder {
             pace: Pace::default(),
             requests: RequestLog::default(),
             access: Access::default(),
+            webhooks: Services::default(),
             work: Mutex::new(Some(receiver)),
             started: AtomicBool::new(false),
         });
@@ -248,6 +251,19 @@ impl MemoryApiServer {
     /// always allowed.
     pub fn answer_access_reviews(&self, allows: impl Fn(&Question<'_>) -> bool + Send + Sync + 'static) {
         self.inner.access.answer_by(allows);
+    }
+
+    /// Plays the Service `name` in `namespace` for admission webhooks: whoever is named there by a
+    /// `ValidatingWebhookConfiguration` or `MutatingWebhookConfiguration` is called with the path of the webhook and an
+    /// `AdmissionReview` as JSON, and answers with a status code and a review. It is called in the middle of a write, outside of
+    /// any lock.
+    pub fn serve_webhooks(
+        &self,
+        namespace: &str,
+        name: &str,
+        handler: impl Fn(&str, &[u8]) -> (u16, Vec<u8>) + Send + Sync + 'static,
+    ) {
+        self.inner.webhooks.play((namespace, name), handler);
     }
 
     /// Makes things go wrong.

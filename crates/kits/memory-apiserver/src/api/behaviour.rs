@@ -41,6 +41,7 @@ pub(super) fn normalise(object: &mut Value, behaviour: Behaviour) {
             }
         }
         Behaviour::Definition => crd::default(object),
+        Behaviour::Webhooks => default_webhooks(object),
         Behaviour::Namespace => {
             let name = meta::name(object).to_owned();
             let labels = meta::map_at(meta::meta_mut(object), "labels");
@@ -91,6 +92,7 @@ pub(super) fn check(new: &Value, old: Option<&Value>, behaviour: Behaviour, erro
             check_size(new, &["data", "binaryData"], "[]", errors);
             check_immutable(new, old, &["data", "binaryData"], errors);
         }
+        Behaviour::Webhooks => check_webhooks(new, errors),
         Behaviour::Lease => {
             if let Some(seconds) =
                 new.pointer("/spec/leaseDurationSeconds").filter(|s| s.as_i64().is_some_and(|n| n <= 0))
@@ -108,6 +110,57 @@ pub(super) fn check(new: &Value, old: Option<&Value>, behaviour: Behaviour, erro
             }
         }
         _ => {}
+    }
+}
+
+/// What a webhook says that does not say it (`kubernetes/pkg/apis/admissionregistration/v1/defaults.go`).
+fn default_webhooks(configuration: &mut Value) {
+    let mutating = meta::text(configuration, "kind") == "MutatingWebhookConfiguration";
+    let webhooks = configuration.get_mut("webhooks").and_then(Value::as_array_mut).into_iter().flatten();
+    for webhook in webhooks.filter_map(Value::as_object_mut) {
+        if let Some(service) =
+            webhook.get_mut("clientConfig").and_then(|c| c.get_mut("service")).and_then(Value::as_object_mut)
+        {
+            service.entry("port").or_insert_with(|| json!(443));
+        }
+        for rule in webhook.get_mut("rules").and_then(Value::as_array_mut).into_iter().flatten() {
+            meta::object_mut(rule).entry("scope").or_insert_with(|| json!("*"));
+        }
+        for (key, value) in [
+            ("failurePolicy", json!("Fail")),
+            ("matchPolicy", json!("Equivalent")),
+            ("namespaceSelector", json!({})),
+            ("objectSelector", json!({})),
+            ("timeoutSeconds", json!(10)),
+        ] {
+            webhook.entry(key).or_insert(value);
+        }
+        if mutating {
+            webhook.entry("reinvocationPolicy").or_insert_with(|| json!("Never"));
+        }
+    }
+}
+
+/// Refuses what this server would pass over: selectors and conditions are not evaluated here.
+fn check_webhooks(configuration: &Value, errors: &mut Vec<FieldError>) {
+    let webhooks = configuration.get("webhooks").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    for (index, webhook) in webhooks.iter().enumerate() {
+        let is_set = |value: &Value| match value {
+            Value::Object(map) => !map.is_empty(),
+            Value::Array(list) => !list.is_empty(),
+            _ => false,
+        };
+        for key in ["namespaceSelector", "objectSelector", "matchConditions"] {
+            if webhook.get(key).is_some_and(is_set) {
+                errors.push(FieldError::forbidden(
+                    format!("webhooks[{index}].{key}"),
+                    "memory-apiserver does not evaluate it",
+                ));
+            }
+        }
+        if meta::text(webhook, "name").is_empty() {
+            errors.push(FieldError::required(format!("webhooks[{index}].name"), ""));
+        }
     }
 }
 

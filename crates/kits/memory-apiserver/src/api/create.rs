@@ -1,5 +1,6 @@
 //! Create.
 
+use super::admission::Writing;
 use super::prepare::Source;
 use super::{Call, Failure, Outcome, Written, behaviour, meta_rules};
 use crate::crd;
@@ -32,6 +33,8 @@ impl Call<'_> {
         if self.served.status && kind.behaviour != Behaviour::Pod {
             meta::object_mut(&mut value).shift_remove("status");
         }
+        let writing = Writing { operation: "CREATE", old: None };
+        self.mutate(&mut value, writing)?;
         meta_rules::on_create(&mut value, &now_text, kind.has_generation(), &self.inner.identities);
         // What the server adds belongs to nobody.
         let tracked = managers.is_none() && self.inner.config.managed_fields;
@@ -57,6 +60,7 @@ impl Call<'_> {
             return Err(self.invalid(&name, &errors).into());
         }
         names::finalizer_warnings(&value, None).for_each(|warning| self.warn(warning));
+        self.validate(Some(&value), writing)?;
 
         let managers = managers.unwrap_or_else(|| {
             let mut managers = Managers::default();

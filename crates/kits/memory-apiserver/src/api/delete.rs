@@ -1,5 +1,6 @@
 //! Delete: preconditions, finalizers, propagation.
 
+use super::admission::Writing;
 use super::update::is_finished;
 use super::{Call, Failure, Outcome, Written};
 use crate::crd;
@@ -86,6 +87,7 @@ impl Call<'_> {
         loop {
             let old = self.current()?;
             self.check_preconditions(&old, options)?;
+            self.validate(None, Writing { operation: "DELETE", old: Some(&old.value) })?;
             // Without an outcome the object changed meanwhile: the preconditions are checked again.
             if let Some(written) = self.delete_once(&old, options)? {
                 return Ok(written);

@@ -1,5 +1,6 @@
 //! What the server does for each verb.
 
+pub(crate) mod admission;
 mod behaviour;
 pub(crate) mod connect;
 pub(crate) mod create;

@@ -15,6 +15,7 @@ pub(super) fn prune(object: &mut Value, behaviour: Behaviour, unknown: &mut Vec<
             &["spec", "status"]
         }
         Behaviour::Lease => &["spec"],
+        Behaviour::Webhooks => &["webhooks"],
         Behaviour::ServiceAccount => &["secrets", "imagePullSecrets", "automountServiceAccountToken"],
         Behaviour::Event | Behaviour::Custom => return,
     };

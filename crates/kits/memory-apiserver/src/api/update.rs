@@ -1,5 +1,6 @@
 //! Update: PUT, and the half of PATCH that comes after the patch.
 
+use super::admission::Writing;
 use super::prepare::Source;
 use super::{Call, Failure, Outcome, Written, behaviour, meta_rules};
 use crate::crd;
@@ -81,6 +82,8 @@ impl Call<'_> {
         let now = self.inner.clock.now();
         let now_text = crate::clock::seconds_text(now);
         let mut new = self.prepare(draft.value, draft.duplicates, source)?;
+        let writing = Writing { operation: "UPDATE", old: Some(&old.value) };
+        self.mutate(&mut new, writing)?;
         meta_rules::keep(&mut new, &old.value, kind.allows_unconditional_update());
         self.check_resource_version(&new, &old.value)?;
         behaviour::normalise(&mut new, kind.behaviour);
@@ -107,6 +110,7 @@ impl Call<'_> {
                 managers.record_update(&self.manager(Operation::Update), &changes, &now_text);
             }
         }
+        self.validate(Some(&new), writing)?;
         if let Some(unsaved) = unsaved.filter(|_| source != Source::Apply && self.inner.config.managed_fields) {
             managers.record_update(&self.manager(Operation::Update), &unsaved, &now_text);
         }

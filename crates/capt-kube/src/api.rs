@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::bootstrap;
-use crate::cache::{Cache, Cached, Held};
+use crate::cache::{Cache, Cached, Held, Home};
 use crate::decode::Guarded;
 use crate::errors::{self, Class};
 use crate::request::{FIELD_MANAGER, Read, is_name, read, send};
@@ -54,11 +54,10 @@ impl Writer {
         if !is_name(&key.name) || !is_name(&key.namespace) {
             return Ok(());
         }
-        let client = &self.tinkerbell;
         let read = match kind {
-            Kind::Template => self.refresh::<Template>(client, key).await,
-            Kind::Workflow => self.refresh::<Workflow>(client, key).await,
-            Kind::Job => self.refresh::<Job>(client, key).await,
+            Kind::Template => self.refresh::<Template>(key).await,
+            Kind::Workflow => self.refresh::<Workflow>(key).await,
+            Kind::Job => self.refresh::<Job>(key).await,
             Kind::TinkerbellCluster | Kind::TinkerbellMachine | Kind::Hardware | Kind::IPAddressClaim => Ok(()),
         };
         read.map_err(|error| match errors::classify(&error, &key.name) {
@@ -100,13 +99,13 @@ impl Writer {
 
     async fn send_to_its_kind(&self, write: &Write) -> Result<(), WriteError> {
         match write.kind {
-            Kind::TinkerbellCluster => self.perform::<TinkerbellCluster>(&self.client, write).await,
-            Kind::TinkerbellMachine => self.perform::<TinkerbellMachine>(&self.client, write).await,
-            Kind::Hardware => self.perform::<Hardware>(&self.tinkerbell, write).await,
-            Kind::Template => self.perform::<Template>(&self.tinkerbell, write).await,
-            Kind::Workflow => self.perform::<Workflow>(&self.tinkerbell, write).await,
-            Kind::Job => self.perform::<Job>(&self.tinkerbell, write).await,
-            Kind::IPAddressClaim => self.perform::<IPAddressClaim>(&self.client, write).await,
+            Kind::TinkerbellCluster => self.perform::<TinkerbellCluster>(write).await,
+            Kind::TinkerbellMachine => self.perform::<TinkerbellMachine>(write).await,
+            Kind::Hardware => self.perform::<Hardware>(write).await,
+            Kind::Template => self.perform::<Template>(write).await,
+            Kind::Workflow => self.perform::<Workflow>(write).await,
+            Kind::Job => self.perform::<Job>(write).await,
+            Kind::IPAddressClaim => self.perform::<IPAddressClaim>(write).await,
         }
     }
 
@@ -124,7 +123,15 @@ impl Writer {
         }
     }
 
-    async fn perform<K: Cached>(&self, client: &Client, write: &Write) -> Result<(), WriteError> {
+    /// The client of the cluster where the kind is.
+    fn client_of<K: Cached>(&self) -> &Client {
+        match K::HOME {
+            Home::Management => &self.client,
+            Home::Tinkerbell => &self.tinkerbell,
+        }
+    }
+
+    async fn perform<K: Cached>(&self, write: &Write) -> Result<(), WriteError> {
         let request = request::<K>(&K::shelf(&self.cache).state().version, write)
             .map_err(|error| WriteError::Rejected(error.to_string()))?;
         let (size, limit) = (request.body().len(), largest(&write.verb));
@@ -133,7 +140,7 @@ impl Writer {
                 "not sent, for it has {size} bytes and the server takes {limit}"
             )));
         }
-        let error = match send(client, request).await {
+        let error = match send(self.client_of::<K>(), request).await {
             Ok(text) => return self.take_in::<K>(write, &text),
             Err(error) => error,
         };
@@ -148,7 +155,7 @@ impl Writer {
                 Err(WriteError::Rejected(message))
             }
             Class::Busy => Err(WriteError::Transient(message)),
-            Class::Stale => match self.refresh::<K>(client, &write.key).await {
+            Class::Stale => match self.refresh::<K>(&write.key).await {
                 Ok(()) => Err(WriteError::Conflict(message)),
                 Err(reading) => {
                     Err(WriteError::Transient(format!("{message}; and then: {}", errors::describe(&reading))))
@@ -156,7 +163,7 @@ impl Writer {
             },
             Class::Unknown => {
                 // The write may have taken effect: the next decision should see what is.
-                if let Err(reading) = self.refresh::<K>(client, &write.key).await {
+                if let Err(reading) = self.refresh::<K>(&write.key).await {
                     tracing::debug!(object = %write.key, error = errors::describe(&reading), "object not readable after a failed write");
                 }
                 Err(WriteError::Transient(message))
@@ -194,11 +201,11 @@ impl Writer {
     }
 
     /// Puts the object as the server has it now (or its absence) into the store.
-    async fn refresh<K: Cached>(&self, client: &Client, key: &ObjectKey) -> Result<(), Error> {
+    async fn refresh<K: Cached>(&self, key: &ObjectKey) -> Result<(), Error> {
         let shelf = K::shelf(&self.cache);
         let before = shelf.store.uid(key);
         let path = K::url_path(&shelf.state().version, Some(&key.namespace));
-        match read(client, &path, &key.name).await? {
+        match read(self.client_of::<K>(), &path, &key.name).await? {
             Read::Found(text) => {
                 let object = serde_json::from_str::<Guarded<K>>(&text);
                 self.cache.answered(object.map_err(|_| Error::Service("the server's answer is not JSON".into()))?);

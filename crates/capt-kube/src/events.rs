@@ -8,7 +8,10 @@ use std::time::Duration;
 use capt_api::conditions::Reason;
 use capt_api::contract::EVENT_SOURCE;
 use capt_reconciler::effect::Kind;
+use capt_reconciler::observed::bmc::Job;
+use capt_reconciler::observed::cluster_api::IPAddressClaim;
 use capt_reconciler::observed::infra::{TinkerbellCluster, TinkerbellMachine};
+use capt_reconciler::observed::tinkerbell::{Hardware, Template, Workflow};
 use capt_reconciler::ports::{Clock, Event};
 use futures::future::{BoxFuture, join_all};
 use jiff::Timestamp;
@@ -192,17 +195,35 @@ fn core_event(event: &Event, name: &str, now: Timestamp) -> serde_json::Value {
     })
 }
 
-fn api_version(kind: Kind) -> std::borrow::Cow<'static, str> {
+/// The version of a kind that Events name: the one we want most.
+fn api_version(kind: Kind) -> String {
+    fn of<K: Resource<DynamicType: Default>>() -> String {
+        K::api_version(&K::DynamicType::default()).into_owned()
+    }
     match kind {
-        Kind::TinkerbellCluster => TinkerbellCluster::api_version(&()).into_owned().into(),
-        Kind::TinkerbellMachine => TinkerbellMachine::api_version(&()).into_owned().into(),
-        Kind::Hardware | Kind::Template | Kind::Workflow => "tinkerbell.org/v1alpha1".into(),
-        Kind::Job => "bmc.tinkerbell.org/v1alpha1".into(),
-        Kind::IPAddressClaim => "ipam.cluster.x-k8s.io/v1beta2".into(),
+        Kind::TinkerbellCluster => of::<TinkerbellCluster>(),
+        Kind::TinkerbellMachine => of::<TinkerbellMachine>(),
+        Kind::Hardware => of::<Hardware>(),
+        Kind::Template => of::<Template>(),
+        Kind::Workflow => of::<Workflow>(),
+        Kind::Job => of::<Job>(),
+        Kind::IPAddressClaim => of::<IPAddressClaim>(),
     }
 }
 
 /// A time as the API has it: whole seconds.
 fn seconds(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_name_the_versions_that_servers_know() {
+        assert_eq!(api_version(Kind::Hardware), "tinkerbell.org/v1alpha1");
+        assert_eq!(api_version(Kind::Job), "bmc.tinkerbell.org/v1alpha1");
+        assert_eq!(api_version(Kind::IPAddressClaim), "ipam.cluster.x-k8s.io/v1beta2");
+    }
 }

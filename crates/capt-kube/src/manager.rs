@@ -6,12 +6,12 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use capt_reconciler::cluster::ClusterReconciler;
 use capt_reconciler::machine::MachineReconciler;
-use capt_reconciler::observed::bmc::Job;
-use capt_reconciler::observed::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine, Pool, Served};
+use capt_reconciler::observed::cluster_api::Pool;
 use capt_reconciler::observed::infra::{TinkerbellCluster, TinkerbellMachine};
-use capt_reconciler::observed::tinkerbell::{Hardware, Template, Workflow};
+use capt_reconciler::observed::tinkerbell::{Template, Workflow};
 use capt_reconciler::ports::Presence;
 use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
 use kube::{Api, Client};
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -21,7 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
 
 use crate::api::Writer;
-use crate::cache::{Cache, Cached, PoolKind, Selected, WatchFilter};
+use crate::cache::{Cache, Cached, Home, Need, PoolKind, Selected, Shelf, Version, Visitor, WatchFilter};
 use crate::client::Clients;
 use crate::clock::TokioClock;
 use crate::controller;
@@ -160,39 +160,19 @@ impl Manager {
 
     /// Whether all objects of the kinds that we cannot do without are in memory.
     pub fn stores_are_filled(&self) -> bool {
-        let cache = &self.cache;
-        [
-            cache.tinkerbell_machines.state().presence,
-            cache.tinkerbell_clusters.state().presence,
-            cache.machines.state().presence,
-            cache.clusters.state().presence,
-            cache.hardware.state().presence,
-            cache.templates.state().presence,
-            cache.workflows.state().presence,
-        ]
-        .into_iter()
-        .all(|presence| presence == Presence::Ready)
+        let mut filled = Filled(true);
+        self.cache.kinds.visit(&mut filled);
+        filled.0
     }
 
     /// Waits until all objects of the kinds that we cannot do without are in memory, and until it is known of the
     /// others whether they are served.
     pub async fn synced(&self) {
-        let cache = &self.cache;
-        let ready = |presence| presence == Presence::Ready;
-        tokio::join!(
-            cache.tinkerbell_machines.until(ready),
-            cache.tinkerbell_clusters.until(ready),
-            cache.machines.until(ready),
-            cache.clusters.until(ready),
-            cache.hardware.until(ready),
-            cache.templates.until(ready),
-            cache.workflows.until(ready),
-        );
-        let known = |presence| presence != Presence::Syncing;
-        let optional =
-            async { tokio::join!(cache.jobs.until(known), cache.claims.until(known), cache.ip_addresses.until(known)) };
+        let mut waits = Waits::default();
+        self.cache.kinds.visit(&mut waits);
+        join_all(waits.required).await;
         // They may be slow or forbidden; the reconcilers know how to do without an answer.
-        let _ = tokio::time::timeout(OPTIONAL_KINDS, optional).await;
+        let _ = tokio::time::timeout(OPTIONAL_KINDS, join_all(waits.optional)).await;
     }
 
     /// Runs until cancelled, then lets the work under way come to its end and hands the lead back. Can be run once.
@@ -300,21 +280,10 @@ impl Manager {
     }
 
     fn start_watches(&self, tasks: &mut JoinSet<()>) -> anyhow::Result<()> {
-        self.watch::<TinkerbellMachine>(tasks, one_version);
-        self.watch::<TinkerbellCluster>(tasks, one_version);
-        match &self.namespaces {
-            None => {
-                self.watch::<Hardware>(tasks, one_version);
-                self.watch::<Template>(tasks, one_version);
-                self.watch::<Workflow>(tasks, one_version);
-                self.watch::<Job>(tasks, one_version);
-            }
-            Some(namespaces) => self.watch_external(tasks, namespaces.clone()),
+        self.cache.kinds.visit(&mut Watches { manager: self, tasks });
+        if let Some(namespaces) = &self.namespaces {
+            self.watch_external(tasks, namespaces.clone());
         }
-        self.watch::<Machine>(tasks, contract_version);
-        self.watch::<Cluster>(tasks, contract_version);
-        self.watch::<IPAddressClaim>(tasks, contract_version);
-        self.watch::<IPAddress>(tasks, contract_version);
         let pools = self.cache.pools.to_watch().context("the manager ran already")?;
         tasks.spawn(watch_pools(self.clients.watches.clone(), pools, self.settings.namespace.clone()));
         Ok(())
@@ -331,13 +300,9 @@ impl Manager {
         tasks.spawn(watches::watch_for_jobs(client, cache, move || namespaces.stop_all()));
     }
 
-    fn watch<K: Cached>(&self, tasks: &mut JoinSet<()>, versions: fn() -> Vec<(&'static str, K::DynamicType)>) {
+    fn watch<K: Cached>(&self, tasks: &mut JoinSet<()>) {
         let any = K::DynamicType::default();
-        let versions: Vec<(String, K::DynamicType)> = if versions().is_empty() {
-            vec![(K::version(&any).into_owned(), any)]
-        } else {
-            versions().into_iter().map(|(name, version)| (name.to_owned(), version)).collect()
-        };
+        let versions = K::DynamicType::all::<K>();
         let lookup = Lookup {
             group: K::group(&any).into_owned(),
             name: Name::Plural(K::plural(&any).into_owned()),
@@ -369,21 +334,50 @@ fn namespaces(client: &Client, cache: &Arc<Cache>) -> Arc<Namespaces> {
     };
     let cache = cache.clone();
     Namespaces::new(start, move || {
-        cache.tinkerbell_machines.store.keys().iter().for_each(|key| cache.wake.machines.wake(key));
+        cache.kinds.tinkerbell_machines.store.keys().iter().for_each(|key| cache.wake.machines.wake(key));
     })
 }
 
 /// Whether no work is under way any more. If it is not known, nobody may begin before the Lease expires.
 struct Drained(bool);
 
-/// Kinds with one version only.
-fn one_version<D>() -> Vec<(&'static str, D)> {
-    Vec::new()
+/// Whether all objects of the kinds that we cannot do without are in memory.
+struct Filled(bool);
+
+impl<'a> Visitor<'a> for Filled {
+    fn kind<K: Cached>(&mut self, shelf: &'a Shelf<K>) {
+        self.0 &= K::NEED == Need::Optional || shelf.state().presence == Presence::Ready;
+    }
 }
 
-/// Cluster API's versions.
-fn contract_version() -> Vec<(&'static str, Served)> {
-    Served::ALL.into_iter().map(|version| (version.as_str(), version)).collect()
+/// What the start waits for.
+#[derive(Default)]
+struct Waits<'a> {
+    required: Vec<BoxFuture<'a, ()>>,
+    optional: Vec<BoxFuture<'a, ()>>,
+}
+
+impl<'a> Visitor<'a> for Waits<'a> {
+    fn kind<K: Cached>(&mut self, shelf: &'a Shelf<K>) {
+        match K::NEED {
+            Need::Required => self.required.push(shelf.until(|presence| presence == Presence::Ready).boxed()),
+            Need::Optional => self.optional.push(shelf.until(|presence| presence != Presence::Syncing).boxed()),
+        }
+    }
+}
+
+/// Starts the watch of each kind that is watched from the start on.
+struct Watches<'m> {
+    manager: &'m Manager,
+    tasks: &'m mut JoinSet<()>,
+}
+
+impl<'a> Visitor<'a> for Watches<'_> {
+    fn kind<K: Cached>(&mut self, _: &'a Shelf<K>) {
+        if K::HOME == Home::Management || self.manager.namespaces.is_none() {
+            self.manager.watch::<K>(self.tasks);
+        }
+    }
 }
 
 /// Watches every kind of pool that somebody names.

@@ -53,27 +53,27 @@ impl Ports {
 
 impl Stores for Ports {
     fn tinkerbell_machine(&self, key: &ObjectKey) -> Option<Arc<TinkerbellMachine>> {
-        self.cache.tinkerbell_machines.store.get(key)
+        self.cache.kinds.tinkerbell_machines.store.get(key)
     }
 
     fn tinkerbell_cluster(&self, key: &ObjectKey) -> Option<Arc<TinkerbellCluster>> {
-        self.cache.tinkerbell_clusters.store.get(key)
+        self.cache.kinds.tinkerbell_clusters.store.get(key)
     }
 
     fn machine(&self, key: &ObjectKey) -> Option<Arc<Machine>> {
-        self.cache.machines.store.get(key)
+        self.cache.kinds.machines.store.get(key)
     }
 
     fn cluster(&self, key: &ObjectKey) -> Option<Arc<Cluster>> {
-        self.cache.clusters.store.get(key)
+        self.cache.kinds.clusters.store.get(key)
     }
 
     fn hardware(&self, key: &ObjectKey) -> Option<Arc<Hardware>> {
-        self.cache.hardware.store.get(key)
+        self.cache.kinds.hardware.store.get(key)
     }
 
     fn hardware_of(&self, machine: &ObjectKey) -> Vec<Arc<Hardware>> {
-        self.cache.hardware.store.lookup(|(index, _)| index.of_owner(machine))
+        self.cache.kinds.hardware.store.lookup(|(index, _)| index.of_owner(machine))
     }
 
     fn visit_free_hardware(&self, selector: &Selector, visit: &mut dyn FnMut(&Arc<Hardware>) -> ControlFlow<()>) {
@@ -82,7 +82,7 @@ impl Stores for Ports {
         // In batches, so that the visitor runs without the lock and may ask the stores itself.
         loop {
             let ask = |(index, _): &(crate::store::HardwareIndex, _)| index.candidates(selector, last.as_ref(), BATCH);
-            let batch = self.cache.hardware.store.lookup(ask);
+            let batch = self.cache.kinds.hardware.store.lookup(ask);
             for hardware in &batch {
                 let labels = hardware.metadata.labels.as_ref().unwrap_or(&no_labels);
                 if selector.matches(labels) && visit(hardware).is_break() {
@@ -98,7 +98,7 @@ impl Stores for Ports {
 
     fn visit_parked_hardware(&self, selector: &Selector, visit: &mut dyn FnMut(&Arc<Hardware>) -> ControlFlow<()>) {
         let no_labels = std::collections::BTreeMap::new();
-        for hardware in self.cache.hardware.store.lookup(|(index, _)| index.parked(selector, MOST_PARKED)) {
+        for hardware in self.cache.kinds.hardware.store.lookup(|(index, _)| index.parked(selector, MOST_PARKED)) {
             let labels = hardware.metadata.labels.as_ref().unwrap_or(&no_labels);
             // An orphan may have found its machine a moment ago.
             let is_held = hardware.reserved_for().is_some_and(|machine| self.tinkerbell_machine(&machine).is_some());
@@ -109,44 +109,44 @@ impl Stores for Ports {
     }
 
     fn hardware_with_mac(&self, mac: &str) -> Vec<ObjectKey> {
-        let keys = self.cache.hardware.store.index(|(index, _)| index.of_mac(mac));
+        let keys = self.cache.kinds.hardware.store.index(|(index, _)| index.of_mac(mac));
         keys.iter().map(|key| (**key).clone()).collect()
     }
 
     fn machines_on(&self, hardware: &ObjectKey) -> Vec<Arc<TinkerbellMachine>> {
-        self.cache.tinkerbell_machines.store.lookup(|(_, index)| index.on(hardware))
+        self.cache.kinds.tinkerbell_machines.store.lookup(|(_, index)| index.on(hardware))
     }
 
     fn machine_with_uid(&self, uid: &str) -> Option<ObjectKey> {
-        self.cache.tinkerbell_machines.store.index(|(_, index)| index.with_uid(uid))
+        self.cache.kinds.tinkerbell_machines.store.index(|(_, index)| index.with_uid(uid))
     }
 
     fn template(&self, key: &ObjectKey) -> Option<Arc<Template>> {
-        self.cache.templates.store.get(key)
+        self.cache.kinds.templates.store.get(key)
     }
 
     fn workflow(&self, key: &ObjectKey) -> Option<Arc<Workflow>> {
-        self.cache.workflows.store.get(key)
+        self.cache.kinds.workflows.store.get(key)
     }
 
     fn job(&self, key: &ObjectKey) -> Option<Arc<Job>> {
-        self.cache.jobs.store.get(key)
+        self.cache.kinds.jobs.store.get(key)
     }
 
     fn templates_of(&self, machine: &ObjectKey) -> Vec<Arc<Template>> {
-        self.cache.templates.store.lookup(|by_machine| by_machine.members(machine))
+        self.cache.kinds.templates.store.lookup(|by_machine| by_machine.members(machine))
     }
 
     fn workflows_of(&self, machine: &ObjectKey) -> Vec<Arc<Workflow>> {
-        self.cache.workflows.store.lookup(|by_machine| by_machine.members(machine))
+        self.cache.kinds.workflows.store.lookup(|by_machine| by_machine.members(machine))
     }
 
     fn jobs_of(&self, machine: &ObjectKey) -> Vec<Arc<Job>> {
-        self.cache.jobs.store.lookup(|(by_machine, _)| by_machine.members(machine))
+        self.cache.kinds.jobs.store.lookup(|(by_machine, _)| by_machine.members(machine))
     }
 
     fn jobs_of_bmc(&self, bmc: &ObjectKey) -> Vec<Arc<Job>> {
-        self.cache.jobs.store.lookup(|(_, by_bmc)| by_bmc.members(bmc))
+        self.cache.kinds.jobs.store.lookup(|(_, by_bmc)| by_bmc.members(bmc))
     }
 
     fn covers(&self, kind: Kind, namespace: &str) -> bool {
@@ -163,11 +163,11 @@ impl Stores for Ports {
     }
 
     fn bmc(&self) -> Presence {
-        self.cache.jobs.state().presence
+        self.cache.kinds.jobs.state().presence
     }
 
     fn ipam(&self) -> Presence {
-        match (self.cache.claims.state().presence, self.cache.ip_addresses.state().presence) {
+        match (self.cache.kinds.claims.state().presence, self.cache.kinds.ip_addresses.state().presence) {
             (Presence::Absent, _) | (_, Presence::Absent) => Presence::Absent,
             (Presence::Ready, Presence::Ready) => Presence::Ready,
             _ => Presence::Syncing,
@@ -178,23 +178,23 @@ impl Stores for Ports {
         let last = |trouble: crate::cache::Trouble| trouble.last.map(|(words, _)| words);
         match kind {
             Kind::IPAddressClaim => {
-                last(self.cache.claims.trouble()).or_else(|| last(self.cache.ip_addresses.trouble()))
+                last(self.cache.kinds.claims.trouble()).or_else(|| last(self.cache.kinds.ip_addresses.trouble()))
             }
-            Kind::Job => last(self.cache.jobs.trouble()),
+            Kind::Job => last(self.cache.kinds.jobs.trouble()),
             _ => None,
         }
     }
 
     fn claim(&self, key: &ObjectKey) -> Option<Arc<IPAddressClaim>> {
-        self.cache.claims.store.get(key)
+        self.cache.kinds.claims.store.get(key)
     }
 
     fn claims_of(&self, owner_uid: &str) -> Vec<Arc<IPAddressClaim>> {
-        self.cache.claims.store.lookup(|by_owner| by_owner.members(owner_uid))
+        self.cache.kinds.claims.store.lookup(|by_owner| by_owner.members(owner_uid))
     }
 
     fn address(&self, key: &ObjectKey) -> Option<Arc<IPAddress>> {
-        self.cache.ip_addresses.store.get(key)
+        self.cache.kinds.ip_addresses.store.get(key)
     }
 
     fn pool(&self, namespace: &str, reference: &PoolReference) -> PoolView {
@@ -214,7 +214,8 @@ impl Stores for Ports {
             _ => return true,
         };
         let Some(cluster) = cluster else { return false };
-        let machines = self.cache.tinkerbell_machines.store.lookup(|(by_cluster, _)| by_cluster.members(&cluster));
+        let machines =
+            self.cache.kinds.tinkerbell_machines.store.lookup(|(by_cluster, _)| by_cluster.members(&cluster));
         machines.iter().any(|machine| !machine.spec.hardware_name.is_empty())
     }
 }

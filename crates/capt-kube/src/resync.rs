@@ -16,8 +16,8 @@ pub async fn resync(cache: &Cache, period: Duration) {
             return std::future::pending().await;
         }
         tokio::time::sleep(chance::spread(&random, round, period, 0.1)).await;
-        let clusters = cache.tinkerbell_clusters.store.keys();
-        let machines = cache.tinkerbell_machines.store.keys();
+        let clusters = cache.kinds.tinkerbell_clusters.store.keys();
+        let machines = cache.kinds.tinkerbell_machines.store.keys();
         tracing::debug!(clusters = clusters.len(), machines = machines.len(), "resync");
         clusters.iter().for_each(|key| cache.wake.clusters.wake(key));
         machines.iter().for_each(|key| cache.wake.machines.wake(key));

@@ -203,7 +203,7 @@ proptest! {
 
 fn check(cache: &Cache, ports: &impl Stores, held: Vec<ObjectKey>) {
     let all: Vec<_> =
-        (0..8).filter_map(|name| cache.hardware.store.get(&ObjectKey::new("ns", format!("h{name}")))).collect();
+        (0..8).filter_map(|name| cache.kinds.hardware.store.get(&ObjectKey::new("ns", format!("h{name}")))).collect();
     let none = BTreeMap::new();
     for selector in selectors() {
         let expected: Vec<_> = all

@@ -57,11 +57,11 @@ fn delete(uid: &str) -> Write {
 }
 
 fn is_available(cache: &Cache) -> bool {
-    cache.hardware.store.index(|(index, _)| index.is_available(&key()))
+    cache.kinds.hardware.store.index(|(index, _)| index.is_available(&key()))
 }
 
 fn version(cache: &Cache) -> Option<String> {
-    cache.hardware.store.get(&key()).map(|object| object.resource_version().to_owned())
+    cache.kinds.hardware.store.get(&key()).map(|object| object.resource_version().to_owned())
 }
 
 /// A writer on a server that gives these answers one after the other, and a log of the requests' methods.
@@ -236,7 +236,7 @@ async fn a_deleted_object_with_finalizers_stays_and_is_terminating() {
     terminating["metadata"]["finalizers"] = json!(["f"]);
     let (writer, _) = answering(&cache, [(200, terminating)]);
     assert_eq!(writer.write(&delete("u")).await, Ok(()));
-    assert!(cache.hardware.store.get(&key()).unwrap().is_terminating());
+    assert!(cache.kinds.hardware.store.get(&key()).unwrap().is_terminating());
 }
 
 #[tokio::test]

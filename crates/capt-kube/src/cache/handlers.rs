@@ -62,7 +62,7 @@ pub fn cluster_changed(cache: &Cache, change: &Change<Cluster>) {
             infra.insert(ObjectKey::new(cluster.namespace(), &reference.name));
         }
     }
-    let owned = cache.tinkerbell_clusters.store.index(|(by_cluster, _)| by_cluster.members(&*change.key));
+    let owned = cache.kinds.tinkerbell_clusters.store.index(|(by_cluster, _)| by_cluster.members(&*change.key));
     infra.extend(owned.iter().map(|key| (**key).clone()));
     for key in &infra {
         cache.wake.clusters.wake(key);
@@ -106,9 +106,9 @@ pub fn infra_cluster_changed(cache: &Cache, change: &Change<TinkerbellCluster>) 
 
 /// By label, and by way of the Machines for those that have none (yet).
 fn wake_machines_of(cache: &Cache, cluster: &ObjectKey) {
-    let labelled = cache.tinkerbell_machines.store.index(|(by_cluster, _)| by_cluster.members(cluster));
+    let labelled = cache.kinds.tinkerbell_machines.store.index(|(by_cluster, _)| by_cluster.members(cluster));
     let mut keys: BTreeSet<ObjectKey> = labelled.iter().map(|key| (**key).clone()).collect();
-    let machines = cache.machines.store.lookup(|by_cluster| by_cluster.members(cluster));
+    let machines = cache.kinds.machines.store.lookup(|by_cluster| by_cluster.members(cluster));
     keys.extend(machines.iter().filter_map(|machine| infra_machine(machine)));
     for key in &keys {
         cache.wake.machines.wake(key);
@@ -120,7 +120,7 @@ fn wake_machines_of(cache: &Cache, cluster: &ObjectKey) {
 pub fn infra_machine_changed(cache: &Cache, change: &Change<TinkerbellMachine>) {
     cache.wake.machines.wake(&change.key);
     if change.old.is_some() != change.new.is_some() {
-        for hardware in cache.hardware.store.index(|(index, _)| index.of_owner(&change.key)) {
+        for hardware in cache.kinds.hardware.store.index(|(index, _)| index.of_owner(&change.key)) {
             note_orphan(cache, &hardware, &change.key);
             if change.new.is_none() {
                 publish_parked(cache, &hardware);
@@ -141,20 +141,20 @@ pub fn infra_machine_changed(cache: &Cache, change: &Change<TinkerbellMachine>) 
 
 /// Takes down whether the machine exists whose labels the Hardware carries.
 fn note_orphan(cache: &Cache, hardware: &Arc<ObjectKey>, machine: &ObjectKey) {
-    let is_orphan = cache.tinkerbell_machines.store.get(machine).is_none();
-    cache.hardware.store.index_mut(|(index, _)| index.note_orphan(hardware, is_orphan));
+    let is_orphan = cache.kinds.tinkerbell_machines.store.get(machine).is_none();
+    cache.kinds.hardware.store.index_mut(|(index, _)| index.note_orphan(hardware, is_orphan));
 }
 
 /// Wakes the machines that name this Hardware.
 fn wake_named(cache: &Cache, hardware: &ObjectKey) {
-    for machine in cache.tinkerbell_machines.store.index(|(_, index)| index.on(hardware)) {
+    for machine in cache.kinds.tinkerbell_machines.store.index(|(_, index)| index.on(hardware)) {
         cache.wake.machines.wake(&machine);
     }
 }
 
 /// Tells those who wait for Hardware why this one is not to be had: they name it.
 fn publish_parked(cache: &Cache, key: &ObjectKey) {
-    if let Some(hardware) = cache.hardware.store.get(key) {
+    if let Some(hardware) = cache.kinds.hardware.store.get(key) {
         cache.wake.publish(Fact::ParkedHardware(hardware));
     }
 }
@@ -200,7 +200,7 @@ fn given_up_macs(cache: &Cache, change: &Change<Hardware>) {
         return;
     }
     for mac in old.iter().filter(|mac| !new.contains(mac)) {
-        for other in cache.hardware.store.lookup(|(index, _)| index.of_mac(mac)) {
+        for other in cache.kinds.hardware.store.lookup(|(index, _)| index.of_mac(mac)) {
             if let Some(machine) = other.reserved_for() {
                 cache.wake.machines.wake(&machine);
             }
@@ -212,8 +212,8 @@ fn given_up_macs(cache: &Cache, change: &Change<Hardware>) {
 /// Tells those who wait for free Hardware, unless somebody is about to take this one.
 pub fn publish_if_available(cache: &Cache, key: &ObjectKey) {
     let available = |index: &(HardwareIndex, _)| index.0.is_available(key);
-    if cache.hardware.store.index(available)
-        && let Some(hardware) = cache.hardware.store.get(key)
+    if cache.kinds.hardware.store.index(available)
+        && let Some(hardware) = cache.kinds.hardware.store.get(key)
     {
         cache.wake.publish(Fact::FreeHardware(hardware));
     }
@@ -242,7 +242,7 @@ pub fn ip_address_changed(cache: &Cache, change: &Change<IPAddress>) {
     let mut keys = BTreeSet::new();
     for address in sides(change) {
         let claim = ObjectKey::new(address.namespace(), &address.spec.claim_ref.name);
-        keys.extend(cache.claims.store.get(&claim).and_then(|claim| owning_machine(&*claim)));
+        keys.extend(cache.kinds.claims.store.get(&claim).and_then(|claim| owning_machine(&*claim)));
         keys.extend(machine_by_claim_name(cache, &claim));
     }
     let has_come = change.old.is_none() && change.new.is_some();
@@ -254,7 +254,7 @@ pub fn ip_address_changed(cache: &Cache, change: &Change<IPAddress>) {
 /// The machine that the claim's name names, if it exists: it may be in its way.
 fn machine_by_claim_name(cache: &Cache, claim: &ObjectKey) -> Option<ObjectKey> {
     let machine = ObjectKey::new(&claim.namespace, claim.name.strip_suffix("-0")?);
-    cache.tinkerbell_machines.store.get(&machine).map(|_| machine)
+    cache.kinds.tinkerbell_machines.store.get(&machine).map(|_| machine)
 }
 
 /// A Workflow concerns the machine it is for, which waits for its end.

@@ -11,7 +11,7 @@ use crate::controller::Fact;
 impl Cache {
     /// Takes Hardware out of the free ones while it is written. Nothing if another writer has it.
     pub fn hold_hardware(self: &Arc<Self>, key: &ObjectKey) -> Option<Held> {
-        let got = self.hardware.store.index_mut(|(index, _)| index.hold(key));
+        let got = self.kinds.hardware.store.index_mut(|(index, _)| index.hold(key));
         got.then(|| Held { cache: self.clone(), what: What::Hardware(key.clone()) })
     }
 
@@ -40,7 +40,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         match &self.what {
             What::Hardware(key) => {
-                self.cache.hardware.store.index_mut(|(index, _)| index.release(key));
+                self.cache.kinds.hardware.store.index_mut(|(index, _)| index.release(key));
                 handlers::publish_if_available(&self.cache, key);
             }
             What::Address(address, hardware) => {

@@ -3,6 +3,7 @@
 mod denial;
 mod handlers;
 mod holds;
+mod kinds;
 mod pools;
 mod shelf;
 mod watch_filter;
@@ -10,62 +11,28 @@ mod watch_filter;
 use std::sync::Arc;
 
 use capt_api::meta::{Meta, ObjectKey};
-use capt_reconciler::observed::bmc::Job;
-use capt_reconciler::observed::cluster_api::{Cluster, IPAddress, IPAddressClaim, Machine};
-use capt_reconciler::observed::infra::{TinkerbellCluster, TinkerbellMachine};
-use capt_reconciler::observed::tinkerbell::{Hardware, Template, Workflow};
 use capt_reconciler::ports::Presence;
 use kube::Resource;
 use kube::runtime::watcher::Event;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::controller::{Fact, Wake};
+use crate::controller::Wake;
 use crate::decode::Guarded;
 use crate::metrics::{Machines, Metrics};
-use crate::owner::{cluster_of, owning_machine};
-use crate::store::{Addresses, AddressesOf, Change, Grouped, HardwareIndex, MachineIndex};
+use crate::store::{Addresses, Change};
 use crate::watch::Sink;
 use denial::Denial;
 pub use holds::Held;
+pub use kinds::{Kinds, Visitor};
 pub use pools::{PoolKind, Pools};
-pub use shelf::{Cached, Shelf, ShelfState, Trouble};
+pub use shelf::{Cached, Home, Need, Shelf, ShelfState, Trouble, Version};
 pub use watch_filter::{Selected, WatchFilter};
-
-/// The index over TinkerbellClusters.
-pub type ClusterIndex = (Grouped<TinkerbellCluster, ObjectKey>, AddressesOf);
-
-/// The index over Jobs: by machine and by BMC.
-pub type JobIndex = (Grouped<Job, ObjectKey>, Grouped<Job, ObjectKey>);
-
-/// The BMC Machine that a Job is for.
-fn bmc_of(job: &Job) -> Option<ObjectKey> {
-    let reference = &job.spec.machine_ref;
-    Some(ObjectKey::new(&reference.namespace, &reference.name))
-}
 
 /// Everything we know.
 pub struct Cache {
-    /// TinkerbellMachines, by cluster, by the Hardware they name and by UID.
-    pub tinkerbell_machines: Shelf<TinkerbellMachine>,
-    /// TinkerbellClusters, by cluster.
-    pub tinkerbell_clusters: Shelf<TinkerbellCluster>,
-    /// Machines, by cluster.
-    pub machines: Shelf<Machine>,
-    /// Clusters.
-    pub clusters: Shelf<Cluster>,
-    /// Hardware, by owner, and free by label.
-    pub hardware: Shelf<Hardware>,
-    /// Templates, by the machine they are for.
-    pub templates: Shelf<Template>,
-    /// Workflows, by the machine they are for.
-    pub workflows: Shelf<Workflow>,
-    /// BMC Jobs, by the machine they are for and by BMC.
-    pub jobs: Shelf<Job>,
-    /// IPAddressClaims, by UID of their controller.
-    pub claims: Shelf<IPAddressClaim>,
-    /// IPAddresses.
-    pub ip_addresses: Shelf<IPAddress>,
+    /// The objects, kind by kind.
+    pub kinds: Kinds,
     /// Pools of all kinds that somebody named.
     pub pools: Pools,
     /// Who uses which address.
@@ -90,26 +57,8 @@ impl Cache {
     pub fn counted(metrics: &Metrics) -> Self {
         let addresses = Arc::<Mutex<Addresses>>::default();
         let wake = Arc::new(Wake::counted(metrics));
-        let by_owner = (HardwareIndex::default(), AddressesOf(addresses.clone()));
         Self {
-            tinkerbell_machines: Shelf::new((
-                Grouped::by(|machine: &TinkerbellMachine| {
-                    let cluster = machine.label(capt_api::contract::CLUSTER_NAME_LABEL)?;
-                    Some(ObjectKey::new(machine.namespace(), cluster))
-                }),
-                MachineIndex::default(),
-            )),
-            tinkerbell_clusters: Shelf::new((Grouped::by(cluster_of), AddressesOf(addresses.clone()))),
-            machines: Shelf::new(Grouped::by(|machine: &Machine| {
-                Some(ObjectKey::new(machine.namespace(), &machine.spec.cluster_name))
-            })),
-            clusters: Shelf::new(AddressesOf(addresses.clone())),
-            hardware: Shelf::new(by_owner),
-            templates: Shelf::new(Grouped::by(owning_machine)),
-            workflows: Shelf::new(Grouped::by(owning_machine)),
-            jobs: Shelf::new((Grouped::by(owning_machine), Grouped::by(bmc_of))),
-            claims: Shelf::new(Grouped::by(|claim: &IPAddressClaim| Some(claim.controller()?.uid.clone()))),
-            ip_addresses: Shelf::new(()),
+            kinds: Kinds::new(&addresses),
             pools: Pools::new(wake.clone()),
             addresses,
             wake,
@@ -187,16 +136,18 @@ impl Cache {
     /// Whether kinds that we cannot do without came back after they were gone, and are being read. At the start nobody works
     /// before they are in memory.
     pub fn is_reading(&self) -> bool {
-        [
-            self.hardware.state.borrow().is_read_again(),
-            self.workflows.state.borrow().is_read_again(),
-            self.templates.state.borrow().is_read_again(),
-            self.machines.state.borrow().is_read_again(),
-            self.clusters.state.borrow().is_read_again(),
-            self.tinkerbell_clusters.state.borrow().is_read_again(),
-            self.tinkerbell_machines.state.borrow().is_read_again(),
-        ]
-        .contains(&true)
+        let mut found = ReadAgain(false);
+        self.kinds.visit(&mut found);
+        found.0
+    }
+}
+
+/// Whether a kind that we cannot do without is being read again.
+struct ReadAgain(bool);
+
+impl<'a> Visitor<'a> for ReadAgain {
+    fn kind<K: Cached>(&mut self, shelf: &'a Shelf<K>) {
+        self.0 |= K::NEED == Need::Required && shelf.state.borrow().is_read_again();
     }
 }
 
@@ -255,45 +206,3 @@ impl<K: Cached> Sink<K> for Cache {
         trouble.last = Some((error.to_owned(), Instant::now()));
     }
 }
-
-/// Implements [`Cached`]: kind, index, shelf, what a change and what its presence leads to.
-macro_rules! cached {
-    ($kind:ty, $index:ty, $shelf:ident, $changed:expr $(, $fact:expr)?) => {
-        impl Cached for $kind {
-            type Index = $index;
-            fn shelf(cache: &Cache) -> &Shelf<Self> {
-                &cache.$shelf
-            }
-            fn changed(cache: &Cache, change: &Change<Self>) {
-                ($changed)(cache, change);
-            }
-            $(fn presence_changed(cache: &Cache) {
-                cache.wake.publish($fact);
-            })?
-        }
-    };
-}
-
-cached!(
-    TinkerbellMachine,
-    (Grouped<TinkerbellMachine, ObjectKey>, MachineIndex),
-    tinkerbell_machines,
-    handlers::infra_machine_changed
-);
-cached!(TinkerbellCluster, ClusterIndex, tinkerbell_clusters, handlers::infra_cluster_changed);
-cached!(Machine, Grouped<Machine, ObjectKey>, machines, handlers::machine_changed);
-cached!(Cluster, AddressesOf, clusters, handlers::cluster_changed);
-cached!(Hardware, (HardwareIndex, AddressesOf), hardware, handlers::hardware_changed);
-cached!(Template, Grouped<Template, ObjectKey>, templates, handlers::template_changed);
-cached!(Workflow, Grouped<Workflow, ObjectKey>, workflows, |cache: &Cache, change: &Change<Workflow>| {
-    cache.metrics.workflow_changed(change);
-    handlers::workflow_changed(cache, change);
-});
-cached!(Job, JobIndex, jobs, handlers::job_changed, Fact::BmcKinds);
-cached!(IPAddressClaim, Grouped<IPAddressClaim, String>, claims,
-    |cache: &Cache, change: &Change<IPAddressClaim>| {
-        cache.metrics.claim_changed(change);
-        handlers::claim_changed(cache, change);
-    },
-    Fact::IpamKinds);
-cached!(IPAddress, (), ip_addresses, handlers::ip_address_changed, Fact::IpamKinds);

@@ -1,5 +1,6 @@
 //! The objects of one kind, and how well we know them.
 
+use capt_reconciler::observed::cluster_api::Served;
 use capt_reconciler::ports::Presence;
 use kube::Resource;
 use kube::core::NamespaceResourceScope;
@@ -11,17 +12,56 @@ use tokio::time::Instant;
 use super::Cache;
 use crate::store::{Change, Index, Store};
 
+/// Whether we can do without a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing is done before all its objects are in memory.
+    Required,
+    /// It may be absent, and appear later.
+    Optional,
+}
+
+/// In which cluster a kind is, where there are two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// The one we manage.
+    Management,
+    /// The one where Tinkerbell is.
+    Tinkerbell,
+}
+
+/// The versions of a kind that we understand.
+pub trait Version: Copy + Default + Send + Sync + 'static {
+    /// Their names, most wanted first.
+    fn all<K: Resource<DynamicType = Self>>() -> Vec<(String, Self)>;
+}
+
+/// A kind with one version only.
+impl Version for () {
+    fn all<K: Resource<DynamicType = Self>>() -> Vec<(String, Self)> {
+        vec![(K::version(&()).into_owned(), ())]
+    }
+}
+
+/// Cluster API's versions.
+impl Version for Served {
+    fn all<K: Resource<DynamicType = Self>>() -> Vec<(String, Self)> {
+        Self::ALL.into_iter().map(|version| (version.as_str().to_owned(), version)).collect()
+    }
+}
+
 /// A kind that we keep in memory.
 pub trait Cached:
-    Resource<Scope = NamespaceResourceScope, DynamicType: Copy + Default + Send + Sync>
-    + DeserializeOwned
-    + Clone
-    + Send
-    + Sync
-    + 'static
+    Resource<Scope = NamespaceResourceScope, DynamicType: Version> + DeserializeOwned + Clone + Send + Sync + 'static
 {
     /// Its index.
     type Index: Index<Self> + 'static;
+
+    /// Whether we can do without it.
+    const NEED: Need;
+
+    /// In which cluster it is.
+    const HOME: Home;
 
     /// Its place in the cache.
     fn shelf(cache: &Cache) -> &Shelf<Self>;

@@ -23,8 +23,8 @@ pub async fn watch_namespace(
     namespace: String,
     ready: oneshot::Sender<()>,
 ) -> String {
-    cache.jobs.until(|presence| presence != Presence::Syncing).await;
-    let has_jobs = cache.jobs.state().presence == Presence::Ready;
+    cache.kinds.jobs.until(|presence| presence != Presence::Syncing).await;
+    let has_jobs = cache.kinds.jobs.state().presence == Presence::Ready;
     let workflows = Namespaced::<Workflow>::new(&client, &cache, &namespace);
     let jobs = Namespaced::<Job>::new(&client, &cache, &namespace);
     let (mut of_workflows, mut of_jobs) = (workflows.state.subscribe(), jobs.state.subscribe());
@@ -50,7 +50,7 @@ pub async fn watch_namespace(
 pub async fn watch_hardware(client: Client, cache: Arc<Cache>) {
     let waits = {
         let cache = cache.clone();
-        move || cache.tinkerbell_machines.store.any(waits_for_hardware)
+        move || cache.kinds.tinkerbell_machines.store.any(waits_for_hardware)
     };
     let api = {
         let client = client.clone();
@@ -84,12 +84,12 @@ pub async fn watch_for_jobs(client: Client, cache: Arc<Cache>, appeared: impl Fn
     loop {
         await_served(&client, &lookup, served_before, || Sink::<Job>::absent(&*cache)).await;
         served_before = true;
-        let was_absent = cache.jobs.state().presence == Presence::Absent;
+        let was_absent = cache.kinds.jobs.state().presence == Presence::Absent;
         cache.mark_ready::<Job>();
         if was_absent {
             appeared();
         }
-        cache.jobs.doubted.notified().await;
+        cache.kinds.jobs.doubted.notified().await;
     }
 }
 

@@ -28,7 +28,7 @@ pub struct PoolClaims {
 /// Counts the claims of TinkerbellMachines; others' are none of ours.
 pub fn count(cache: &Cache) -> Vec<PoolClaims> {
     let mut pools: BTreeMap<(String, String), PoolClaims> = BTreeMap::new();
-    cache.claims.store.visit(|claim| {
+    cache.kinds.claims.store.visit(|claim| {
         if owning_machine(claim).is_none() {
             return;
         }

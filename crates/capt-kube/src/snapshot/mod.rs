@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::cache::{Cache, Cached, Shelf};
+use crate::cache::{Cache, Cached, Shelf, Visitor};
 use crate::controller::Controller;
 use crate::events::Events;
 use crate::lease::Standing;
@@ -114,20 +114,11 @@ pub(crate) struct Source {
 impl Source {
     pub(crate) fn read(&self) -> Snapshot {
         let cache = &self.cache;
+        let mut kinds = KindSnapshots::default();
+        cache.kinds.visit(&mut kinds);
         let standing = self.standing.get().map(|standing| standing.borrow().clone());
         Snapshot {
-            kinds: vec![
-                kind(&cache.tinkerbell_machines),
-                kind(&cache.tinkerbell_clusters),
-                kind(&cache.machines),
-                kind(&cache.clusters),
-                kind(&cache.hardware),
-                kind(&cache.templates),
-                kind(&cache.workflows),
-                kind(&cache.jobs),
-                kind(&cache.claims),
-                kind(&cache.ip_addresses),
-            ],
+            kinds: kinds.0,
             pools: cache.pools.counts(),
             claims: claims::count(cache),
             queues: vec![
@@ -148,6 +139,15 @@ impl KindSnapshot {
     /// Whether all objects of the kind are in memory.
     pub fn is_ready(&self) -> bool {
         self.presence == Presence::Ready.as_str()
+    }
+}
+
+#[derive(Default)]
+struct KindSnapshots(Vec<KindSnapshot>);
+
+impl<'a> Visitor<'a> for KindSnapshots {
+    fn kind<K: Cached>(&mut self, shelf: &'a Shelf<K>) {
+        self.0.push(kind(shelf));
     }
 }
 

@@ -1,7 +1,8 @@
 //! The sandbox as somebody with an ordinary `kubectl` meets it: the same server, reached by its kubeconfig.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-use std::path::{Path, PathBuf};
+mod common;
+
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -13,17 +14,9 @@ use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::json;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+use common::kubectl;
 
-/// The `kubectl` of `KUBEBUILDER_ASSETS`, of the programs that the end-to-end tests have built, or of the path.
-fn kubectl() -> Option<PathBuf> {
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/real-control-plane");
-    let folders = std::fs::read_dir(built).into_iter().flatten().flatten().map(|folder| folder.path().join("bin"));
-    let assets = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let all = assets.into_iter().chain(folders).chain(std::env::split_paths(&path).collect::<Vec<_>>());
-    all.map(|folder| folder.join("kubectl")).find(|program| program.is_file())
-}
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A sandbox with the built-in example installed, all of whose machines are up.
 async fn sandbox() -> Environment {

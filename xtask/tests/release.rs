@@ -125,7 +125,14 @@ async fn every_object_of_the_installation_is_taken_by_an_api_server_that_knows_i
             Err(error) => panic!("{error}"),
         }
     }
-    let expected = ["CustomResourceDefinition", "Namespace", "Service", "ServiceAccount"];
+    let expected = [
+        "CustomResourceDefinition",
+        "MutatingWebhookConfiguration",
+        "Namespace",
+        "Service",
+        "ServiceAccount",
+        "ValidatingWebhookConfiguration",
+    ];
     assert_eq!(Vec::from_iter(taken), expected, "unknown: {unknown:?}");
     let machines = server.get(
         "apiextensions.k8s.io",

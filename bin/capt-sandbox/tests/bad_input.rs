@@ -16,7 +16,8 @@ fn complaint(name: &str, content: Option<&str>) -> String {
     let _ = std::fs::remove_file(&file);
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{error}");
-    assert!(output.stdout.is_empty(), "bad input is told before anything is played");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(!text.contains("machines wanted"), "bad input is reported before anything is provisioned: {text}");
     assert!(error.contains(file.to_str().unwrap()), "the file is named: {error}");
     error
 }

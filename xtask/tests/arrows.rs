@@ -230,14 +230,14 @@ fn a_circle_that_goes_by_what_a_folder_hands_on_or_lies_deep_inside_is_found() {
     let modules = crate_of(&[
         ("", "pub use shop::till::Till;"),
         ("shop", "mod till; mod shelf; pub use till::Till;"),
-        ("shop::till", "use super::shelf::Shelf;"),
+        ("shop::till", "use super::shelf::KindCache;"),
         ("shop::shelf", "use super::Till;"),
         ("other", "use crate::Till;"),
     ]);
     assert_eq!(
         modules.circles("x"),
         ["the modules of x::shop form a circle: shelf → till → shelf \
-          (shop::shelf uses super::Till; shop::till uses super::shelf::Shelf)"]
+          (shop::shelf uses super::Till; shop::till uses super::shelf::KindCache)"]
     );
 }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use capt_kube::quiet::may_speak;
+use capt_kube::quiet::is_enabled;
 use capt_sandbox::flags::Flags;
 use capt_sandbox::manifests::BadInput;
 use clap::Parser;
@@ -53,6 +53,6 @@ fn start_log() {
     }
     // Whatever is asked for: with --kubeconfig there are real Secrets about.
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let filter = EnvFilter::from_default_env().and(filter_fn(may_speak));
+    let filter = EnvFilter::from_default_env().and(filter_fn(is_enabled));
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
 }

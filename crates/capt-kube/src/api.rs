@@ -26,14 +26,14 @@ use crate::request::{FIELD_MANAGER, Read, is_name, read, send};
 
 /// Performs writes.
 #[derive(Clone)]
-pub struct Writer {
+pub struct KubeWriter {
     client: Client,
     /// The client of the cluster where Tinkerbell is.
     tinkerbell: Client,
     cache: Arc<Cache>,
 }
 
-impl Writer {
+impl KubeWriter {
     /// A writer that puts the server's answers into the cache.
     pub fn new(client: Client, cache: Arc<Cache>) -> Self {
         Self { tinkerbell: client.clone(), client, cache }
@@ -71,7 +71,7 @@ impl Writer {
         crate::bmc::ask(&self.tinkerbell, question).await
     }
 
-    /// Performs one write; see [`Api::write`](capt_reconciler::ports::Api::write).
+    /// Performs one write; see [`Writer::write`](capt_reconciler::ports::Writer::write).
     ///
     /// # Errors
     /// As told there.
@@ -132,7 +132,7 @@ impl Writer {
     }
 
     async fn perform<K: Cached>(&self, write: &Write) -> Result<(), WriteError> {
-        let request = request::<K>(&K::shelf(&self.cache).state().version, write)
+        let request = request::<K>(&K::kind_cache(&self.cache).state().version, write)
             .map_err(|error| WriteError::Rejected(error.to_string()))?;
         let (size, limit) = (request.body().len(), largest(&write.verb));
         if size > limit {
@@ -144,7 +144,7 @@ impl Writer {
             Ok(text) => return self.take_in::<K>(write, &text),
             Err(error) => error,
         };
-        let message = if carries_bootstrap_data(write) { discreet(&error) } else { errors::describe(&error) };
+        let message = if carries_bootstrap_data(write) { without_quotes(&error) } else { errors::describe(&error) };
         match errors::classify(&error, &write.key.name) {
             Class::Refused if errors::is_namespace_ending(&error) => Err(WriteError::NamespaceEnds(message)),
             Class::Refused => {
@@ -202,9 +202,9 @@ impl Writer {
 
     /// Puts the object as the server has it now (or its absence) into the store.
     async fn refresh<K: Cached>(&self, key: &ObjectKey) -> Result<(), Error> {
-        let shelf = K::shelf(&self.cache);
-        let before = shelf.store.uid(key);
-        let path = K::url_path(&shelf.state().version, Some(&key.namespace));
+        let kind_cache = K::kind_cache(&self.cache);
+        let before = kind_cache.store.uid(key);
+        let path = K::url_path(&kind_cache.state().version, Some(&key.namespace));
         match read(self.client_of::<K>(), &path, &key.name).await? {
             Read::Found(text) => {
                 let object = serde_json::from_str::<Guarded<K>>(&text);
@@ -324,7 +324,7 @@ fn carries_bootstrap_data(write: &Write) -> bool {
 }
 
 /// An error without the server's words, which may quote what we sent: its reason and the fields it names.
-fn discreet(error: &Error) -> String {
+fn without_quotes(error: &Error) -> String {
     let Error::Api(status) = error else {
         return errors::describe(error);
     };
@@ -402,10 +402,10 @@ mod tests {
             assert!(carries_bootstrap_data(&write(verb)));
         }
         let status = kube::core::Status::failure(r#"spec.userData: Invalid value: "s3cret""#, "Invalid").with_code(422);
-        assert!(!discreet(&Error::Api(Box::new(status))).contains("s3cret"));
+        assert!(!without_quotes(&Error::Api(Box::new(status))).contains("s3cret"));
         let words = r#"Internal error occurred: failed calling webhook "w": connection refused"#;
         let down = kube::core::Status::failure(words, "InternalError").with_code(500);
-        assert!(discreet(&Error::Api(Box::new(down))).contains("connection refused"), "whom to look for is told");
+        assert!(without_quotes(&Error::Api(Box::new(down))).contains("connection refused"), "whom to look for is told");
     }
 
     #[test]

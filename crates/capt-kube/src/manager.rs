@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
 
-use crate::api::Writer;
-use crate::cache::{Cache, Cached, Home, Need, PoolKind, Selected, Shelf, Version, Visitor, WatchFilter};
+use crate::api::KubeWriter;
+use crate::cache::{Cache, Cached, Home, KindCache, Need, PoolKind, Selected, Version, Visitor, WatchFilter};
 use crate::client::Clients;
 use crate::clock::TokioClock;
 use crate::controller;
@@ -29,7 +29,7 @@ use crate::decode::Guarded;
 use crate::events::{self, Events, Outbox};
 use crate::external::namespaces::{Namespaces, Start};
 use crate::external::watches;
-use crate::lease::{Candidate, Election, Standing};
+use crate::lease::{Candidate, Election, LeaderState};
 use crate::metrics::{self, Metrics, Registry};
 use crate::ports::Ports;
 use crate::resync::resync;
@@ -96,7 +96,7 @@ pub struct Manager {
     events: Events,
     outbox: Mutex<Option<Outbox>>,
     clock: TokioClock,
-    standing: Arc<OnceLock<watch::Receiver<Standing>>>,
+    standing: Arc<OnceLock<watch::Receiver<LeaderState>>>,
     metrics: Metrics,
 }
 
@@ -109,7 +109,7 @@ impl Manager {
         let (events, outbox) = Events::new();
         let clock = settings.clock.unwrap_or_default();
         let tinkerbell = clients.of_tinkerbell();
-        let writer = Writer::new(clients.writes.clone(), cache.clone()).with_tinkerbell(tinkerbell.writes.clone());
+        let writer = KubeWriter::new(clients.writes.clone(), cache.clone()).with_tinkerbell(tinkerbell.writes.clone());
         let mut ports = Ports::new(cache.clone(), writer, events.clone(), clock);
         let namespaces = clients.external.as_ref().map(|external| namespaces(&external.watches, &cache));
         if let Some(namespaces) = &namespaces {
@@ -345,8 +345,8 @@ struct Drained(bool);
 struct Filled(bool);
 
 impl<'a> Visitor<'a> for Filled {
-    fn kind<K: Cached>(&mut self, shelf: &'a Shelf<K>) {
-        self.0 &= K::NEED == Need::Optional || shelf.state().presence == Presence::Ready;
+    fn kind<K: Cached>(&mut self, kind_cache: &'a KindCache<K>) {
+        self.0 &= K::NEED == Need::Optional || kind_cache.state().presence == Presence::Ready;
     }
 }
 
@@ -358,10 +358,10 @@ struct Waits<'a> {
 }
 
 impl<'a> Visitor<'a> for Waits<'a> {
-    fn kind<K: Cached>(&mut self, shelf: &'a Shelf<K>) {
+    fn kind<K: Cached>(&mut self, kind_cache: &'a KindCache<K>) {
         match K::NEED {
-            Need::Required => self.required.push(shelf.until(|presence| presence == Presence::Ready).boxed()),
-            Need::Optional => self.optional.push(shelf.until(|presence| presence != Presence::Syncing).boxed()),
+            Need::Required => self.required.push(kind_cache.until(|presence| presence == Presence::Ready).boxed()),
+            Need::Optional => self.optional.push(kind_cache.until(|presence| presence != Presence::Syncing).boxed()),
         }
     }
 }
@@ -373,7 +373,7 @@ struct Watches<'m> {
 }
 
 impl<'a> Visitor<'a> for Watches<'_> {
-    fn kind<K: Cached>(&mut self, _: &'a Shelf<K>) {
+    fn kind<K: Cached>(&mut self, _: &'a KindCache<K>) {
         if K::HOME == Home::Management || self.manager.namespaces.is_none() {
             self.manager.watch::<K>(self.tasks);
         }

@@ -12,11 +12,11 @@ use capt_reconciler::observed::cluster_api::{Cluster, IPAddress, IPAddressClaim,
 use capt_reconciler::observed::infra::{PoolReference, TinkerbellCluster, TinkerbellMachine};
 use capt_reconciler::observed::tinkerbell::{Hardware, Template, Workflow};
 use capt_reconciler::ports::{
-    AddressUse, Api, BmcQuestion, BmcView, BootstrapSecret, Clock, Event, PoolView, Presence, Stores, WriteError,
+    AddressUse, BmcQuestion, BmcView, BootstrapSecret, Clock, Event, PoolView, Presence, Stores, WriteError, Writer,
 };
 use jiff::Timestamp;
 
-use crate::api::Writer;
+use crate::api::KubeWriter;
 use crate::cache::Cache;
 use crate::clock::TokioClock;
 use crate::events::Events;
@@ -32,7 +32,7 @@ const MOST_PARKED: usize = 256;
 #[derive(Clone)]
 pub struct Ports {
     cache: Arc<Cache>,
-    writer: Writer,
+    writer: KubeWriter,
     events: Events,
     clock: TokioClock,
     external: Option<Arc<Namespaces>>,
@@ -40,7 +40,7 @@ pub struct Ports {
 
 impl Ports {
     /// Ports over this cache.
-    pub fn new(cache: Arc<Cache>, writer: Writer, events: Events, clock: TokioClock) -> Self {
+    pub fn new(cache: Arc<Cache>, writer: KubeWriter, events: Events, clock: TokioClock) -> Self {
         Self { cache, writer, events, clock, external: None }
     }
 
@@ -220,7 +220,7 @@ impl Stores for Ports {
     }
 }
 
-impl Api for Ports {
+impl Writer for Ports {
     async fn write(&self, write: &Write) -> Result<(), WriteError> {
         self.writer.write(write).await
     }

@@ -17,6 +17,6 @@ const QUIET: [(&str, LevelFilter); 7] = [
 ];
 
 /// Whether an event or span may be logged at all, whatever filter a user sets beside this one.
-pub fn may_speak(metadata: &Metadata<'_>) -> bool {
+pub fn is_enabled(metadata: &Metadata<'_>) -> bool {
     QUIET.iter().all(|(target, most)| !metadata.target().starts_with(target) || metadata.level() <= most)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use capt_kube::clock::TokioClock;
-use capt_kube::lease::{Candidate, Election, Lost, NAME, Standing};
+use capt_kube::lease::{Candidate, Election, LeaderState, Lost, NAME};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -270,7 +270,7 @@ struct Leaders {
     terms: usize,
 }
 
-async fn tell(leaders: Arc<Mutex<Leaders>>, name: String, mut standing: watch::Receiver<Standing>) {
+async fn tell(leaders: Arc<Mutex<Leaders>>, name: String, mut standing: watch::Receiver<LeaderState>) {
     loop {
         let leading = standing.borrow_and_update().leading;
         {

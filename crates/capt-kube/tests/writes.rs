@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use capt_api::meta::{Meta, ObjectKey};
-use capt_kube::api::Writer;
+use capt_kube::api::KubeWriter;
 use capt_kube::cache::Cache;
 use capt_kube::watch::Sink;
 use capt_reconciler::effect::{Hold, Kind, Stage, Verb, Write};
@@ -65,7 +65,7 @@ fn version(cache: &Cache) -> Option<String> {
 }
 
 /// A writer on a server that gives these answers one after the other, and a log of the requests' methods.
-fn answering(cache: &Arc<Cache>, answers: impl IntoIterator<Item = (u16, Value)>) -> (Writer, Arc<Mutex<Vec<String>>>) {
+fn answering(cache: &Arc<Cache>, answers: impl IntoIterator<Item = (u16, Value)>) -> (KubeWriter, Arc<Mutex<Vec<String>>>) {
     let answers = Arc::new(Mutex::new(answers.into_iter().collect::<std::collections::VecDeque<_>>()));
     let log = Arc::<Mutex<Vec<String>>>::default();
     let client = scripted({
@@ -76,7 +76,7 @@ fn answering(cache: &Arc<Cache>, answers: impl IntoIterator<Item = (u16, Value)>
             async move { answer }
         }
     });
-    (Writer::new(client, cache.clone()), log)
+    (KubeWriter::new(client, cache.clone()), log)
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,7 +94,7 @@ async fn of_two_writers_of_one_hardware_the_second_loses_without_a_request() {
             }
         }
     });
-    let writer = Writer::new(client, cache.clone());
+    let writer = KubeWriter::new(client, cache.clone());
     let (first, second, while_held) = (reserve(), reserve(), async {
         tokio::time::sleep(Duration::from_millis(500)).await;
         is_available(&cache)
@@ -120,7 +120,7 @@ async fn hardware_is_free_again_after_a_failed_reservation() {
 async fn hardware_is_free_again_after_a_cancelled_reservation() {
     let cache = Arc::new(Cache::new());
     known(&cache, &hardware(1));
-    let writer = Writer::new(scripted(|_, _, _| std::future::pending()), cache.clone());
+    let writer = KubeWriter::new(scripted(|_, _, _| std::future::pending()), cache.clone());
     let write = reserve();
     assert!(tokio::time::timeout(Duration::from_secs(1), writer.write(&write)).await.is_err());
     assert!(is_available(&cache));
@@ -139,7 +139,7 @@ async fn an_address_goes_to_one_hardware_at_a_time() {
                    "spec": {"interfaces": [{"dhcp": {"mac": "m", "ip": {"address": "10.0.0.5"}}}]}}),
         )
     });
-    let writer = Writer::new(client, cache.clone());
+    let writer = KubeWriter::new(client, cache.clone());
     let (first, second, third) = (give_address("a"), give_address("b"), give_address("c"));
     let during = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -210,7 +210,7 @@ async fn a_busy_server_is_not_asked_once_more() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_never_answers_is_given_up() {
     let cache = Arc::new(Cache::new());
-    let writer = Writer::new(scripted(|_, _, _| std::future::pending()), cache.clone());
+    let writer = KubeWriter::new(scripted(|_, _, _| std::future::pending()), cache.clone());
     let write = reserve();
     let result = tokio::time::timeout(Duration::from_secs(30), writer.write(&write)).await.expect("hangs");
     assert!(matches!(result, Err(WriteError::Transient(_))));

@@ -67,7 +67,7 @@ impl Conditions {
 }
 
 /// Whether two lists say the same, whatever the times they give.
-pub fn say_the_same(a: &[Condition], b: &[Condition]) -> bool {
+pub fn equal_but_for_times(a: &[Condition], b: &[Condition]) -> bool {
     let without_time =
         |condition: &Condition| Condition { last_transition_time: Time(Timestamp::MIN), ..condition.clone() };
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| without_time(a) == without_time(b))
@@ -104,6 +104,6 @@ mod tests {
         let (mut a, mut b) = (Conditions::new(Vec::new(), None, at(1)), Conditions::new(Vec::new(), None, at(2)));
         a.set("Ready", true, Reason::Ready, "");
         b.set("Ready", true, Reason::Ready, "");
-        assert!(say_the_same(&a.into_list(), &b.into_list()));
+        assert!(equal_but_for_times(&a.into_list(), &b.into_list()));
     }
 }

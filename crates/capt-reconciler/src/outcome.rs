@@ -50,7 +50,7 @@ impl Outcome {
     }
 
     /// The status of this object was not taken.
-    pub(crate) fn untold(error: WriteError, key: &ObjectKey, interest: Interest) -> Self {
+    pub(crate) fn status_not_written(error: WriteError, key: &ObjectKey, interest: Interest) -> Self {
         match error {
             WriteError::Conflict(_) => Self::settled(Some(OVERTAKEN_PAUSE), interest),
             WriteError::Rejected(message) | WriteError::NamespaceEnds(message) => {

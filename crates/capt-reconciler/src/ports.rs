@@ -106,7 +106,7 @@ pub trait Stores: Send + Sync {
     /// Every Job, whoever made it, for this BMC Machine.
     fn jobs_of_bmc(&self, bmc: &ObjectKey) -> Vec<Arc<Job>>;
     /// Whether the stores hold every object of this kind in this namespace. Where they do not, the absence of an
-    /// object means nothing until it was [looked at](Api::look).
+    /// object means nothing until it was [looked at](Writer::look).
     fn covers(&self, kind: Kind, namespace: &str) -> bool {
         let _ = (kind, namespace);
         true
@@ -236,7 +236,7 @@ pub enum BootstrapSecret {
 }
 
 /// Writes to the API server, and the reads that no store answers.
-pub trait Api: Send + Sync {
+pub trait Writer: Send + Sync {
     /// Performs one write. When it returns, the stores hold the server's answer; after a
     /// [`Conflict`](WriteError::Conflict) they hold the object as the server has it now.
     ///

@@ -4,7 +4,7 @@ mod line;
 
 use std::sync::Mutex;
 
-use capt_kube::quiet::may_speak;
+use capt_kube::quiet::is_enabled;
 use capt_kube::serve::diagnostics::LogFilter;
 use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
@@ -68,7 +68,7 @@ where
 {
     let (filter, handle) = reload::Layer::new(filter);
     let lines = tracing_subscriber::fmt::layer().event_format(line::Json).with_writer(writer);
-    let log = line::KeepFields.and_then(lines).with_filter(filter.and(filter_fn(may_speak)));
+    let log = line::KeepFields.and_then(lines).with_filter(filter.and(filter_fn(is_enabled)));
     (log.boxed(), Filter { handle, text: Mutex::new(text.to_owned()) })
 }
 

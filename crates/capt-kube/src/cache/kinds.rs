@@ -12,7 +12,7 @@ use capt_reconciler::observed::infra::{TinkerbellCluster, TinkerbellMachine};
 use capt_reconciler::observed::tinkerbell::{Hardware, Template, Workflow};
 use parking_lot::Mutex;
 
-use super::shelf::{Cached, Home, Need, Shelf};
+use super::kind_cache::{Cached, Home, KindCache, Need};
 use super::{Cache, handlers};
 use crate::controller::Fact;
 use crate::owner::{cluster_of, owning_machine};
@@ -21,7 +21,7 @@ use crate::store::{Addresses, AddressesOf, Change, Grouped, HardwareIndex, Machi
 /// Does something with every kind, whatever its type.
 pub trait Visitor<'a> {
     /// Does it with one kind.
-    fn kind<K: Cached>(&mut self, shelf: &'a Shelf<K>);
+    fn kind<K: Cached>(&mut self, kind_cache: &'a KindCache<K>);
 }
 
 /// Makes [`Kinds`] and implements [`Cached`] from one row a kind: field and type; need and home; type of the index and how
@@ -36,12 +36,12 @@ macro_rules! kinds {
     )+) => {
         /// The objects of all kinds.
         pub struct Kinds {
-            $( $(#[$doc])* pub $field: Shelf<$kind>, )+
+            $( $(#[$doc])* pub $field: KindCache<$kind>, )+
         }
 
         impl Kinds {
             pub(super) fn new(addresses: &Arc<Mutex<Addresses>>) -> Self {
-                Self { $( $field: Shelf::new(made(addresses, $made)), )+ }
+                Self { $( $field: KindCache::new(made(addresses, $made)), )+ }
             }
 
             /// Shows all kinds, in the order of the rows.
@@ -56,7 +56,7 @@ macro_rules! kinds {
                 const NEED: Need = Need::$need;
                 const HOME: Home = Home::$home;
 
-                fn shelf(cache: &Cache) -> &Shelf<Self> {
+                fn kind_cache(cache: &Cache) -> &KindCache<Self> {
                     &cache.kinds.$field
                 }
 

@@ -3,9 +3,9 @@
 mod denial;
 mod handlers;
 mod holds;
+mod kind_cache;
 mod kinds;
 mod pools;
-mod shelf;
 mod watch_filter;
 
 use std::sync::Arc;
@@ -24,9 +24,9 @@ use crate::store::{Addresses, Change};
 use crate::watch::Sink;
 use denial::Denial;
 pub use holds::Held;
+pub use kind_cache::{Cached, Home, KindCache, Need, ShelfState, Trouble, Version};
 pub use kinds::{Kinds, Visitor};
 pub use pools::{PoolKind, Pools};
-pub use shelf::{Cached, Home, Need, Shelf, ShelfState, Trouble, Version};
 pub use watch_filter::{Selected, WatchFilter};
 
 /// Everything we know.
@@ -82,47 +82,47 @@ impl Cache {
         if finished {
             self.gone::<K>(&ObjectKey::of(meta), object.uid());
         } else {
-            self.tell(K::shelf(self).store.answered(object));
+            self.tell(K::kind_cache(self).store.answered(object));
         }
     }
 
     /// Takes in that the object with this UID is gone, from an answer.
     pub fn gone<K: Cached>(&self, key: &ObjectKey, uid: &str) {
-        self.tell(K::shelf(self).store.gone(key, uid));
+        self.tell(K::kind_cache(self).store.gone(key, uid));
     }
 
     /// Takes in an event of a watch over all namespaces, or one. Returns objects that the server must be asked about.
     pub(crate) fn take_in<K: Cached>(&self, event: Event<Guarded<K>>, namespace: Option<&str>) -> Vec<ObjectKey> {
-        let shelf = K::shelf(self);
+        let kind_cache = K::kind_cache(self);
         let mut doubtful = Vec::new();
         match event {
-            Event::Apply(object) => self.tell(shelf.store.observed(object)),
-            Event::Delete(object) => self.tell(shelf.store.deleted(&object)),
+            Event::Apply(object) => self.tell(kind_cache.store.observed(object)),
+            Event::Delete(object) => self.tell(kind_cache.store.deleted(&object)),
             Event::Init => {
-                shelf.store.relist_begins_in(namespace);
-                shelf.state.send_modify(|state| state.listed = Some(Instant::now()));
+                kind_cache.store.relist_begins_in(namespace);
+                kind_cache.state.send_modify(|state| state.listed = Some(Instant::now()));
             }
-            Event::InitApply(object) => self.tell(shelf.store.relisted(object)),
+            Event::InitApply(object) => self.tell(kind_cache.store.relisted(object)),
             Event::InitDone => {
-                let (changes, questions) = shelf.store.relist_ends_in(namespace);
+                let (changes, questions) = kind_cache.store.relist_ends_in(namespace);
                 self.tell(changes);
                 doubtful = questions;
             }
         }
-        shelf.state.send_modify(|state| state.last_event = Some(Instant::now()));
+        kind_cache.state.send_modify(|state| state.last_event = Some(Instant::now()));
         doubtful
     }
 
     /// The kind is served, and what is to be known of it in advance is known.
     pub(crate) fn mark_ready<K: Cached>(&self) {
-        let shelf = K::shelf(self);
-        let news = shelf.state.send_if_modified(|state| {
+        let kind_cache = K::kind_cache(self);
+        let news = kind_cache.state.send_if_modified(|state| {
             let news = state.presence != Presence::Ready;
             state.presence = Presence::Ready;
             news
         });
         if news {
-            tracing::info!(kind = %K::kind(&shelf.state().version), objects = shelf.store.counts().objects, "cache synced");
+            tracing::info!(kind = %K::kind(&kind_cache.state().version), objects = kind_cache.store.counts().objects, "cache synced");
             K::presence_changed(self);
         }
     }
@@ -146,8 +146,8 @@ impl Cache {
 struct ReadAgain(bool);
 
 impl<'a> Visitor<'a> for ReadAgain {
-    fn kind<K: Cached>(&mut self, shelf: &'a Shelf<K>) {
-        self.0 |= K::NEED == Need::Required && shelf.state.borrow().is_read_again();
+    fn kind<K: Cached>(&mut self, kind_cache: &'a KindCache<K>) {
+        self.0 |= K::NEED == Need::Required && kind_cache.state.borrow().is_read_again();
     }
 }
 
@@ -175,11 +175,11 @@ impl<K: Cached> Sink<K> for Cache {
     }
 
     fn uid(&self, key: &ObjectKey) -> Option<String> {
-        K::shelf(self).store.uid(key)
+        K::kind_cache(self).store.uid(key)
     }
 
     fn served(&self, version: K::DynamicType) {
-        K::shelf(self).state.send_modify(|state| {
+        K::kind_cache(self).state.send_modify(|state| {
             state.version = version;
             if state.presence == Presence::Absent {
                 state.presence = Presence::Syncing;
@@ -188,12 +188,12 @@ impl<K: Cached> Sink<K> for Cache {
     }
 
     fn absent(&self) {
-        let shelf = K::shelf(self);
-        if shelf.state().presence == Presence::Absent {
+        let kind_cache = K::kind_cache(self);
+        if kind_cache.state().presence == Presence::Absent {
             return;
         }
-        self.tell(shelf.store.clear());
-        shelf.state.send_modify(|state| {
+        self.tell(kind_cache.store.clear());
+        kind_cache.state.send_modify(|state| {
             state.presence = Presence::Absent;
             state.was_absent = true;
         });
@@ -201,7 +201,7 @@ impl<K: Cached> Sink<K> for Cache {
     }
 
     fn failed(&self, error: &str) {
-        let mut trouble = K::shelf(self).trouble.lock();
+        let mut trouble = K::kind_cache(self).trouble.lock();
         trouble.restarts += 1;
         trouble.last = Some((error.to_owned(), Instant::now()));
     }

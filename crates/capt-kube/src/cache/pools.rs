@@ -117,7 +117,7 @@ impl PoolKind {
         }
     }
 
-    fn become_(&self, state: State) {
+    fn set(&self, state: State) {
         let before = std::mem::replace(&mut *self.state.lock(), state);
         if before != state {
             self.tell(None);
@@ -136,7 +136,7 @@ impl Sink<Pool> for PoolKind {
                 // We never write pools, so that no answer can be newer than the list.
                 let (changes, _) = self.store.relist_ends();
                 self.tell_changes(changes);
-                self.become_(State::Ready);
+                self.set(State::Ready);
             }
         }
         Vec::new()
@@ -150,12 +150,12 @@ impl Sink<Pool> for PoolKind {
 
     fn served(&self, _: ApiResource) {
         if *self.state.lock() == State::NotServed {
-            self.become_(State::Unknown);
+            self.set(State::Unknown);
         }
     }
 
     fn absent(&self) {
         self.tell_changes(self.store.clear());
-        self.become_(State::NotServed);
+        self.set(State::NotServed);
     }
 }

@@ -54,7 +54,7 @@ impl<R: Reconcile, K: Cached> Reconcile for Selected<R, K> {
         if self.cache.is_reading() {
             return Outcome::settled(Some(READING), Interest::default());
         }
-        let object = K::shelf(&self.cache).store.get(key);
+        let object = K::kind_cache(&self.cache).store.get(key);
         // Of one that is gone there is nothing to work on, but perhaps something to forget.
         if object.is_some_and(|object| !self.cache.watch_filter.passes(&*object)) {
             return Outcome::settled(None, Interest::default());

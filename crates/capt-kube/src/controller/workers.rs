@@ -10,7 +10,7 @@ use capt_api::meta::ObjectKey;
 use capt_reconciler::cluster::ClusterReconciler;
 use capt_reconciler::machine::MachineReconciler;
 use capt_reconciler::outcome::{Interest, Outcome};
-use capt_reconciler::ports::{Api, Clock, Stores};
+use capt_reconciler::ports::{Clock, Stores, Writer};
 use futures::FutureExt;
 use tokio::task::JoinSet;
 use tracing::{Instrument, Span};
@@ -24,13 +24,13 @@ pub trait Reconcile: Send + Sync + 'static {
     fn reconcile(&self, key: &ObjectKey) -> impl Future<Output = Outcome> + Send;
 }
 
-impl<P: Stores + Api + Clock + 'static> Reconcile for MachineReconciler<P> {
+impl<P: Stores + Writer + Clock + 'static> Reconcile for MachineReconciler<P> {
     fn reconcile(&self, key: &ObjectKey) -> impl Future<Output = Outcome> + Send {
         MachineReconciler::reconcile(self, key)
     }
 }
 
-impl<P: Stores + Api + Clock + 'static> Reconcile for ClusterReconciler<P> {
+impl<P: Stores + Writer + Clock + 'static> Reconcile for ClusterReconciler<P> {
     fn reconcile(&self, key: &ObjectKey) -> impl Future<Output = Outcome> + Send {
         ClusterReconciler::reconcile(self, key)
     }

@@ -89,7 +89,7 @@ pub async fn watch_for_jobs(client: Client, cache: Arc<Cache>, appeared: impl Fn
         if was_absent {
             appeared();
         }
-        cache.kinds.jobs.doubted.notified().await;
+        cache.kinds.jobs.verify.notified().await;
     }
 }
 
@@ -125,7 +125,7 @@ impl<K: Cached> Namespaced<K> {
         tokio::select! {
             biased;
             () = pump(self.api.clone(), &kind, self, &mut backoff, None) => {
-                K::shelf(&self.cache).doubted.notify_one();
+                K::kind_cache(&self.cache).verify.notify_one();
                 format!("{kind}: the server does not serve them any more")
             }
             state = state.wait_for(|state| matches!(state, Reading::Failed(_))) => match state.as_deref() {
@@ -161,7 +161,7 @@ impl<K: Cached> Sink<K> for Namespaced<K> {
     }
 
     fn uid(&self, key: &ObjectKey) -> Option<String> {
-        K::shelf(&self.cache).store.uid(key)
+        K::kind_cache(&self.cache).store.uid(key)
     }
 
     fn served(&self, _: K::DynamicType) {}

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::record::{held, holder, promised, released};
-use super::{Election, Lost, Standing};
+use super::{Election, LeaderState, Lost};
 use crate::chance;
 use crate::clock::TokioClock;
 
@@ -21,7 +21,7 @@ pub(super) struct Elector {
     election: Election,
     clock: TokioClock,
     seen: Option<Seen>,
-    standing: watch::Sender<Standing>,
+    standing: watch::Sender<LeaderState>,
 }
 
 /// The Lease as we last saw it.
@@ -46,7 +46,7 @@ impl Elector {
         client: Client,
         election: Election,
         clock: TokioClock,
-        standing: watch::Sender<Standing>,
+        standing: watch::Sender<LeaderState>,
     ) -> Self {
         let leases = Api::namespaced(client, &election.namespace);
         Self { leases, election, clock, seen: None, standing }
@@ -208,7 +208,7 @@ impl Elector {
     }
 
     fn tell(&self, leading: bool) {
-        let now = Standing { leading, holder: self.holder().to_owned() };
+        let now = LeaderState { leading, holder: self.holder().to_owned() };
         self.standing.send_if_modified(|standing| {
             let changed = *standing != now;
             *standing = now;

@@ -108,7 +108,7 @@ fn new_identity() -> String {
 
 /// What a candidate knows of the lead.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct LeaderState {
     /// Whether we lead.
     pub leading: bool,
     /// Who holds the Lease; empty while nobody does, or nobody knows.
@@ -131,7 +131,7 @@ pub enum Lost {
 
 /// A candidate at work. Leaves the election when dropped, without releasing the Lease.
 pub struct Candidate {
-    standing: watch::Receiver<Standing>,
+    standing: watch::Receiver<LeaderState>,
     release: CancellationToken,
     task: JoinSet<Result<(), Lost>>,
 }
@@ -143,7 +143,7 @@ impl Candidate {
     /// See [`Election::check`].
     pub fn start(client: Client, election: Election, clock: TokioClock) -> anyhow::Result<Self> {
         election.check()?;
-        let (sender, standing) = watch::channel(Standing::default());
+        let (sender, standing) = watch::channel(LeaderState::default());
         let release = CancellationToken::new();
         let mut task = JoinSet::new();
         task.spawn(Elector::new(client, election, clock, sender).run(release.clone()));
@@ -151,7 +151,7 @@ impl Candidate {
     }
 
     /// What the candidate knows, as it changes.
-    pub fn standing(&self) -> watch::Receiver<Standing> {
+    pub fn standing(&self) -> watch::Receiver<LeaderState> {
         self.standing.clone()
     }
 

@@ -10,10 +10,10 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::cache::{Cache, Cached, Shelf, Visitor};
+use crate::cache::{Cache, Cached, KindCache, Visitor};
 use crate::controller::Controller;
 use crate::events::Events;
-use crate::lease::Standing;
+use crate::lease::LeaderState;
 pub use claims::PoolClaims;
 pub(crate) use collector::State;
 
@@ -106,7 +106,7 @@ pub struct QueueSnapshot {
 pub(crate) struct Source {
     pub(crate) cache: Arc<Cache>,
     pub(crate) events: Events,
-    pub(crate) standing: Arc<OnceLock<watch::Receiver<Standing>>>,
+    pub(crate) standing: Arc<OnceLock<watch::Receiver<LeaderState>>>,
     /// Name of the Lease, if there is an election.
     pub(crate) lease: Option<String>,
 }
@@ -146,15 +146,15 @@ impl KindSnapshot {
 struct KindSnapshots(Vec<KindSnapshot>);
 
 impl<'a> Visitor<'a> for KindSnapshots {
-    fn kind<K: Cached>(&mut self, shelf: &'a Shelf<K>) {
-        self.0.push(kind(shelf));
+    fn kind<K: Cached>(&mut self, kind_cache: &'a KindCache<K>) {
+        self.0.push(kind(kind_cache));
     }
 }
 
-fn kind<K: Cached>(shelf: &Shelf<K>) -> KindSnapshot {
-    let state = shelf.state();
-    let trouble = shelf.trouble();
-    let counts = shelf.store.counts();
+fn kind<K: Cached>(kind_cache: &KindCache<K>) -> KindSnapshot {
+    let state = kind_cache.state();
+    let trouble = kind_cache.trouble();
+    let counts = kind_cache.store.counts();
     let seconds = |at: Instant| at.elapsed().as_secs_f64();
     KindSnapshot {
         kind: K::kind(&state.version).into_owned(),

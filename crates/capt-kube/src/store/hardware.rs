@@ -196,25 +196,25 @@ impl HardwareIndex {
 
 /// How a Hardware can be had.
 #[derive(Clone, Copy, PartialEq)]
-enum Standing {
+enum LeaderState {
     Free,
     Parked,
     /// Labelled for a machine, or on its way out.
     Held,
 }
 
-fn standing(hardware: &Hardware) -> Standing {
+fn standing(hardware: &Hardware) -> LeaderState {
     match obstacle(hardware) {
-        None => Standing::Free,
-        Some(Obstacle::Labelled(_) | Obstacle::Terminating) => Standing::Held,
-        Some(_) => Standing::Parked,
+        None => LeaderState::Free,
+        Some(Obstacle::Labelled(_) | Obstacle::Terminating) => LeaderState::Held,
+        Some(_) => LeaderState::Parked,
     }
 }
 
 /// How a Hardware can be had, and the labels by which it is found.
-fn place(hardware: &Hardware) -> (Standing, Option<&BTreeMap<String, String>>) {
+fn place(hardware: &Hardware) -> (LeaderState, Option<&BTreeMap<String, String>>) {
     match standing(hardware) {
-        Standing::Held => (Standing::Held, None),
+        LeaderState::Held => (LeaderState::Held, None),
         standing => (standing, hardware.metadata.labels.as_ref()),
     }
 }
@@ -243,16 +243,16 @@ impl Index<Hardware> for HardwareIndex {
         }
         if let Some(old) = old {
             match standing(old) {
-                Standing::Free => self.free.remove(key, old),
-                Standing::Parked => self.parked.remove(key, old),
-                Standing::Held => {}
+                LeaderState::Free => self.free.remove(key, old),
+                LeaderState::Parked => self.parked.remove(key, old),
+                LeaderState::Held => {}
             }
         }
         if let Some(new) = new {
             match standing(new) {
-                Standing::Free => self.free.insert(key, new),
-                Standing::Parked => self.parked.insert(key, new),
-                Standing::Held => {}
+                LeaderState::Free => self.free.insert(key, new),
+                LeaderState::Parked => self.parked.insert(key, new),
+                LeaderState::Held => {}
             }
         }
     }

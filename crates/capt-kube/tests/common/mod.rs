@@ -7,7 +7,7 @@ pub mod server;
 
 use std::sync::Arc;
 
-use capt_kube::api::Writer;
+use capt_kube::api::KubeWriter;
 use capt_kube::cache::Cache;
 use capt_kube::clock::TokioClock;
 use capt_kube::events::Events;
@@ -21,7 +21,7 @@ pub fn offline_ports(cache: &Arc<Cache>) -> Ports {
         Err::<http::Response<Body>, _>(std::io::Error::other("there is no server"))
     });
     let client = kube::Client::new(service, "default");
-    Ports::new(cache.clone(), Writer::new(client, cache.clone()), Events::new().0, TokioClock::new())
+    Ports::new(cache.clone(), KubeWriter::new(client, cache.clone()), Events::new().0, TokioClock::new())
 }
 
 /// A server that answers as `answer` says: method, path with query, body in; status and body out.

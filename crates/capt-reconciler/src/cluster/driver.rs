@@ -12,11 +12,11 @@ use tracing::warn;
 use super::decide::{Step, decide};
 use super::report::{news, report, trouble};
 use super::{World, observe};
-use crate::conditions::say_the_same;
+use crate::conditions::equal_but_for_times;
 use crate::effect::{Kind, Stage, Verb, Write};
 use crate::notice::Notice;
 use crate::outcome::{Interest, Outcome, Waiting};
-use crate::ports::{Api, Clock, Event, Stores, WriteError};
+use crate::ports::{Clock, Event, Stores, WriteError, Writer};
 use crate::trouble::{Fault, Troubles};
 
 /// Steps in one pass; a whole life takes three.
@@ -28,7 +28,7 @@ pub struct ClusterReconciler<P> {
     troubles: Troubles,
 }
 
-impl<P: Stores + Api + Clock> ClusterReconciler<P> {
+impl<P: Stores + Writer + Clock> ClusterReconciler<P> {
     /// A reconciler that works through these ports.
     pub fn new(ports: P) -> Self {
         Self { ports, troubles: Troubles::default() }
@@ -97,7 +97,7 @@ impl<P: Stores + Api + Clock> ClusterReconciler<P> {
         let before = world.infra.status.clone().unwrap_or_default();
         let same = before.ready == after.ready
             && before.initialization == after.initialization
-            && say_the_same(&before.conditions, &after.conditions);
+            && equal_but_for_times(&before.conditions, &after.conditions);
         if same {
             return Ok(());
         }
@@ -123,7 +123,7 @@ impl<P: Stores + Api + Clock> ClusterReconciler<P> {
             }
             Err(error) => {
                 self.not_taken(world, &error);
-                Outcome::untold(error, &world.infra.key(), Interest::default())
+                Outcome::status_not_written(error, &world.infra.key(), Interest::default())
             }
         }
     }

@@ -12,7 +12,7 @@ use capt_api::contract::{TEMPLATE_OVERRIDE_ANNOTATION, WORKFLOW_DEVICE};
 use capt_api::meta::{Meta, ObjectKey};
 use serde_json::{Value, json};
 
-use super::belonging::{self, Belonging};
+use super::made_for::{self, MadeFor};
 use super::names;
 use super::reserve;
 use super::step::{Concern, Step, Wait};
@@ -57,7 +57,7 @@ pub fn step(world: &World) -> Option<Step> {
         );
         return Some(Wait::problem(Concern::Workflow, Reason::WorkflowConflict, message).again_after(RETRY).into());
     }
-    let metadata = belonging::metadata(&world.machine, &world.settings, &key);
+    let metadata = made_for::metadata(&world.machine, &world.settings, &key);
     if world.boot.template.own.is_none() {
         let text = match template_text(world, hardware) {
             Ok(text) => text,
@@ -116,13 +116,13 @@ fn leftovers(world: &World, hardware: &Hardware) -> Option<Step> {
         Some(Write::new(Stage::Boot, kind, key, Verb::Delete { uid: uid.to_owned() }).into())
     };
     if let Some((whose, workflow)) = &world.boot.workflow.in_the_way {
-        let is_on_ours = *whose == Belonging::Namesake && workflow.spec.hardware_ref == hardware.name();
-        if *whose == Belonging::Stale || is_on_ours {
+        let is_on_ours = *whose == MadeFor::Namesake && workflow.spec.hardware_ref == hardware.name();
+        if *whose == MadeFor::Stale || is_on_ours {
             return delete(Kind::Workflow, workflow.key(), workflow.uid());
         }
     }
     match &world.boot.template.in_the_way {
-        Some((Belonging::Stale, template)) => delete(Kind::Template, template.key(), template.uid()),
+        Some((MadeFor::Stale, template)) => delete(Kind::Template, template.key(), template.uid()),
         _ => None,
     }
 }

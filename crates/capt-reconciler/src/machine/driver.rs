@@ -22,11 +22,11 @@ use super::reserve;
 use super::step::{Concern, Step, Wait};
 use super::story::{Stories, Story};
 use super::world::{Pass, World};
-use crate::conditions::say_the_same;
+use crate::conditions::equal_but_for_times;
 use crate::effect::{Kind, Stage, Verb, Write};
 use crate::notice::Notice;
 use crate::outcome::{Interest, Outcome, REFUSED_PAUSE, Waiting};
-use crate::ports::{Api, Clock, Event, Stores, WriteError};
+use crate::ports::{Clock, Event, Stores, WriteError, Writer};
 use crate::settings::Settings;
 use crate::trouble::{Fault, Troubles, elapsed, likeness};
 
@@ -46,7 +46,7 @@ pub struct MachineReconciler<P> {
     settings: Arc<Settings>,
     waits: Mutex<HashMap<ObjectKey, Since>>,
     memories: Mutex<HashMap<ObjectKey, Memory>>,
-    spoken_for: Mutex<HashSet<ObjectKey>>,
+    reserving: Mutex<HashSet<ObjectKey>>,
     stories: Stories,
     /// The bootstrap data, as a fingerprint, that is known to stand rightly on the Hardware of a machine (by UID).
     user_data: Mutex<HashMap<ObjectKey, (String, UserData)>>,
@@ -57,12 +57,12 @@ pub struct MachineReconciler<P> {
 
 /// A machine's word that it is about to reserve a Hardware, good until dropped. It spares all others that wait for
 /// the same Hardware a look at their bootstrap data.
-struct Heading<'a> {
+struct ReservationIntent<'a> {
     all: &'a Mutex<HashSet<ObjectKey>>,
     hardware: ObjectKey,
 }
 
-impl Drop for Heading<'_> {
+impl Drop for ReservationIntent<'_> {
     fn drop(&mut self) {
         self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.hardware);
     }
@@ -91,7 +91,7 @@ struct Since {
     at: Timestamp,
 }
 
-impl<P: Stores + Api + Clock> MachineReconciler<P> {
+impl<P: Stores + Writer + Clock> MachineReconciler<P> {
     /// A reconciler that works through these ports.
     pub fn new(ports: P, settings: Settings) -> Self {
         Self {
@@ -99,7 +99,7 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
             settings: Arc::new(settings),
             waits: Mutex::default(),
             memories: Mutex::default(),
-            spoken_for: Mutex::default(),
+            reserving: Mutex::default(),
             stories: Stories::default(),
             user_data: Mutex::default(),
             troubles: Troubles::default(),
@@ -161,7 +161,7 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
             };
             let step = look.step();
             if let (Step::ReadBootstrapData(_), Some(hardware)) = (&step, look.world.server.candidate()) {
-                match self.head_for(hardware.key()) {
+                match self.intend(hardware.key()) {
                     Some(heading) => headings.push(heading),
                     None => {
                         pass.avoid.insert(hardware.key());
@@ -285,9 +285,9 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
     }
 
     /// Says that the caller is about to reserve this Hardware, unless another one said so before.
-    fn head_for(&self, hardware: ObjectKey) -> Option<Heading<'_>> {
-        let mut all = self.spoken_for.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(hardware.clone()).then(|| Heading { all: &self.spoken_for, hardware })
+    fn intend(&self, hardware: ObjectKey) -> Option<ReservationIntent<'_>> {
+        let mut all = self.reserving.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(hardware.clone()).then(|| ReservationIntent { all: &self.reserving, hardware })
     }
 
     async fn apply(&self, world: &World, write: &Write, pass: &mut Pass) -> Result<(), WriteError> {
@@ -426,7 +426,7 @@ impl<P: Stores + Api + Clock> MachineReconciler<P> {
             }
             Err(error) => {
                 self.status_not_taken(world, &error, now);
-                Outcome::untold(error, &world.key(), interest)
+                Outcome::status_not_written(error, &world.key(), interest)
             }
         }
     }
@@ -561,7 +561,7 @@ fn concern(stage: Stage) -> Concern {
 fn same(before: &TinkerbellMachineStatus, after: &TinkerbellMachineStatus) -> bool {
     let without =
         |status: &TinkerbellMachineStatus| TinkerbellMachineStatus { conditions: Vec::new(), ..status.clone() };
-    without(before) == without(after) && say_the_same(&before.conditions, &after.conditions)
+    without(before) == without(after) && equal_but_for_times(&before.conditions, &after.conditions)
 }
 
 /// The merge patch from one status to the other: only members that differ.

@@ -6,13 +6,13 @@ use capt_api::contract::EXTERNAL_ADDRESS_ANNOTATION;
 use capt_api::meta::Meta;
 
 /// What this Hardware lacks to carry this machine, in the words that operators know from Go CAPT, or nothing.
-pub fn lack(hardware: &Hardware, machine: &TinkerbellMachine) -> Option<String> {
-    let lack = if hardware.is_provisioned() { None } else { lack_for_installation(hardware) };
-    lack.or_else(|| lack_of_interface(hardware, machine))
+pub fn unmet_requirement(hardware: &Hardware, machine: &TinkerbellMachine) -> Option<String> {
+    let unmet = if hardware.is_provisioned() { None } else { unmet_for_installation(hardware) };
+    unmet.or_else(|| unmet_by_interface(hardware, machine))
 }
 
 /// What it lacks that only an installation needs.
-pub fn lack_for_installation(hardware: &Hardware) -> Option<String> {
+pub fn unmet_for_installation(hardware: &Hardware) -> Option<String> {
     let spec = &hardware.spec;
     if spec.disks.is_empty() {
         return Some("disk configuration is required (spec.disks)".to_owned());
@@ -25,7 +25,7 @@ pub fn lack_for_installation(hardware: &Hardware) -> Option<String> {
     }
 }
 
-fn lack_of_interface(hardware: &Hardware, machine: &TinkerbellMachine) -> Option<String> {
+fn unmet_by_interface(hardware: &Hardware, machine: &TinkerbellMachine) -> Option<String> {
     let spec = &hardware.spec;
     let Some(first) = spec.interfaces.first() else {
         return Some("hardware has no interfaces defined (spec.interfaces)".to_owned());

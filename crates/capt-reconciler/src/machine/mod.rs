@@ -2,12 +2,12 @@
 
 pub mod address;
 pub mod adopt;
-pub mod belonging;
 pub mod boot;
 pub mod decide;
 mod driver;
 pub mod fitness;
 mod learn;
+pub mod made_for;
 pub mod memory;
 pub mod names;
 pub mod observe;

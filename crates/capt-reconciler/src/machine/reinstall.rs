@@ -13,7 +13,7 @@ use capt_api::contract::{PROVISIONED_ANNOTATION, REINSTALL_ANNOTATION};
 use capt_api::meta::Meta;
 use serde_json::{Value, json};
 
-use super::belonging::{Belonging, belonging};
+use super::made_for::{MadeFor, made_for};
 use super::step::{Concern, Step, Wait};
 use super::world::World;
 use super::{fitness, reserve};
@@ -40,8 +40,8 @@ fn begin(world: &World, hardware: &Arc<Hardware>, request: &str) -> Step {
     if let Some(twin) = world.server.twin() {
         return reserve::twin_wait(&hardware.key(), twin).into();
     }
-    if let Some(lack) = fitness::lack_for_installation(hardware) {
-        return reserve::unfit(&hardware.key(), &lack, Interest::default()).into();
+    if let Some(unmet) = fitness::unmet_for_installation(hardware) {
+        return reserve::unfit(&hardware.key(), &unmet, Interest::default()).into();
     }
     if let Some(step) = world.look_for_own(Kind::Workflow) {
         return step;
@@ -76,7 +76,7 @@ fn begin(world: &World, hardware: &Arc<Hardware>, request: &str) -> Step {
 /// Removes what an earlier installation left, and waits until it is gone. What is not the machine's is left to
 /// [`boot`](super::boot), which tells it.
 fn discard<K: Meta>(world: &World, object: &K, kind: Kind) -> Option<Step> {
-    if belonging(object, &world.machine) == Belonging::Foreign {
+    if made_for(object, &world.machine) == MadeFor::Foreign {
         return None;
     }
     if object.is_terminating() {

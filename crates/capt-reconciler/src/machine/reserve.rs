@@ -42,7 +42,7 @@ pub fn step(world: &World) -> Option<Step> {
         Server::Absent => return Some(missing(world)),
     };
     match ownership {
-        Ownership::Ours => mend(world, hardware),
+        Ownership::Ours => repair_metadata(world, hardware),
         Ownership::Unlabelled => Some(reclaim(world, hardware)),
         Ownership::Others(words) => {
             let message = if world.was_ready {
@@ -80,7 +80,7 @@ fn missing(world: &World) -> Step {
 }
 
 /// Hardware that is ours already: put back what we wrote to it, and see that it is still fit for what comes.
-fn mend(world: &World, hardware: &Arc<Hardware>) -> Option<Step> {
+fn repair_metadata(world: &World, hardware: &Arc<Hardware>) -> Option<Step> {
     let lost = Lost::of(world, hardware);
     if lost.any() || has_another_uid(world, hardware) {
         return Some(put_back(world, hardware, &lost).into());
@@ -96,8 +96,8 @@ fn mend(world: &World, hardware: &Arc<Hardware>) -> Option<Step> {
     if let Some(twin) = world.server.twin() {
         return Some(twin_wait(&hardware.key(), twin).into());
     }
-    let lack = fitness::lack(hardware, &world.machine)?;
-    Some(unfit(&hardware.key(), &lack, Interest::default()).into())
+    let unmet = fitness::unmet_requirement(hardware, &world.machine)?;
+    Some(unfit(&hardware.key(), &unmet, Interest::default()).into())
 }
 
 /// After `clusterctl move`, or a restore, the Hardware bears the UID that the machine had before. What Go CAPT reserved
@@ -226,7 +226,7 @@ fn take(world: &World, candidate: &Candidate) -> Step {
         Candidate::None { selectors, unfit: lacking, twin, passed_over } => {
             let interest = Interest { hardware: selectors.clone(), ..Interest::default() };
             let mut wait = match (lacking, twin) {
-                (Some((key, lack)), _) => unfit(key, lack, interest),
+                (Some((key, unmet)), _) => unfit(key, unmet, interest),
                 (None, Some(found)) => {
                     let (key, twin) = &**found;
                     let wait = twin_wait(key, twin);
@@ -257,8 +257,8 @@ fn by_hardware(key: ObjectKey) -> Interest {
 }
 
 /// The wait for Hardware that lacks something.
-pub fn unfit(hardware: &ObjectKey, lack: &str, interest: Interest) -> Wait {
-    Wait::problem(Concern::Hardware, Reason::HardwareUnfit, format!("Hardware {hardware}: {lack}")).woken_by(interest)
+pub fn unfit(hardware: &ObjectKey, unmet: &str, interest: Interest) -> Wait {
+    Wait::problem(Concern::Hardware, Reason::HardwareUnfit, format!("Hardware {hardware}: {unmet}")).woken_by(interest)
 }
 
 fn reserve(world: &World, hardware: &Arc<Hardware>, user_data: Option<&str>) -> Write {

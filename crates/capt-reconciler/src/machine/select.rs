@@ -56,10 +56,10 @@ pub fn candidate(stores: &impl Stores, machine: &TinkerbellMachine, avoid: &BTre
             if !avoid.is_empty() && avoid.contains(&hardware.key()) {
                 return ControlFlow::Continue(());
             }
-            if let Some(lack) = fitness::lack(hardware, machine) {
+            if let Some(unmet) = fitness::unmet_requirement(hardware, machine) {
                 let key = hardware.key();
                 if unfit.as_ref().is_none_or(|(first, _)| key < *first) {
-                    unfit = Some((key, lack));
+                    unfit = Some((key, unmet));
                 }
                 return ControlFlow::Continue(());
             }

@@ -74,7 +74,7 @@ fn wait(workflow: &Workflow) -> Wait {
                 concern,
                 Reason::TemplateInvalid,
                 format!(
-                    "Tinkerbell cannot render Workflow {key}: {words}; mend the template, then delete the Workflow and its \
+                    "Tinkerbell cannot render Workflow {key}: {words}; correct the template, then delete the Workflow and its \
                      Template, and both are made anew"
                 ),
             )

@@ -38,7 +38,7 @@ pub fn before_release(world: &World) -> Option<Step> {
 }
 
 /// A wait of a release that no watch may end looks again by itself.
-pub fn bridged(world: &World, step: Step) -> Step {
+pub fn without_watch(world: &World, step: Step) -> Step {
     match step {
         Step::Wait(mut wait) if !world.is_watched && !world.to_release.is_empty() => {
             wait.requeue = Some(wait.requeue.map_or(RETRY, |requeue| requeue.min(RETRY)));

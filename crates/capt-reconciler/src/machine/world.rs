@@ -11,7 +11,7 @@ use crate::observed::tinkerbell::{Hardware, Template, UserData, Workflow, Workfl
 use capt_api::contract::hardware_of_provider_id;
 use capt_api::meta::{Meta, ObjectKey};
 
-use super::belonging::{Belonging, Made, belonging};
+use super::made_for::{Made, MadeFor, made_for};
 use super::memory::Memory;
 use super::names;
 use super::ownership::{Ownership, Twin};
@@ -204,7 +204,7 @@ impl World {
     pub fn has_lost_its_mark(&self, hardware: &Hardware) -> bool {
         let installs = self.boot.workflow.own.as_ref().is_some_and(|workflow| {
             matches!(workflow.progress(), WorkflowProgress::Pending | WorkflowProgress::Running)
-                && belonging(&**workflow, &self.machine) == Belonging::Ours
+                && made_for(&**workflow, &self.machine) == MadeFor::Ours
         });
         self.was_ready && !hardware.is_provisioned() && !hardware.is_being_reinstalled() && !installs
     }

@@ -62,6 +62,6 @@ fn keep<K: Cached>(cache: &Cache, text: &str) -> Option<K> {
     let is_gone = valid.is_terminating() && valid.meta().finalizers.as_ref().is_none_or(Vec::is_empty);
     let is_known = valid.resource_version().parse::<u64>().is_ok_and(|version| version > 0);
     cache.answered(object);
-    assert!(!is_known || K::shelf(cache).store.get(&key).is_some() != is_gone, "{key} is lost");
+    assert!(!is_known || K::kind_cache(cache).store.get(&key).is_some() != is_gone, "{key} is lost");
     Some(valid)
 }

@@ -51,7 +51,7 @@ fn labels(world: &World) -> Map<String, Value> {
 }
 
 /// What a claim of ours lacks: metadata to merge, or nothing.
-pub fn damage(world: &World, claim: &IPAddressClaim) -> Option<Value> {
+pub fn missing_metadata(world: &World, claim: &IPAddressClaim) -> Option<Value> {
     let mut metadata = Map::new();
     let owner = claim.controller();
     let owned = owner.is_some_and(|owner| owner.uid == world.machine.uid() && owner.block_owner_deletion == Some(true));
@@ -77,8 +77,8 @@ pub fn damage(world: &World, claim: &IPAddressClaim) -> Option<Value> {
     (!metadata.is_empty()).then_some(Value::Object(metadata))
 }
 
-pub(super) fn mend(world: &World, claim: &IPAddressClaim) -> Option<Write> {
-    let body = patch::guarded_metadata(claim, damage(world, claim)?);
+pub(super) fn repair_metadata(world: &World, claim: &IPAddressClaim) -> Option<Write> {
+    let body = patch::guarded_metadata(claim, missing_metadata(world, claim)?);
     Some(Write::new(Stage::Claim, Kind::IPAddressClaim, claim.key(), Verb::Merge(body)))
 }
 

@@ -65,7 +65,7 @@ fn look(world: &World, now: Timestamp) -> Allocation {
         );
         return Allocation::Blocked(problem(Reason::ClaimConflict, message));
     }
-    if claim::damage(world, claim).is_some() {
+    if claim::missing_metadata(world, claim).is_some() {
         return Allocation::Damaged(Arc::clone(claim));
     }
     resolve(world, hardware, claim, now)

@@ -40,7 +40,7 @@ pub fn step(world: &World, allocation: &Allocation) -> Option<Step> {
         Allocation::NotWanted | Allocation::Static(_) | Allocation::Placed(_) => None,
         Allocation::Troubled(_) | Allocation::Unread => None,
         Allocation::Missing => Some(claim::create(world, hardware()?).into()),
-        Allocation::Damaged(claim) => Some(claim::mend(world, claim)?.into()),
+        Allocation::Damaged(claim) => Some(claim::repair_metadata(world, claim)?.into()),
         Allocation::GivenUp(claim) => Some(claim::let_go(world, claim)),
         Allocation::Blocked(wait) => Some(wait.clone().into()),
         Allocation::ToPlace(placement) => Some(write::write(hardware()?, placement).into()),

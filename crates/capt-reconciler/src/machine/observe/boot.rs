@@ -1,6 +1,6 @@
 //! What is to be booted on the server.
 
-use crate::machine::belonging::{Belonging, belonging, made};
+use crate::machine::made_for::{MadeFor, made, made_for};
 use crate::machine::names;
 use crate::machine::world::{BootFacts, ClusterFacts};
 use crate::observed::infra::TinkerbellMachine;
@@ -25,7 +25,7 @@ pub(super) fn facts<S: Stores>(subject: &Subject<'_, S>, cluster: &ClusterFacts)
 }
 
 fn is_anothers(machine: &TinkerbellMachine, object: &impl Meta) -> bool {
-    !matches!(belonging(object, machine), Belonging::Ours | Belonging::OfThisName)
+    !matches!(made_for(object, machine), MadeFor::Ours | MadeFor::OfThisName)
 }
 
 /// The Template that is to be used in place of the generated text. The first of these that is set wins: the machine's own

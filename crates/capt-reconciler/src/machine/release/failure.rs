@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::effect::{Kind, Stage, Verb, Write};
-use crate::machine::belonging::{Belonging, belonging};
+use crate::machine::made_for::{MadeFor, made_for};
 use crate::machine::step::Step;
 use crate::machine::world::World;
 use crate::patch;
@@ -18,7 +18,7 @@ use crate::patch;
 /// The next step of this stage, or nothing when it is done.
 pub(super) fn step(world: &World, now: Timestamp) -> Option<Step> {
     let workflow = world.boot.workflow.own.as_ref()?;
-    if workflow.is_terminating() || belonging(&**workflow, &world.machine) == Belonging::Foreign {
+    if workflow.is_terminating() || made_for(&**workflow, &world.machine) == MadeFor::Foreign {
         return None;
     }
     let hardware = world.to_release.iter().find(|hardware| {

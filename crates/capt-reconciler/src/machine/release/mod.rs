@@ -44,5 +44,5 @@ pub fn step(world: &World, now: Timestamp) -> Step {
             let body = patch::guarded_metadata(&*world.machine, json!({ "finalizers": rest }));
             Write::new(Stage::Finish, Kind::TinkerbellMachine, world.key(), Verb::Merge(body)).into()
         });
-    watch::bridged(world, step)
+    watch::without_watch(world, step)
 }

@@ -19,7 +19,7 @@ use super::{bmc, boot_jobs, let_go};
 use crate::backoff::Backoff;
 use crate::clock;
 use crate::effect::{Kind, Stage, Verb, Write};
-use crate::machine::belonging::{self, Belonging, belonging};
+use crate::machine::made_for::{self, MadeFor, made_for};
 use crate::machine::step::{Concern, Step, Wait};
 use crate::machine::world::World;
 use crate::outcome::Interest;
@@ -113,7 +113,7 @@ pub(super) fn delete(job: &Job) -> Write {
 fn create(world: &World, hardware: &Hardware, bmc: &ObjectKey, failed: u32, now: Timestamp) -> Write {
     let name = world.pass.memory.power_off_job(&world.machine, &hardware.key(), now);
     let key = ObjectKey::new(hardware.namespace(), name);
-    let mut metadata = belonging::metadata(&world.machine, &world.settings, &key);
+    let mut metadata = made_for::metadata(&world.machine, &world.settings, &key);
     if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
         if failed > 0 {
             annotations.insert(FAILED_ATTEMPTS_ANNOTATION.to_owned(), json!(failed.to_string()));
@@ -153,7 +153,7 @@ pub(super) fn clean_up(world: &World) -> Option<Step> {
         return Some(look);
     }
     let ours = |job: &&Arc<Job>| {
-        !job.is_terminating() && matches!(belonging(&***job, &world.machine), Belonging::Ours | Belonging::Stale)
+        !job.is_terminating() && matches!(made_for(&***job, &world.machine), MadeFor::Ours | MadeFor::Stale)
     };
     world.power.jobs.iter().find(ours).map(|job| delete(job).into())
 }

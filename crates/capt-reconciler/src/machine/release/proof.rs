@@ -8,16 +8,14 @@ use capt_api::contract::{FAILED_ATTEMPTS_ANNOTATION, OTHER_JOBS_SEEN_ANNOTATION,
 use capt_api::meta::Meta;
 
 use super::boot_jobs;
-use crate::machine::belonging::{Belonging, belonging};
+use crate::machine::made_for::{MadeFor, made_for};
 use crate::machine::world::World;
 use crate::ports::BmcView;
 
 /// The power-off Jobs of this machine for this Hardware's BMC, under whatever name.
 pub(super) fn of_machine<'a>(world: &'a World, hardware: &'a Hardware) -> impl Iterator<Item = &'a Arc<Job>> {
     world.power.jobs.iter().filter(|job| {
-        belonging(&***job, &world.machine) == Belonging::Ours
-            && boot_jobs::is_for(job, hardware)
-            && !job.may_switch_on()
+        made_for(&***job, &world.machine) == MadeFor::Ours && boot_jobs::is_for(job, hardware) && !job.may_switch_on()
     })
 }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::{boot_jobs, power_off, proof};
 use crate::effect::{Kind, Stage, Verb, Write};
-use crate::machine::belonging::{Belonging, belonging};
+use crate::machine::made_for::{MadeFor, made_for};
 use crate::machine::names;
 use crate::machine::step::{Concern, Step, Wait};
 use crate::machine::world::World;
@@ -28,8 +28,8 @@ pub(super) fn step(world: &World, now: Timestamp) -> Option<Step> {
             .or_else(|| Some(delete(&**workflow, Kind::Workflow)))
     };
     let template = || {
-        let mine = |whose| matches!(whose, Belonging::Ours | Belonging::OfThisName | Belonging::Stale);
-        let template = world.boot.templates.iter().find(|template| mine(belonging(&***template, &world.machine)))?;
+        let mine = |whose| matches!(whose, MadeFor::Ours | MadeFor::OfThisName | MadeFor::Stale);
+        let template = world.boot.templates.iter().find(|template| mine(made_for(&***template, &world.machine)))?;
         Some(delete(&**template, Kind::Template))
     };
     look(Kind::Workflow).or_else(workflow).or_else(|| look(Kind::Template)).or_else(template)
@@ -37,10 +37,10 @@ pub(super) fn step(world: &World, now: Timestamp) -> Option<Step> {
 
 /// Whether the Workflow is to go: it was made for this machine, or runs on Hardware that is this machine's alone.
 fn goes(world: &World, workflow: &Workflow) -> bool {
-    match belonging(workflow, &world.machine) {
-        Belonging::Ours | Belonging::OfThisName | Belonging::Stale => true,
-        Belonging::Namesake => of_workflow(world, workflow).is_some(),
-        Belonging::Foreign => false,
+    match made_for(workflow, &world.machine) {
+        MadeFor::Ours | MadeFor::OfThisName | MadeFor::Stale => true,
+        MadeFor::Namesake => of_workflow(world, workflow).is_some(),
+        MadeFor::Foreign => false,
     }
 }
 

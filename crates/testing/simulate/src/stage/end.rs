@@ -100,7 +100,7 @@ impl Stage {
                     name(&machine),
                     states(&machine)
                 );
-                self.report.fail("way out untold", what);
+                self.report.fail("way out status_not_written", what);
             }
             let patch = json!({"metadata": {"annotations": {LET_GO_ANNOTATION: "true"}}});
             self.patch(MACHINES, text(&machine, "/metadata/namespace"), text(&machine, "/metadata/name"), &patch).await;

@@ -64,7 +64,7 @@ pub trait Cached:
     const HOME: Home;
 
     /// Its place in the cache.
-    fn shelf(cache: &Cache) -> &Shelf<Self>;
+    fn kind_cache(cache: &Cache) -> &KindCache<Self>;
 
     /// Wakes whom a change concerns.
     fn changed(cache: &Cache, change: &Change<Self>);
@@ -74,11 +74,11 @@ pub trait Cached:
 }
 
 /// The objects of one kind, and how well we know them.
-pub struct Shelf<K: Cached> {
+pub struct KindCache<K: Cached> {
     /// The objects.
     pub store: Store<K, K::Index>,
     /// Told when something speaks against the kind being served.
-    pub(crate) doubted: tokio::sync::Notify,
+    pub(crate) verify: tokio::sync::Notify,
     pub(super) state: watch::Sender<ShelfState<K::DynamicType>>,
     pub(super) trouble: Mutex<Trouble>,
 }
@@ -113,7 +113,7 @@ impl<D> ShelfState<D> {
     }
 }
 
-impl<K: Cached> Shelf<K> {
+impl<K: Cached> KindCache<K> {
     pub(super) fn new(index: K::Index) -> Self {
         let state = ShelfState {
             presence: Presence::Syncing,
@@ -124,7 +124,7 @@ impl<K: Cached> Shelf<K> {
         };
         Self {
             store: Store::new(index),
-            doubted: tokio::sync::Notify::new(),
+            verify: tokio::sync::Notify::new(),
             state: watch::Sender::new(state),
             trouble: Mutex::default(),
         }

@@ -13,7 +13,7 @@ use crate::settings::Settings;
 
 /// For whom an object was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Belonging {
+pub enum MadeFor {
     /// For this machine: its UID stands on it.
     Ours,
     /// For a machine of this name; whether this one, nothing tells. Go CAPT leaves such objects in other namespaces.
@@ -27,16 +27,16 @@ pub enum Belonging {
 }
 
 /// For whom the object was made.
-pub fn belonging(object: &impl Meta, machine: &TinkerbellMachine) -> Belonging {
+pub fn made_for(object: &impl Meta, machine: &TinkerbellMachine) -> MadeFor {
     let named = object.label(MACHINE_NAME_LABEL) == Some(machine.name())
         && object.label(MACHINE_NAMESPACE_LABEL) == Some(machine.namespace());
     let owner = object.controller().filter(|owner| owner.kind == "TinkerbellMachine").map(|owner| owner.uid.as_str());
     match (owner, object.annotation(MACHINE_UID_ANNOTATION)) {
-        (Some(uid), _) | (None, Some(uid)) if uid == machine.uid() => Belonging::Ours,
-        (Some(_), _) if named => Belonging::Stale,
-        (None, Some(_)) if named => Belonging::Namesake,
-        (None, None) if named => Belonging::OfThisName,
-        _ => Belonging::Foreign,
+        (Some(uid), _) | (None, Some(uid)) if uid == machine.uid() => MadeFor::Ours,
+        (Some(_), _) if named => MadeFor::Stale,
+        (None, Some(_)) if named => MadeFor::Namesake,
+        (None, None) if named => MadeFor::OfThisName,
+        _ => MadeFor::Foreign,
     }
 }
 
@@ -46,7 +46,7 @@ pub struct Made<K> {
     /// What was made for this machine, whatever it is called.
     pub own: Option<Arc<K>>,
     /// What stands under the machine's own name and was made for somebody else.
-    pub in_the_way: Option<(Belonging, Arc<K>)>,
+    pub in_the_way: Option<(MadeFor, Arc<K>)>,
 }
 
 impl<K> Default for Made<K> {
@@ -63,11 +63,11 @@ pub fn made<K: Meta>(
     of_the_name: Option<Arc<K>>,
 ) -> Made<K> {
     let here = || all.iter().filter(|object| object.namespace() == namespace);
-    let first = |wanted| here().find(|object| belonging(&***object, machine) == wanted).cloned();
-    let own = first(Belonging::Ours).or_else(|| first(Belonging::OfThisName));
+    let first = |wanted| here().find(|object| made_for(&***object, machine) == wanted).cloned();
+    let own = first(MadeFor::Ours).or_else(|| first(MadeFor::OfThisName));
     let in_the_way = of_the_name.and_then(|object| {
-        let whose = belonging(&*object, machine);
-        (!matches!(whose, Belonging::Ours | Belonging::OfThisName)).then_some((whose, object))
+        let whose = made_for(&*object, machine);
+        (!matches!(whose, MadeFor::Ours | MadeFor::OfThisName)).then_some((whose, object))
     });
     Made { own, in_the_way }
 }

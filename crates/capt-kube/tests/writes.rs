@@ -65,7 +65,10 @@ fn version(cache: &Cache) -> Option<String> {
 }
 
 /// A writer on a server that gives these answers one after the other, and a log of the requests' methods.
-fn answering(cache: &Arc<Cache>, answers: impl IntoIterator<Item = (u16, Value)>) -> (KubeWriter, Arc<Mutex<Vec<String>>>) {
+fn answering(
+    cache: &Arc<Cache>,
+    answers: impl IntoIterator<Item = (u16, Value)>,
+) -> (KubeWriter, Arc<Mutex<Vec<String>>>) {
     let answers = Arc::new(Mutex::new(answers.into_iter().collect::<std::collections::VecDeque<_>>()));
     let log = Arc::<Mutex<Vec<String>>>::default();
     let client = scripted({

@@ -146,7 +146,7 @@ impl Flags {
         placeholders(&Self::command())
     }
 
-    /// Address of the webhooks, as for [`capt_kube::serve::bind`]; empty where they are off.
+    /// Address of the webhooks, as for [`capt_kube::http::bind`]; empty where they are off.
     pub fn webhook_address(&self) -> String {
         let host = self.webhook_host.trim();
         match self.webhook_port {

@@ -3,16 +3,16 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`allocation`] | what claim, IPAddress and Hardware say together |
+//! | `allocation` | what claim, IPAddress and Hardware say together |
 //! | [`evaluate`](evaluate()) | how that is found out, once after each look at the World |
-//! | [`claimant`] | whose a claim is |
-//! | [`claim`] | the claim as it is made and put right |
-//! | [`pending`] | why a claim has no address yet |
-//! | [`reservation`] | the address, validated |
-//! | [`interface`] | which interface it is for |
-//! | [`placing`] | whether it may be written there |
-//! | [`write`] | the patch that writes it, and the one that takes it off |
-//! | [`orphan`] | claims whose machine is gone |
+//! | `claimant` | whose a claim is |
+//! | `claim` | the claim as it is made and put right |
+//! | `pending` | why a claim has no address yet |
+//! | `reservation` | the address, validated |
+//! | `interface` | which interface it is for |
+//! | `placing` | whether it may be written there |
+//! | `write` | the patch that writes it, and the one that takes it off |
+//! | `orphan` | claims whose machine is gone |
 
 pub mod allocation;
 pub mod claim;

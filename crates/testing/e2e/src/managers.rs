@@ -13,7 +13,13 @@ pub const GO_CERTIFICATES: &str = "k8s-webhook-server/serving-certs";
 ///
 /// # Errors
 /// When there is no free port.
-pub fn capt_manager(program: &Path, kubeconfig: &Path, webhooks: u16, certificates: &Path) -> anyhow::Result<Command> {
+pub fn capt_manager(
+    program: &Path,
+    kubeconfig: &Path,
+    health: u16,
+    webhooks: u16,
+    certificates: &Path,
+) -> anyhow::Result<Command> {
     let mut command = Command::new(program);
     command
         .env("KUBECONFIG", kubeconfig)
@@ -21,18 +27,18 @@ pub fn capt_manager(program: &Path, kubeconfig: &Path, webhooks: u16, certificat
         .arg(format!("--webhook-port={webhooks}"))
         .arg(format!("--webhook-cert-dir={}", certificates.display()))
         .args(["--diagnostics-address=0", "--local-diagnostics-address=0", "--webhook-host=127.0.0.1"])
-        .args(ports(free_port()?)?);
+        .args(ports(health)?);
     Ok(command)
 }
 
-/// Go CAPT at this API server, with ports of its own; the certificate of its webhooks is in [`GO_CERTIFICATES`] below
+/// Go CAPT at this API server. Its webhooks listen on a port of its choice, whatever its flags say; the certificate of its webhooks is in [`GO_CERTIFICATES`] below
 /// `temporary`.
 ///
 /// # Errors
 /// When there is no free port.
-pub fn go_capt(program: &Path, kubeconfig: &Path, temporary: &Path) -> anyhow::Result<Command> {
+pub fn go_capt(program: &Path, kubeconfig: &Path, health: u16, temporary: &Path) -> anyhow::Result<Command> {
     let mut command = Command::new(program);
-    command.env("KUBECONFIG", kubeconfig).env("TMPDIR", temporary).args(ports(free_port()?)?);
+    command.env("KUBECONFIG", kubeconfig).env("TMPDIR", temporary).args(ports(health)?);
     Ok(command)
 }
 

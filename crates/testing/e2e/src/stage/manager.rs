@@ -57,7 +57,7 @@ impl Stage {
     pub async fn manager_with(&self, name: &str, kubeconfig: &Path, arguments: &[&str]) -> anyhow::Result<Process> {
         let port = self.webhook_port(name)?;
         let pair = self.plane.authority().serving(&self.folder().join(format!("{name}-webhooks")))?;
-        let mut command = managers::capt_manager(&self.paths.manager, kubeconfig, port, &pair.folder)?;
+        let mut command = managers::capt_manager(&self.paths.manager, kubeconfig, free_port()?, port, &pair.folder)?;
         command.args(arguments);
         let mut process = Process::start(name, command, &self.log(name))?;
         process.until_it_listens(port).await?;
@@ -89,8 +89,12 @@ impl Stage {
     async fn start_go(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Process> {
         let temporary: PathBuf = self.folder().join(format!("{name}-tmp"));
         self.plane.authority().serving(&temporary.join(managers::GO_CERTIFICATES))?;
-        let mut command =
-            managers::go_capt(self.programs.file("go-capt")?, &self.plane.kubeconfig(GO_CAPT), &temporary)?;
+        let mut command = managers::go_capt(
+            self.programs.file("go-capt")?,
+            &self.plane.kubeconfig(GO_CAPT),
+            free_port()?,
+            &temporary,
+        )?;
         command.args(arguments);
         let mut process = Process::start(name, command, &self.log(name))?;
         process.until_it_listens(GO_WEBHOOKS).await?;

@@ -36,20 +36,20 @@ impl Manager {
             Program::GoCapt => files.go.file(program.name())?,
         };
         // Nobody calls the webhooks here, but both programs serve them.
-        let webhooks = free_port()?;
+        let (health, webhooks) = (free_port()?, free_port()?);
         let pair = plane.authority().serving(&folder.join(managers::GO_CERTIFICATES))?;
         let kubeconfig = plane.kubeconfig(program.name());
         let command = match program {
-            Program::CaptManager => managers::capt_manager(file, &kubeconfig, webhooks, &pair.folder)?,
+            Program::CaptManager => managers::capt_manager(file, &kubeconfig, health, webhooks, &pair.folder)?,
             Program::GoCapt => {
-                let mut command = managers::go_capt(file, &kubeconfig, folder)?;
+                let mut command = managers::go_capt(file, &kubeconfig, health, folder)?;
                 command.arg(format!("--webhook-port={webhooks}"));
                 command
             }
         };
         let log = folder.join(format!("{}.log", program.name()));
         let mut manager = Self { process: Process::start(program.name(), command, &log)? };
-        manager.process.until_it_listens(webhooks).await?;
+        manager.process.until_it_listens(health).await?;
         Ok(manager)
     }
 

@@ -1,21 +1,19 @@
 //! The program itself, as a user runs it: what it says, and with which status it ends.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+#[path = "common/kept.rs"]
+mod kept;
+
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
 use std::net::Ipv4Addr;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use capt_sandbox::control_plane::{ControlPlane, MANAGER};
 use kube::config::Kubeconfig;
 use memory_apiserver::MemoryApiServer;
 use serde_json::{Value, json};
 
-fn sandbox() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_capt-sandbox"));
-    command.env_remove("RUST_LOG");
-    command
-}
+use kept::{Kept, sandbox};
 
 fn run(args: &[&str]) -> Output {
     sandbox().args(args).output().unwrap()
@@ -245,32 +243,26 @@ fn a_fault_that_is_not_told_ends_with_status_one() {
 
 #[test]
 fn kept_it_can_be_reached_until_ctrl_c_takes_everything_down() {
-    let mut child = sandbox().arg("--keep").stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let export = lines.find(|line| line.starts_with("export KUBECONFIG=")).unwrap();
-    let kubeconfig = std::fs::read_to_string(export.trim_start_matches("export KUBECONFIG=")).unwrap();
+    let mut kept = Kept::start(&[]);
+    let kubeconfig = std::fs::read_to_string(&kept.kubeconfig).unwrap();
     let config: Value = serde_saphyr::from_str(&kubeconfig).unwrap();
     let server = config["clusters"][0]["cluster"]["server"].as_str().unwrap();
     assert!(server.starts_with("http://127.0.0.1:"), "{server}");
     let address = server.trim_start_matches("http://");
     std::net::TcpStream::connect(address).expect("the server listens");
-    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(interrupted.success());
-    let last = lines.last().unwrap();
-    assert!(child.wait().unwrap().success());
+    kept.interrupt();
+    let last = kept.lines.last().unwrap();
+    assert!(kept.child.wait().unwrap().success());
     assert!(last.contains("3 released, 0 addresses still in use"), "{last}");
     assert!(std::net::TcpStream::connect(address).is_err(), "nobody listens any more");
 }
 
-/// A sandbox that stays up, its client, and the lines that it writes.
-async fn kept(user: &str) -> (std::process::Child, kube::Client, impl Iterator<Item = String>) {
-    let mut child = sandbox().arg("--keep").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let export = lines.find(|line| line.starts_with("export KUBECONFIG=")).unwrap();
-    let kubeconfig = std::fs::read_to_string(export.trim_start_matches("export KUBECONFIG=")).unwrap();
+/// A client of a sandbox that stays up, as this user.
+async fn client(kept: &Kept, user: &str) -> kube::Client {
+    let kubeconfig = std::fs::read_to_string(&kept.kubeconfig).unwrap();
     let kubeconfig = Kubeconfig::from_yaml(&kubeconfig.replace("admin", user)).unwrap();
     let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();
-    (child, kube::Client::try_from(config).unwrap(), lines)
+    kube::Client::try_from(config).unwrap()
 }
 
 async fn merge(client: &kube::Client, path: &str, patch: Value) {
@@ -280,18 +272,19 @@ async fn merge(client: &kube::Client, path: &str, patch: Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_cluster_is_named_at_ctrl_c_and_released_once_it_is_resumed() {
-    let (mut child, client, mut lines) = kept("admin").await;
+    let mut kept = Kept::start(&[]);
+    let client = client(&kept, "admin").await;
     let path = "/apis/cluster.x-k8s.io/v1beta2/namespaces/default/clusters/my-cluster";
     merge(&client, path, json!({"spec": {"paused": true}})).await;
     let is_paused = |line: &String| line.contains("provisioned on") && line.contains(": Paused");
-    assert_eq!(lines.by_ref().filter(is_paused).take(3).count(), 3, "each machine says so");
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let told = lines.find(|line| line.contains("are paused")).unwrap();
+    assert_eq!(kept.lines.by_ref().filter(is_paused).take(3).count(), 3, "each machine says so");
+    kept.interrupt();
+    let told = kept.lines.find(|line| line.contains("are paused")).unwrap();
     assert!(told.contains("3 machines") && told.contains("kubectl patch") && told.contains("Ctrl-C again"), "{told}");
     merge(&client, path, json!({"spec": {"paused": false}})).await;
-    let last = lines.last().unwrap();
+    let last = kept.lines.last().unwrap();
     assert!(last.contains("3 released") && last.contains("no rule was broken"), "{last}");
-    assert!(child.wait().unwrap().success());
+    assert!(kept.child.wait().unwrap().success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -320,7 +313,8 @@ async fn what_exists_on_somebodys_own_control_plane_is_refused_at_once_and_left_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_rule_is_told_with_its_write_and_ends_with_status_one() {
     // Somebody with the manager's credentials does what the manager never does.
-    let (child, client, lines) = kept(MANAGER).await;
+    let kept = Kept::start(&[]);
+    let client = client(&kept, MANAGER).await;
     let path = "/apis/tinkerbell.org/v1alpha1/namespaces/default/hardware/server-001";
     let hardware: Value = client.request(http::Request::get(path).body(Vec::new()).unwrap()).await.unwrap();
     let address = &hardware["spec"]["interfaces"][0]["dhcp"]["ip"]["address"];
@@ -331,9 +325,9 @@ async fn a_broken_rule_is_told_with_its_write_and_ends_with_status_one() {
         let request = http::Request::patch(path).header("content-type", "application/json-patch+json");
         let _: Value = client.request(request.body(serde_json::to_vec(&patch).unwrap()).unwrap()).await.unwrap();
     }
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let last = lines.last().unwrap();
-    let output = child.wait_with_output().unwrap();
+    kept.interrupt();
+    let last = kept.lines.last().unwrap();
+    let output = kept.child.wait_with_output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{last}\n{error}");
     assert!(last.contains("rules were broken"), "{last}");

@@ -3,17 +3,18 @@
 //! `TOUR=write` writes what the commands print into the page.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-mod common;
+#[path = "common/kept.rs"]
+mod kept;
+#[path = "common/kubectl.rs"]
+mod program;
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use regex::Regex;
 
-use common::kubectl;
-
-const EXPORT: &str = "export KUBECONFIG=";
+use kept::Kept;
+use program::kubectl;
 
 /// A command of the page, and what it says the command prints.
 struct Step {
@@ -30,10 +31,7 @@ enum Part {
 #[test]
 fn every_command_of_the_tour_prints_what_the_page_shows() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let Some(kubectl) = kubectl() else {
-        println!("SKIPPED: no kubectl here (KUBEBUILDER_ASSETS, PATH, or the one that `cargo xtask e2e` builds)");
-        return;
-    };
+    let Some(kubectl) = kubectl() else { return };
     let file = root.join("docs/tour.md");
     let page = std::fs::read_to_string(&file).unwrap();
     let sandbox = Sandbox::start();
@@ -97,32 +95,23 @@ fn bare(text: &str) -> Vec<String> {
     lines
 }
 
-/// A sandbox that stays up.
+/// A sandbox that stays up, and a home for kubectl's caches.
 struct Sandbox {
-    child: Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
-    kubeconfig: String,
+    kept: Kept,
     home: PathBuf,
 }
 
 impl Sandbox {
     fn start() -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_capt-sandbox"))
-            .args(["--keep", "--hardware", "5"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let export = lines.by_ref().map(Result::unwrap).find(|line| line.starts_with(EXPORT)).expect("it stays up");
         let home = std::env::temp_dir().join(format!("capt-tour-{}", std::process::id()));
-        Self { child, lines, kubeconfig: export.replace(EXPORT, ""), home }
+        Self { kept: Kept::start(&["--hardware", "5"]), home }
     }
 
     fn run(&self, kubectl: &Path, command: &str) -> String {
         let script = format!("kubectl() {{ '{}' \"$@\"; }}\n{command}", kubectl.display());
         let output = Command::new("sh")
             .args(["-c", &script])
-            .env("KUBECONFIG", &self.kubeconfig)
+            .env("KUBECONFIG", &self.kept.kubeconfig)
             .env("HOME", &self.home)
             .output()
             .unwrap();
@@ -130,9 +119,9 @@ impl Sandbox {
     }
 
     fn end(mut self) {
-        assert!(Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap().success());
-        let last = self.lines.by_ref().map(Result::unwrap).last().unwrap();
-        assert!(self.child.wait().unwrap().success(), "{last}");
+        self.kept.interrupt();
+        let last = self.kept.lines.by_ref().last().unwrap();
+        assert!(self.kept.child.wait().unwrap().success(), "{last}");
         assert!(last.contains("no rule was broken"), "{last}");
         let _ = std::fs::remove_dir_all(&self.home);
     }
@@ -141,7 +130,7 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         // A failed test leaves it running.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.kept.child.kill();
+        let _ = self.kept.child.wait();
     }
 }

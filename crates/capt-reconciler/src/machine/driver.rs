@@ -148,7 +148,7 @@ impl<P: Stores + Writer + Clock> MachineReconciler<P> {
     /// Takes one machine as far as it gets.
     pub async fn reconcile(&self, key: &ObjectKey) -> Outcome {
         let mut pass = Pass { memory: self.remembered(key), ..Pass::default() };
-        let mut headings = Vec::new();
+        let mut intents = Vec::new();
         let mut conflicts = 0;
         let mut done = HashSet::new();
         if let Some(rest) = self.troubles.rest(key, self.ports.now()) {
@@ -162,7 +162,7 @@ impl<P: Stores + Writer + Clock> MachineReconciler<P> {
             let step = look.step();
             if let (Step::ReadBootstrapData(_), Some(hardware)) = (&step, look.world.server.candidate()) {
                 match self.intend(hardware.key()) {
-                    Some(heading) => headings.push(heading),
+                    Some(intent) => intents.push(intent),
                     None => {
                         pass.avoid.insert(hardware.key());
                         continue;

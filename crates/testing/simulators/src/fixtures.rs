@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::ipam::Family;
 use crate::kinds::{
-    CLUSTER, IN_CLUSTER_POOL, Kind, MACHINE, METAL3_POOL, SECRET, TINKERBELL_CLUSTER, TINKERBELL_MACHINE,
+    CLUSTER, IN_CLUSTER_POOL, Kind, MACHINE, METAL3_POOL, NAMESPACE, SECRET, TINKERBELL_CLUSTER, TINKERBELL_MACHINE,
 };
 
 /// Label of everything that belongs to a Cluster.
@@ -60,17 +60,21 @@ pub const fn pool_kind(family: Family) -> Kind {
     }
 }
 
-/// A pool of the addresses from `first` to `last`, with prefix 24.
-pub fn pool(family: Family, namespace: &str, name: &str, (first, last): (&str, &str), gateway: &str) -> Value {
-    let spec = match family {
+/// A namespace.
+pub fn namespace(name: &str) -> Value {
+    json!({ "apiVersion": NAMESPACE.api_version(), "kind": NAMESPACE.kind, "metadata": { "name": name } })
+}
+
+/// The spec of a pool of the addresses from `first` to `last`, with prefix 24.
+pub fn pool_spec(family: Family, (first, last): (&str, &str), gateway: &str) -> Value {
+    match family {
         Family::InCluster => {
             json!({ "addresses": [format!("{first}-{last}")], "prefix": 24, "gateway": gateway })
         }
         Family::Metal3 => json!({
             "namePrefix": "pool", "prefix": 24, "gateway": gateway, "pools": [{ "start": first, "end": last }],
         }),
-    };
-    object(pool_kind(family), namespace, name, None, &spec)
+    }
 }
 
 /// Name of the Secret with a machine's bootstrap data.

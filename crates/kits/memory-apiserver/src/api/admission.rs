@@ -107,8 +107,8 @@ fn version_for(webhook: &Value, kind: &Kind, call: &Call<'_>, operation: &str) -
 impl Call<'_> {
     /// Lets the mutating webhooks change an object that is about to be written.
     pub(super) fn mutate(&self, object: &mut Value, writing: Writing<'_>) -> Result<(), ApiError> {
-        for webhook in self.webhooks(Sort::Mutating) {
-            let Some(response) = self.ask(&webhook, Some(object), writing)? else { continue };
+        for (webhook, version) in self.webhooks(Sort::Mutating, writing) {
+            let Some(response) = self.ask(&webhook, version, Some(object), writing)? else { continue };
             let Some(text) = response.get("patch").and_then(Value::as_str) else { continue };
             let failed =
                 |why: String| ApiError::internal(format!("{why} (webhook {:?})", meta::text(&webhook, "name")));
@@ -121,11 +121,13 @@ impl Call<'_> {
 
     /// Asks the validating webhooks about an object that is about to be written, or deleted.
     pub(super) fn validate(&self, object: Option<&Value>, writing: Writing<'_>) -> Result<(), ApiError> {
-        self.webhooks(Sort::Validating).iter().try_for_each(|webhook| self.ask(webhook, object, writing).map(drop))
+        let webhooks = self.webhooks(Sort::Validating, writing);
+        webhooks.iter().try_for_each(|(webhook, version)| self.ask(webhook, *version, object, writing).map(drop))
     }
 
-    /// Every webhook of a sort, in the order of the names of their configurations.
-    fn webhooks(&self, sort: Sort) -> Vec<Value> {
+    /// The webhooks of a sort that this write concerns, in the order of the names of their configurations, each with the
+    /// version that it is asked at.
+    fn webhooks(&self, sort: Sort, writing: Writing<'_>) -> Vec<(Value, usize)> {
         if self.kind().group == GROUP {
             // Nobody is asked about the configurations themselves.
             return Vec::new();
@@ -136,12 +138,20 @@ impl Call<'_> {
         let state = self.inner.state.lock();
         let configurations = state.resources.get(&id).into_iter().flat_map(|resource| resource.objects.values());
         let webhooks = configurations.filter_map(|object| object.value.get("webhooks").and_then(Value::as_array));
-        webhooks.flatten().cloned().collect()
+        let concerned = webhooks
+            .flatten()
+            .filter_map(|webhook| Some((webhook, version_for(webhook, self.kind(), self, writing.operation)?)));
+        concerned.map(|(webhook, version)| (webhook.clone(), version)).collect()
     }
 
-    /// The response of a webhook that concerns this write, if it allows it.
-    fn ask(&self, webhook: &Value, object: Option<&Value>, writing: Writing<'_>) -> Result<Option<Value>, ApiError> {
-        let Some(version) = version_for(webhook, self.kind(), self, writing.operation) else { return Ok(None) };
+    /// The response of a webhook, if it allows the write; none where it failed, and may.
+    fn ask(
+        &self,
+        webhook: &Value,
+        version: usize,
+        object: Option<&Value>,
+        writing: Writing<'_>,
+    ) -> Result<Option<Value>, ApiError> {
         let name = meta::text(webhook, "name");
         let uid = self.inner.identities.next().to_string();
         let review = self.review(version, &uid, object, writing);

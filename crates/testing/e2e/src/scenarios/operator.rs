@@ -14,9 +14,9 @@ use super::seed_example::{CLUSTER_NAME, POOL_NAME, SETTLED, control_plane_first,
 use crate::stage::checks::{machines_say, no_warnings, pool_has, servers_are_clean};
 use crate::stage::installed::{ARTEFACT, CAPT_DEPLOYMENT, CAPT_PROVIDER, RELEASE, VERSION};
 use crate::stage::objects::{text, until};
-use crate::stage::operator::namespace;
 use crate::stage::registry::Registry;
 use crate::stage::{CAPT, CAPT_NAMESPACE, Stage};
+use capt_simulators::fixtures;
 
 /// What the InfrastructureProvider is called: clusterctl's name of CAPT here.
 const CALLED: &str = "tinkerbell";
@@ -80,7 +80,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
 async fn install(stage: &Stage, registry: &Registry) -> anyhow::Result<()> {
     let called = format!("capt-manifests:{VERSION}");
     registry.push(&stage.root().join(ARTEFACT), &called).await.context("the artefact")?;
-    stage.kubectl()?.apply(&[namespace(CAPT_NAMESPACE)]).await?;
+    stage.kubectl()?.apply(&[fixtures::namespace(CAPT_NAMESPACE)]).await?;
     let variables = json!({ "metadata": { "name": VARIABLES }, "stringData": { "TINKERBELL_IP": TINKERBELL_IP } });
     stage.objects.of(CAPT_NAMESPACE).create(SECRET, &variables).await?;
     let lease = json!({

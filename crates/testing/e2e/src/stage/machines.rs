@@ -6,6 +6,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::objects::{Objects, text, told, until};
+use capt_simulators::fixtures;
 use capt_simulators::kinds::{
     BMC_JOB, CLUSTER, IN_CLUSTER_POOL, Kind, MACHINE, MACHINE_DEPLOYMENT, SECRET, TINKERBELL_CLUSTER,
     TINKERBELL_MACHINE, TINKERBELL_MACHINE_TEMPLATE, WORKFLOW,
@@ -32,7 +33,7 @@ pub async fn cluster(objects: &Objects, name: &str) -> anyhow::Result<()> {
     let endpoint = json!({ "host": "127.0.0.1", "port": 1 });
     let infra = json!({ "metadata": { "name": name }, "spec": { "controlPlaneEndpoint": endpoint } });
     objects.create(TINKERBELL_CLUSTER, &infra).await?;
-    let reference = json!({ "apiGroup": TINKERBELL_CLUSTER.group, "kind": TINKERBELL_CLUSTER.kind, "name": name });
+    let reference = fixtures::reference(TINKERBELL_CLUSTER, name);
     let cluster = json!({ "metadata": { "name": name }, "spec": { "infrastructureRef": reference } });
     objects.create(CLUSTER, &cluster).await.context("the Cluster")?;
     Ok(())
@@ -49,16 +50,10 @@ pub async fn deployment(
     replicas: usize,
     pool: Option<(Kind, &str)>,
 ) -> anyhow::Result<()> {
-    let mut machine = json!({
-        "hardwareAffinity": { "required": [{ "labelSelector": { "matchLabels": { "type": "worker" } } }] },
-    });
-    if let (Some((kind, pool)), Some(spec)) = (pool, machine.as_object_mut()) {
-        let reference = json!({ "apiGroup": kind.group, "kind": kind.kind, "name": pool });
-        spec.insert("ipamPoolRef".to_owned(), reference);
-    }
+    let machine = of_type("worker", pool);
     let template = json!({ "metadata": { "name": name }, "spec": { "template": { "spec": machine } } });
     objects.create(TINKERBELL_MACHINE_TEMPLATE, &template).await?;
-    let reference = json!({ "apiGroup": TINKERBELL_MACHINE_TEMPLATE.group, "kind": TINKERBELL_MACHINE_TEMPLATE.kind, "name": name });
+    let reference = fixtures::reference(TINKERBELL_MACHINE_TEMPLATE, name);
     let labels = json!({ CLUSTER_NAME_LABEL: cluster, "deployment": name });
     let deployment = json!({
         "metadata": { "name": name, "labels": { CLUSTER_NAME_LABEL: cluster } },
@@ -88,7 +83,7 @@ pub async fn deployment(
 pub async fn machine(objects: &Objects, cluster: &str, name: &str, spec: &Value) -> anyhow::Result<()> {
     let metadata = json!({ "name": name, "labels": { CLUSTER_NAME_LABEL: cluster } });
     objects.create(TINKERBELL_MACHINE, &json!({ "metadata": metadata, "spec": spec })).await?;
-    let reference = json!({ "apiGroup": TINKERBELL_MACHINE.group, "kind": TINKERBELL_MACHINE.kind, "name": name });
+    let reference = fixtures::reference(TINKERBELL_MACHINE, name);
     let machine = json!({
         "metadata": metadata,
         "spec": {
@@ -104,12 +99,15 @@ pub async fn machine(objects: &Objects, cluster: &str, name: &str, spec: &Value)
 
 /// The spec of a TinkerbellMachine that takes a server of this `type`, with an address from a pool if one is named.
 pub fn spec(kind: &str, pool: Option<&str>) -> Value {
+    of_type(kind, pool.map(|pool| (IN_CLUSTER_POOL, pool)))
+}
+
+fn of_type(kind: &str, pool: Option<(Kind, &str)>) -> Value {
     let mut spec = json!({
         "hardwareAffinity": { "required": [{ "labelSelector": { "matchLabels": { "type": kind } } }] },
     });
-    if let (Some(pool), Some(spec)) = (pool, spec.as_object_mut()) {
-        let reference = json!({ "apiGroup": IN_CLUSTER_POOL.group, "kind": IN_CLUSTER_POOL.kind, "name": pool });
-        spec.insert("ipamPoolRef".to_owned(), reference);
+    if let (Some((kind, pool)), Some(spec)) = (pool, spec.as_object_mut()) {
+        spec.insert("ipamPoolRef".to_owned(), fixtures::reference(kind, pool));
     }
     spec
 }

@@ -34,6 +34,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use capt_simulators::bmc::PowerStates;
 use capt_simulators::crds::Group;
+use capt_simulators::fixtures;
 use capt_simulators::kinds::Kind;
 use parking_lot::Mutex;
 use real_control_plane::api_server::{ADMIN, User};
@@ -42,7 +43,7 @@ use real_control_plane::build::Programs;
 use real_control_plane::control_plane::ControlPlane;
 use real_control_plane::manifests::{label, parse, read_folder};
 use real_control_plane::sets::Set;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use kubectl::Kubectl;
 use objects::Objects;
@@ -189,8 +190,7 @@ impl Stage {
         definitions.extend(self.cluster_api_definitions().await?);
         let kubectl = self.kubectl()?;
         kubectl.apply(&definitions).await?;
-        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CAPT_NAMESPACE}});
-        kubectl.apply(&[namespace]).await?;
+        kubectl.apply(&[fixtures::namespace(CAPT_NAMESPACE)]).await?;
         for folder in ["deploy/crds", "deploy/rbac"] {
             kubectl.apply(&read_folder(&self.paths.root.join(folder))?).await?;
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use capt_simulators::fixtures;
 use capt_simulators::kinds::{
     BOOTSTRAP_PROVIDER, CONTROL_PLANE_PROVIDER, CORE_PROVIDER, DEPLOYMENT, INFRASTRUCTURE_PROVIDER, Kind,
 };
@@ -82,7 +83,7 @@ impl Stage {
             let namespace = objects.iter().find(|object| text(object, "/kind") == "Namespace");
             let namespace = namespace.map(name).with_context(|| format!("no Namespace of {provider}"))?;
             let map = config_map(provider, namespace, version, &metadata, &components)?;
-            self.kubectl()?.apply(&[self::namespace(namespace), map]).await?;
+            self.kubectl()?.apply(&[fixtures::namespace(namespace), map]).await?;
             let spec = json!({ "version": version, "fetchConfig": { "selector": selector(provider) } });
             self.provider(kind, namespace, called, &spec).await?;
             self.is_available(kind, namespace, called).await?;
@@ -145,11 +146,6 @@ impl Stage {
         })
         .await
     }
-}
-
-/// A namespace.
-pub fn namespace(name: &str) -> Value {
-    json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } })
 }
 
 /// The kind by its name, which is clusterctl's too.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use capt_invariants::text;
+use capt_simulators::fixtures;
 use memory_apiserver::{Fault, Stopped};
 use serde_json::{Value, json};
 
@@ -22,7 +23,7 @@ impl Stage {
         let tenants = namespaces.clone();
         namespaces.extend(self.plan.world.servers.iter().map(|server| server.namespace));
         for namespace in namespaces {
-            self.manifest(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}));
+            self.manifest(fixtures::namespace(namespace));
         }
         for tenant in tenants {
             for object in objects::tenant(&self.plan.world, tenant) {

@@ -18,14 +18,11 @@ pub(super) fn tenant(world: &World, namespace: &str) -> Vec<Value> {
     let net = net(namespace);
     let last = 99 + u32::from(world.addresses);
     let range = (&*format!("{net}.100"), &*format!("{net}.{last}"));
-    let mut pool = fixtures::pool(world.family, namespace, CLUSTER, range, &format!("{net}.1"));
-    if let Some(labels) = pool.pointer_mut("/metadata/labels") {
-        *labels = json!({"cluster.x-k8s.io/cluster-name": CLUSTER});
-    }
+    let pool = fixtures::pool_spec(world.family, range, &format!("{net}.1"));
     vec![
         fixtures::cluster(namespace, CLUSTER),
         fixtures::tinkerbell_cluster(namespace, CLUSTER, &format!("{net}.50")),
-        pool,
+        fixtures::object(fixtures::pool_kind(world.family), namespace, CLUSTER, Some(CLUSTER), &pool),
     ]
 }
 

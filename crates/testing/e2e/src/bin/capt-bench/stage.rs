@@ -6,13 +6,13 @@ use std::time::Duration;
 use anyhow::Context;
 use capt_e2e::stage::objects::until;
 use capt_simulators::crds::Group;
-use capt_simulators::{IPAM_PROVIDER, RUFIO, Running, Simulators, TINKERBELL, bmc, ipam, tinkerbell};
+use capt_simulators::{IPAM_PROVIDER, RUFIO, Running, Simulators, TINKERBELL, bmc, fixtures, ipam, tinkerbell};
 use kube::Client;
 use real_control_plane::api_server::{ADMIN, User};
 use real_control_plane::build::Programs;
 use real_control_plane::control_plane::ControlPlane;
 use real_control_plane::manifests;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::fleet::Fleet;
 use crate::objects::NAMESPACE;
@@ -34,8 +34,7 @@ pub async fn start(programs: &Programs, folder: &Path) -> anyhow::Result<Control
     for definition in definitions()? {
         fleet.create_at("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &definition).await?;
     }
-    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE } });
-    fleet.create_at("/api/v1/namespaces", &namespace).await?;
+    fleet.create_at("/api/v1/namespaces", &fixtures::namespace(NAMESPACE)).await?;
     // A kind is served a moment after its definition was taken.
     for definition in definitions()? {
         until_served(&plane.client(ADMIN, BENCH).await?, &definition).await?;

@@ -135,12 +135,11 @@ impl Lab {
     /// A namespace, in both clusters.
     pub async fn namespace(&self, name: &str) {
         for server in [&self.server, &self.tinkerbell] {
-            let manifest = format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}");
-            server.apply_manifest(&manifest).unwrap();
+            server.apply_object(fixtures::namespace(name)).unwrap();
         }
     }
 
-    /// The labels of what belongs to the cluster.
+    /// Whose pools there are.
     fn family(&self) -> Family {
         if self.options.metal3 { Family::Metal3 } else { Family::InCluster }
     }
@@ -261,8 +260,8 @@ impl Lab {
 
     pub async fn pool(&self) {
         let (first, last) = self.options.addresses.split_once('-').unwrap();
-        let pool = fixtures::pool(self.family(), "default", "my-ip-pool", (first, last), "10.0.0.1");
-        self.create(pool).await;
+        let spec = fixtures::pool_spec(self.family(), (first, last), "10.0.0.1");
+        self.create(fixtures::object(fixtures::pool_kind(self.family()), "default", "my-ip-pool", None, &spec)).await;
     }
 
     pub async fn hardware(&self, count: u32) {
